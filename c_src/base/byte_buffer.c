@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/byte_buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void byte_buffer_init(struct byte_buffer *buffer, size_t max_bytes)
+{
+    *buffer = (struct byte_buffer){.max_bytes = max_bytes};
+}
+
+void byte_buffer_deinit(struct byte_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (struct byte_buffer){.max_bytes = buffer->max_bytes};
+}
+
+void byte_buffer_clear(struct byte_buffer *buffer)
+{
+    buffer->len = 0;
+    buffer->overflowed = false;
+}
+
+void byte_buffer_truncate(struct byte_buffer *buffer, size_t len)
+{
+    if (len < buffer->len) {
+        buffer->len = len;
+    }
+}
+
+static bool refuse(struct byte_buffer *buffer)
+{
+    buffer->overflowed = true;
+    return false;
+}
+
+static bool reserve(struct byte_buffer *buffer, size_t extra)
+{
+    if (extra <= buffer->capacity - buffer->len) {
+        return true;
+    }
+    if (extra > buffer->max_bytes - buffer->len) {
+        return refuse(buffer);
+    }
+    size_t wanted = buffer->capacity == 0 ? 256 : buffer->capacity;
+    while (wanted - buffer->len < extra) {
+        wanted *= 2;
+    }
+    if (wanted > buffer->max_bytes) {
+        wanted = buffer->max_bytes;
+    }
+    char *grown = realloc(buffer->bytes, wanted);
+    if (grown == NULL) {
+        return refuse(buffer);
+    }
+    buffer->bytes = grown;
+    buffer->capacity = wanted;
+    return true;
+}
+
+bool byte_buffer_append(struct byte_buffer *buffer, const void *bytes, size_t len)
+{
+    if (len == 0) {
+        return true;
+    }
+    if (!reserve(buffer, len)) {
+        return false;
+    }
+    memcpy(buffer->bytes + buffer->len, bytes, len);
+    buffer->len += len;
+    return true;
+}
+
+bool byte_buffer_append_text(struct byte_buffer *buffer, struct text text)
+{
+    return byte_buffer_append(buffer, text.bytes, text.len);
+}
+
+bool byte_buffer_append_char(struct byte_buffer *buffer, char c)
+{
+    return byte_buffer_append(buffer, &c, 1);
+}
+
+bool byte_buffer_append_u64(struct byte_buffer *buffer, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return byte_buffer_append(buffer, digits + at, sizeof digits - at);
+}
+
+bool byte_buffer_append_i64(struct byte_buffer *buffer, int64_t value)
+{
+    if (value >= 0) {
+        return byte_buffer_append_u64(buffer, (uint64_t)value);
+    }
+    size_t mark = buffer->len;
+    if (byte_buffer_append_char(buffer, '-') &&
+        byte_buffer_append_u64(buffer, ~(uint64_t)value + 1)) {
+        return true;
+    }
+    byte_buffer_truncate(buffer, mark);
+    return false;
+}
+
+bool byte_buffer_append_hex(struct byte_buffer *buffer, uint64_t value, unsigned min_digits)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    char digits[16];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = DIGITS[value & 15];
+        value >>= 4;
+    } while (value != 0 || (sizeof digits - at < min_digits && at > 0));
+    return byte_buffer_append(buffer, digits + at, sizeof digits - at);
+}
+
+bool byte_buffer_append_format(struct byte_buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int needed = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (needed < 0 || !reserve(buffer, (size_t)needed + 1)) {
+        return refuse(buffer);
+    }
+    va_start(args, format);
+    (void)vsnprintf(buffer->bytes + buffer->len, (size_t)needed + 1, format, args);
+    va_end(args);
+    buffer->len += (size_t)needed;
+    return true;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time: CLOCK_MONOTONIC everywhere, in nanoseconds, with one anchor to the wall
+// clock so that streams of one host merge. Any thread.
+#ifndef FLAME_PROF_BASE_CLOCK_H
+#define FLAME_PROF_BASE_CLOCK_H
+
+#include <stdint.h>
+
+enum { CLOCK_NS_PER_US = 1000, CLOCK_NS_PER_MS = 1000000, CLOCK_NS_PER_S = 1000000000 };
+
+// The same instant on both clocks.
+struct clock_anchor {
+    uint64_t monotonic_ns;
+    uint64_t unix_ns;
+};
+
+// Nanoseconds of CLOCK_MONOTONIC.
+uint64_t clock_monotonic_ns(void);
+
+// CPU time of the calling thread in nanoseconds.
+uint64_t clock_thread_cpu_ns(void);
+
+// Reads both clocks next to each other.
+struct clock_anchor clock_anchor_now(void);
+
+// Sleeps until CLOCK_MONOTONIC reaches `deadline_ns`; interrupted sleeps go on.
+void clock_sleep_until_ns(uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples into finished files: formats with a sink, buffers, rotates by time and
+// size, sums per file, survives a full disk. One thread (the writer), never the
+// sampling one.
+#ifndef FLAME_PROF_SINKS_RECORDING_H
+#define FLAME_PROF_SINKS_RECORDING_H
+
+#include "base/byte_buffer.h"
+#include "model/loss.h"
+#include "sinks/sink.h"
+#include "store/file_series.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct recording_options {
+    struct file_series_options files;
+    uint64_t max_file_ns;    // a file is closed after this long; 0 = never
+    uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
+    uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
+};
+
+enum recording_state {
+    RECORDING_CLOSED,
+    RECORDING_WRITING, // a file is open
+    RECORDING_FAILED,  // the last write failed; retried every RECORDING_RETRY_NS
+};
+
+#define RECORDING_RETRY_NS (5ULL * 1000000000ULL)
+
+struct recording {
+    const struct sink *sink;
+    const struct session *session; // borrowed until recording_close
+    struct loss_counters *losses;  // borrowed; write failures are counted here
+    struct recording_options options;
+    struct file_series files;
+    struct byte_buffer buffer;
+    enum recording_state state;
+    struct error last_error; // why the state is or was FAILED
+    struct file_summary summary;
+    struct file_summary synced; // the part of `summary` that is on disk
+    struct loss_snapshot losses_at_begin;
+    uint64_t file_begin_ns;
+    uint64_t synced_ns;
+    uint64_t failed_ns;
+    uint64_t file_text_bytes;
+    uint64_t sample_cnt; // of all files, written or buffered
+};
+
+// Checks the directory and begins the first file. `session` and `losses` stay
+// the caller's.
+bool recording_open(struct recording *recording, const struct sink *sink,
+                    const struct session *session, struct loss_counters *losses,
+                    const struct recording_options *options, struct error *err);
+
+// Takes one sample. Never fails: what cannot be written is counted as
+// LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.
+void recording_write(struct recording *recording, const struct sample *sample);
+
+// Call a few times a second: syncs and rotates when due.
+void recording_tick(struct recording *recording);
+
+// Ends the last file with `end_reason` in its footer (an empty file is
+// discarded). False, with the reason, when the last file could not be
+// finished. Harmless twice.
+bool recording_close(struct recording *recording, const char *end_reason, struct error *err);
+
+#endif
