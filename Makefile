@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+# flame_prof: the NIF, the command, their tests. `make help` lists the targets.
+#
+# V=1 shows the commands; BUILD=DIR builds elsewhere; CFLAGS, LDFLAGS are yours.
+
+BUILD ?= build
+NIF_SO := priv/flame_prof_nif.so
+CLI_BIN := priv/bin/flameprof
+
+CLANG ?= clang
+BPFTOOL ?= $(or $(shell command -v bpftool 2>/dev/null),/usr/sbin/bpftool)
+PKG_CONFIG ?= pkg-config
+ERL ?= erl
+ERLC ?= erlc
+REBAR3 ?= rebar3
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+READELF ?= readelf
+
+# Empty where this is somebody's dependency: a newer compiler's new warning is
+# ours to fix, not a reason for their build to fail.
+WERROR ?= -Werror
+SANITIZE ?=
+
+# `-D_GNU_SOURCE=` is what `#define _GNU_SOURCE` says, so both may be there.
+ALL_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra $(WERROR) -D_GNU_SOURCE= \
+	-fPIC -fvisibility=hidden -fno-omit-frame-pointer \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) \
+	-Ic_src $(CFLAGS)
+ALL_LDFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+LIBS = -pthread -ldl
+
+# --- what is made of what -----------------------------------------------------
+
+COMMON_DIRS := base model store sinks
+NIF_DIRS := $(COMMON_DIRS) capture/beam symbols/beam record/beam nif
+CLI_DIRS := $(COMMON_DIRS) capture/system symbols/system record/system cli
+# Both ways to zlib give the same functions: the NIF finds it at run time, the
+# command is linked with it.
+NIF_NOT := c_src/store/gzip_linked.c
+CLI_NOT := c_src/store/gzip_dlopen.c
+
+sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
+objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
+
+NIF_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(NIF_DIRS)))
+CLI_SOURCES := $(filter-out $(CLI_NOT),$(call sources,$(CLI_DIRS)))
+# Unit tests see every layer but the two outermost entrances.
+LAYER_SOURCES := $(filter-out c_src/nif/% c_src/cli/main.c $(CLI_NOT),\
+	$(sort $(call sources,$(NIF_DIRS) $(CLI_DIRS))))
+
+NIF_OBJECTS := $(call objects,$(NIF_SOURCES))
+CLI_OBJECTS := $(call objects,$(CLI_SOURCES))
+LAYER_OBJECTS := $(call objects,$(LAYER_SOURCES))
+LAYERS := $(BUILD)/layers.a
+
+BPF_DIR := $(BUILD)/bpf
+BPF_OBJECT := $(BPF_DIR)/sampler.bpf.o
+BPF_SKELETON := $(BPF_DIR)/sampler.skel.h
+
+UNIT_TESTS := $(patsubst test/c/%.c,$(BUILD)/test/c/%,$(sort $(wildcard test/c/*_test.c)))
+FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/test/fuzz/%,$(sort $(wildcard test/fuzz/*_fuzz.c)))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+ifeq ($(V),1)
+quiet =
+msg =
+else
+quiet = @
+msg = @printf '  %-8s %s\n' '$(1)' '$(2)';
+endif
+# `make -s` says nothing but what is wrong.
+ifneq ($(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS)))),)
+msg =
+endif
+
+# --- what must be there -------------------------------------------------------
+# need NAME,TEST,REMEDY: one line when something is missing.
+need = @{ $(2); } >/dev/null 2>&1 || { echo 'flame_prof: $(1) is missing: $(3)' >&2; exit 1; }
+
+# Asked of erl itself, once, and only where it is needed.
+ERL_INCLUDE = $(eval ERL_INCLUDE := $(shell $(ERL) -noshell -noinput -eval \
+	'io:format("~ts/usr/include", [code:root_dir()]), halt().' 2>/dev/null))$(ERL_INCLUDE)
+SYSTEM_LIBS = $(eval SYSTEM_LIBS := $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib \
+	2>/dev/null))$(SYSTEM_LIBS)
+SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf libelf zlib \
+	2>/dev/null))$(SYSTEM_CFLAGS)
+
+.PHONY: need-cc need-erl need-bpf need-libs
+need-cc:
+	$(call need,a C compiler ($(CC)),command -v $(CC),apt-get install gcc libc6-dev)
+need-erl: need-cc
+	$(call need,Erlang ($(ERL)),command -v $(ERL),apt-get install erlang-base erlang-dev)
+	$(call need,erl_nif.h,test -f "$(ERL_INCLUDE)/erl_nif.h",apt-get install erlang-dev)
+need-bpf:
+	$(call need,clang,command -v $(CLANG),apt-get install clang)
+	$(call need,bpftool,command -v $(BPFTOOL),apt-get install bpftool)
+need-libs: need-cc
+	$(call need,pkg-config,command -v $(PKG_CONFIG),apt-get install pkg-config)
+	$(call need,libbpf (static),$(PKG_CONFIG) --exists libbpf,apt-get install libbpf-dev)
+	$(call need,libelf (static),$(PKG_CONFIG) --exists libelf,apt-get install libelf-dev)
+	$(call need,zlib (static),$(PKG_CONFIG) --exists zlib,apt-get install zlib1g-dev)
+
+# --- build --------------------------------------------------------------------
+
+.PHONY: all nif cli bpf beam
+all: nif cli beam ## Build the NIF, the command and the Erlang modules
+
+nif: $(NIF_SO) ## Build priv/flame_prof_nif.so (a C compiler and Erlang headers, nothing else)
+
+$(NIF_SO): $(NIF_OBJECTS) | need-erl
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)
+	$(quiet)$(CC) -shared -Wl,-z,nodelete -Wl,-z,now $(ALL_LDFLAGS) -o $@.new $(NIF_OBJECTS) $(LIBS)
+	$(quiet)mv $@.new $@
+
+cli: $(CLI_BIN) ## Build priv/bin/flameprof, one static binary
+
+$(CLI_BIN): $(CLI_OBJECTS) | need-libs
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)
+	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(SYSTEM_LIBS) $(LIBS)
+	$(quiet)mv $@.new $@
+
+$(BUILD)/obj/nif/%.o: ALL_CFLAGS += -isystem $(ERL_INCLUDE)
+$(call objects,$(call sources,nif)): | need-erl
+$(BUILD)/obj/capture/system/%.o: ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
+$(call objects,$(call sources,capture/system)): | $(BPF_SKELETON) need-libs
+
+$(BUILD)/obj/%.o: c_src/%.c | need-cc
+	@mkdir -p $(@D)
+	$(call msg,CC,$<)
+	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+bpf: $(BPF_SKELETON) ## Build the BPF object and its skeleton, show instruction counts
+
+$(BPF_DIR)/%.bpf.o: bpf/%.bpf.c | need-bpf
+	@mkdir -p $(@D)
+	$(call msg,BPF,$<)
+	$(quiet)$(CLANG) -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -D__TARGET_ARCH_$(BPF_ARCH) \
+		-Ibpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP -MT $@ -MF $(@:.o=.d) \
+		-c -o $@.raw $<
+	$(quiet)$(BPFTOOL) gen object $@ $@.raw
+	@rm -f $@.raw
+	$(quiet)$(READELF) -sW $@ | awk '$$4 == "FUNC" { printf "  %-8s %-28s %6d instructions\n", "", $$8, $$3 / 8 }'
+
+$(BPF_DIR)/%.skel.h: $(BPF_DIR)/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(quiet)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+MACHINE = $(shell uname -m)
+BPF_ARCH = $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
+MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+
+# Modules into ebin/, as `erl -pa ebin` wants them; rebar3 has its own _build/.
+ERL_SOURCES := $(sort $(wildcard src/*.erl))
+beam: ebin/.compiled ## Compile the Erlang modules into ebin/
+
+ebin/.compiled: $(ERL_SOURCES) $(wildcard src/*.app.src src/*.hrl include/*.hrl)
+	$(call need,Erlang's compiler ($(ERLC)),command -v $(ERLC),apt-get install erlang-base)
+	@mkdir -p ebin
+	$(call msg,ERLC,$(words $(ERL_SOURCES)) modules)
+	$(quiet)$(ERLC) +debug_info +warnings_as_errors +warn_missing_spec -o ebin $(ERL_SOURCES)
+	$(quiet)cp src/flame_prof.app.src ebin/flame_prof.app
+	@touch $@
+
+# --- unit tests and fuzzing ---------------------------------------------------
+
+$(LAYERS): $(LAYER_OBJECTS)
+	$(call msg,AR,$@)
+	@rm -f $@
+	$(quiet)$(AR) rcs $@ $(LAYER_OBJECTS)
+
+$(BUILD)/test/c/%: test/c/%.c test/c/test.h $(LAYERS)
+	@mkdir -p $(@D)
+	$(call msg,TEST,$<)
+	$(quiet)$(CC) $(ALL_CFLAGS) $(TEST_CFLAGS) -Itest/c -Ibpf -I$(BPF_DIR) -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
+		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
+
+.PHONY: unit-tests check-unit check-asan fuzz
+unit-tests: $(UNIT_TESTS)
+
+check-unit: $(UNIT_TESTS) ## Run the C unit tests
+	@tools/run-unit-tests $(UNIT_TESTS)
+
+check-asan: ## Run the C unit tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined check-unit
+
+-include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
+-include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(BPF_OBJECT:.o=.d)
+
+.PHONY: clean help
+clean: ## Remove what was built (trees and caches outside the project stay)
+	rm -rf $(BUILD) _build ebin $(NIF_SO) $(CLI_BIN)
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
