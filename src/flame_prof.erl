@@ -1,0 +1,259 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc A sampling profiler for live nodes.
+%%
+%% It looks at selected processes at a fixed pace and writes what it saw
+%% (status, stack, 16 metrics with their change) as perf-script text, which
+%% Flamescope shows as heat maps and flame graphs.
+%%
+%% ```
+%% 1> flame_prof:start().            % the 100 busiest processes, into ~/flame_prof
+%% {ok,<0.90.0>}
+%% 2> flame_prof:info().             % how it is going
+%% 3> flame_prof:stop().
+%% {ok,#{files => ["/home/me/flame_prof/flame_prof-20261120T101500Z-4242-0001.perf"],
+%%       samples => 30210,losses => #{...},...}}
+%% '''
+%%
+%% Besides the processes selected automatically, a process can ask to be sampled
+%% ({@link profile_start/1}, {@link apply/2}), together with the processes that
+%% it spawns or sends to (`viral').
+%%
+%% There is one session per node. Errors are `{error, {Code, Detail}}' where
+%% `Detail' is one line for people: what, why, what to do.
+-module(flame_prof).
+
+-export([start/0, start/1, start/2]).
+-export([start_link/0, start_link/1, start_link/2]).
+-export([stop/0, stop/1, stop/2]).
+-export([apply/1, apply/2]).
+-export([profile_start/0, profile_start/1, profile_stop/0]).
+-export([info/0]).
+-export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
+-export_type([error_reason/0, summary/0, info/0]).
+
+-define(START_TIMEOUT_MS, 15000).
+-define(STOP_TIMEOUT_MS, 5000).
+
+-type process_status() ::
+    exiting | garbage_collecting | waiting | running | runnable | suspended.
+
+-type viral() :: self_only | spawn | send | spawn_and_send | boolean().
+%% Who else is sampled: the processes it spawns (and theirs), those it sends to,
+%% both (`true'), nobody (`self_only', `false').
+
+-type process_opts() :: #{viral => undefined | viral(),
+                          status => undefined | all | process_status()}.
+%% <ul>
+%% <li>`viral': default `spawn' for {@link apply/2} and {@link profile_start/1},
+%%   `self_only' for automatically selected processes</li>
+%% <li>`status': only sample it in this status; default `all'</li>
+%% </ul>
+
+-type start_opts() ::
+    #{basename => undefined | file:filename() | binary(),
+      sample_interval => undefined | pos_integer(),
+      process_interval => undefined | auto | pos_integer(),
+      flush_interval => undefined | pos_integer(),
+      flush_close_max => undefined | infinity | pos_integer(),
+      file_bytes_max => undefined | infinity | pos_integer(),
+      files_max => undefined | infinity | pos_integer(),
+      compress => undefined | none | gzip,
+      auto_select => undefined | none | {top, Count :: non_neg_integer()}
+                     | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()},
+      auto_process_opts => undefined | process_opts(),
+      flatten_recursive => undefined | boolean(),
+      tier => undefined | auto | walker | portable,
+      reader => undefined | auto | guarded_load | process_vm_readv,
+      stack_frames_max => undefined | pos_integer(),
+      profile_self => undefined | boolean()}.
+%% All intervals are in milliseconds.
+%% <ul>
+%% <li>`basename': directory for the files, made if missing; default `flame_prof'
+%%   in the home directory</li>
+%% <li>`sample_interval': distance of two ticks; default 9. At each tick some of
+%%   the selected processes are looked at, in turn</li>
+%% <li>`process_interval': how often each selected process is meant to be seen.
+%%   Default `auto': 99, or more when there are so many that there would be over
+%%   1000 samples a second (about 1 MB/s of text). With few processes each is
+%%   seen more often, since no tick passes without a sample</li>
+%% <li>`flush_interval': the longest time that a sample may wait before it is in
+%%   the file; default 15000, at least `sample_interval' + 1000. Files are in
+%%   fact written about once a second</li>
+%% <li>`flush_close_max': a file is finished after so many flush intervals;
+%%   default 8</li>
+%% <li>`file_bytes_max': or when it has reached this size; default 256 MiB</li>
+%% <li>`files_max': finished files kept in the directory, older ones are deleted;
+%%   default 15</li>
+%% <li>`compress': `none' (default) or `gzip'</li>
+%% <li>`auto_select': `{top, Count, IntervalMs}', those that did most reductions
+%%   in the last interval; default `{top, 100, 10000}'. `none', or `undefined'
+%%   given explicitly: only processes that ask for it are sampled</li>
+%% <li>`auto_process_opts': for the processes selected automatically; default
+%%   `#{viral => self_only, status => all}'</li>
+%% <li>`flatten_recursive': adjacent equal frames become one; default `true'</li>
+%% <li>`tier': `walker' (a thread of our own reads the processes' memory),
+%%   `portable' (`process_info'), or `auto' (default), the best that works</li>
+%% <li>`reader': how the walker reads memory; default `auto'</li>
+%% <li>`stack_frames_max': longer stacks keep both ends; default 256</li>
+%% <li>`profile_self': sample the profiler's own processes too; default `false'
+%%   </li>
+%% </ul>
+
+-type error_reason() :: {Code :: atom(), Detail :: binary()}.
+-type summary() :: flame_prof_tier:summary().
+%% What a session has left: `files', `samples', `losses' by reason, and more.
+
+-type info() :: #{tier := walker | portable, tier_reason := binary(), since := binary(),
+                  directory := file:filename(), explicit := [pid()], atom() => term()}.
+
+-type start_result() :: {ok, pid()} | {error, {already_started, pid()} | error_reason()}.
+
+%% @doc Starts a session with default options.
+-spec start() -> start_result().
+start() ->
+    start(#{}).
+
+%% @doc Starts a session with options, or within a time (milliseconds).
+-spec start(start_opts() | timeout()) -> start_result().
+start(Options) when is_map(Options) ->
+    start(Options, ?START_TIMEOUT_MS);
+start(Timeout) when is_integer(Timeout), Timeout >= 0; Timeout =:= infinity ->
+    start(#{}, Timeout);
+start(Options) ->
+    flame_prof_options:start(Options).
+
+%% @doc Starts a session under the supervisor of the application, which is
+%% started too when it is not running.
+-spec start(start_opts(), timeout()) -> start_result().
+start(Options, Timeout) ->
+    started(Options, fun(Normal) -> flame_prof_sup:start_session(Normal, Timeout) end).
+
+%% @doc The same as {@link start_link/2} with default options.
+-spec start_link() -> start_result().
+start_link() ->
+    start_link(#{}).
+
+%% @doc The same as {@link start_link/2} with options or a time only.
+-spec start_link(start_opts() | timeout()) -> start_result().
+start_link(Options) when is_map(Options) ->
+    start_link(Options, ?START_TIMEOUT_MS);
+start_link(Timeout) when is_integer(Timeout), Timeout >= 0; Timeout =:= infinity ->
+    start_link(#{}, Timeout);
+start_link(Options) ->
+    flame_prof_options:start(Options).
+
+%% @doc Starts a session linked to the caller: when the caller ends, the session
+%% finishes its files and ends too.
+-spec start_link(start_opts(), timeout()) -> start_result().
+start_link(Options, Timeout) ->
+    started(Options, fun(Normal) -> flame_prof_session:start_link(Normal, Timeout) end).
+
+%% @doc Ends the session and finishes its files.
+-spec stop() -> {ok, summary()} | {error, error_reason()}.
+stop() ->
+    stop(?MODULE, ?STOP_TIMEOUT_MS).
+
+%% @doc Ends the session within a time (milliseconds), or the given one.
+-spec stop(timeout() | pid() | atom()) -> {ok, summary()} | {error, error_reason()}.
+stop(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
+    stop(?MODULE, Timeout);
+stop(Session) ->
+    stop(Session, ?STOP_TIMEOUT_MS).
+
+%% @doc Ends the given session. It takes less than a second whatever the load;
+%% what is still unwritten after that is counted as lost.
+-spec stop(pid() | atom(), timeout()) -> {ok, summary()} | {error, error_reason()}.
+stop(Session, Timeout) when is_integer(Timeout), Timeout >= 0; Timeout =:= infinity ->
+    case session_pid(Session) of
+        undefined -> {error, not_started(Session)};
+        Pid -> flame_prof_session:stop(Pid, Timeout)
+    end.
+
+%% @doc The same as {@link apply/2} with default options.
+-spec apply(fun(() -> Result)) -> Result.
+apply(Fun) ->
+    ?MODULE:apply(Fun, #{}).
+
+%% @doc Calls `Fun' in the calling process, which is sampled meanwhile. Raises
+%% `{not_started, Detail}' when no session is running, `{bad_option, Detail}'
+%% when an option is wrong; `Fun' has not been called then.
+-spec apply(fun(() -> Result), process_opts()) -> Result.
+apply(Fun, Options) when is_function(Fun, 0) ->
+    Key = {apply, make_ref()},
+    case watch(Key, Options) of
+        ok ->
+            try
+                Fun()
+            after
+                flame_prof_session:unwatch(self(), Key)
+            end;
+        {error, Reason} ->
+            error(Reason, [Fun, Options])
+    end.
+
+%% @doc The same as {@link profile_start/1} with default options.
+-spec profile_start() -> ok | {error, error_reason()}.
+profile_start() ->
+    profile_start(#{}).
+
+%% @doc Samples the calling process from now on.
+-spec profile_start(process_opts()) -> ok | {error, error_reason()}.
+profile_start(Options) ->
+    watch(profile, Options).
+
+%% @doc Ends what {@link profile_start/1} began, for the calling process and for
+%% those sampled because of it.
+-spec profile_stop() -> ok | {error, error_reason()}.
+profile_stop() ->
+    flame_prof_session:unwatch(self(), profile).
+
+%% @doc How the running session is going.
+%%
+%% Among others: `tier' and `tier_reason', `reader', `since', `directory',
+%% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
+%% count), `explicit' (processes that asked for it), `files' (finished), `file'
+%% (being written), `bytes', `memory_bytes', `follow'.
+-spec info() -> info() | {error, error_reason()}.
+info() ->
+    flame_prof_session:info(?MODULE).
+
+%% Internal
+
+started(Given, Start) ->
+    case flame_prof_options:start(Given) of
+        {ok, Options} ->
+            case flame_prof_sup:ensure_started() of
+                ok -> Start(Options);
+                {error, Reason} -> {error, Reason}
+            end;
+        {error, Reason} ->
+            {error, Reason}
+    end.
+
+watch(Key, Given) ->
+    case flame_prof_options:process(Given, spawn) of
+        {ok, Options} -> flame_prof_session:watch(self(), Key, Options);
+        {error, Reason} -> {error, Reason}
+    end.
+
+%% A stop request must never reach a process that is not ours.
+session_pid(Session) ->
+    Ours = whereis(?MODULE),
+    Given = case is_atom(Session) of
+                true -> whereis(Session);
+                false -> Session
+            end,
+    case Given of
+        Ours -> Ours;
+        _ -> undefined
+    end.
+
+not_started(?MODULE) ->
+    case info() of
+        {error, {not_started, _} = Reason} -> Reason;
+        _ -> {not_started, <<"stop: the session has just ended">>}
+    end;
+not_started(Session) ->
+    {not_started, unicode:characters_to_binary(
+                    io_lib:format("stop: ~0tp is not a running flame_prof session; see "
+                                  "flame_prof:info()", [Session]))}.

@@ -1,0 +1,259 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc What a user may ask for: names, defaults, ranges, all checked at start.
+%%
+%% Pure. A key that is missing or `undefined' takes its default (`auto_select'
+%% excepted: `undefined' given by the user means that nothing is selected). The
+%% first thing wrong is reported in one line that names option, value and remedy.
+-module(flame_prof_options).
+
+-export([start/1, process/2]).
+-export_type([options/0]).
+
+-type options() :: #{basename := file:filename(),
+                     sample_interval := pos_integer(),
+                     process_interval := auto | pos_integer(),
+                     flush_interval := pos_integer(),
+                     flush_close_max := infinity | pos_integer(),
+                     file_bytes_max := infinity | pos_integer(),
+                     files_max := infinity | pos_integer(),
+                     compress := none | gzip,
+                     auto_select := none | {top, pos_integer(), IntervalMs :: pos_integer()},
+                     auto_process_opts := flame_prof:process_opts(),
+                     flatten_recursive := boolean(),
+                     tier := auto | walker | portable,
+                     reader := auto | guarded_load | process_vm_readv,
+                     stack_frames_max := pos_integer(),
+                     profile_self := boolean(),
+                     session => pid(),
+                     tier_reason => binary(),
+                     profiler_pids => [pid()]}.
+%% All intervals are in milliseconds. `basename' is an absolute directory.
+
+-type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
+
+-define(SELECT_INTERVAL_MS, 10000).
+-define(SELECT_COUNT, 100).
+%% A selection needs time to see a difference.
+-define(SELECT_INTERVAL_MIN_MS, 100).
+-define(SELECT_COUNT_MAX, 100000).
+-define(FLUSH_MARGIN_MS, 1000).
+%% A smaller file would be little but its header.
+-define(FILE_BYTES_MIN, 65536).
+%% erlang:send_after/3 and the like take no more.
+-define(INTERVAL_MAX_MS, 16#FFFFFFFF).
+
+-define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
+
+%% @doc Checks and completes the options of {@link flame_prof:start/1}.
+-spec start(term()) -> result(options()).
+start(Given) when is_map(Given) ->
+    checked(fun() -> complete(Given) end);
+start(Given) ->
+    wrong("options: expected a map, got ~0tP; write for example #{sample_interval => 9}",
+          [Given, 8]).
+
+%% @doc Checks and completes the options of one process. `Viral' is the default
+%% of `viral'.
+-spec process(term(), spawn | self_only) -> result(flame_prof:process_opts()).
+process(Given, Viral) ->
+    checked(fun() -> process_opts(<<>>, Given, Viral) end).
+
+%% Internal: the checks throw, one place catches.
+
+checked(Check) ->
+    try
+        {ok, Check()}
+    catch
+        throw:{bad_option, Detail} -> {error, {bad_option, Detail}}
+    end.
+
+complete(Given) ->
+    no_unknown(<<>>, Given, [Key || {Key, _, _} <- table()]),
+    Options = maps:from_list([{Key, value(Key, Default, Check, Given)}
+                              || {Key, Default, Check} <- table()]),
+    flush_after_sample(Options).
+
+value(auto_select, _, Check, #{auto_select := undefined}) ->
+    Check(auto_select, none);
+value(Key, Default, Check, Given) ->
+    case maps:get(Key, Given, undefined) of
+        undefined when is_function(Default) -> Check(Key, Default());
+        undefined -> Check(Key, Default);
+        Value -> Check(Key, Value)
+    end.
+
+table() ->
+    [{basename, fun default_directory/0, fun directory/2},
+     {sample_interval, 9, fun interval/2},
+     {process_interval, auto, or_atom(auto, fun interval/2)},
+     {flush_interval, 15000, fun interval/2},
+     {flush_close_max, 8, or_atom(infinity, fun count/2)},
+     {file_bytes_max, 256 * 1024 * 1024, or_atom(infinity, fun file_bytes/2)},
+     {files_max, 15, or_atom(infinity, fun count/2)},
+     {compress, none, one_of([none, gzip])},
+     {auto_select, {top, ?SELECT_COUNT, ?SELECT_INTERVAL_MS}, fun auto_select/2},
+     {auto_process_opts, #{}, fun auto_process_opts/2},
+     {flatten_recursive, true, one_of([true, false])},
+     {tier, auto, one_of([auto, walker, portable])},
+     {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
+     {stack_frames_max, 256, fun stack_frames/2},
+     {profile_self, false, one_of([true, false])}].
+
+default_directory() ->
+    case init:get_argument(home) of
+        {ok, [[Home | _] | _]} when Home =/= "" ->
+            filename:join(Home, "flame_prof");
+        _ ->
+            bad("basename: there is no home directory to put the default in; give a directory", [])
+    end.
+
+directory(Key, Value) when is_binary(Value), Value =/= <<>> ->
+    case unicode:characters_to_list(Value, file:native_name_encoding()) of
+        Name when is_list(Name) -> directory(Key, Name);
+        _ -> bad("~ts: the name is not valid in this system's encoding; give another directory", [Key])
+    end;
+directory(Key, [_ | _] = Value) ->
+    case io_lib:char_list(Value) andalso not lists:member(0, Value) of
+        true -> filename:absname(Value);
+        false -> expected(Key, "a directory name", Value)
+    end;
+directory(Key, Value) ->
+    expected(Key, "a directory name", Value).
+
+interval(_, Value) when is_integer(Value), Value > 0, Value =< ?INTERVAL_MAX_MS -> Value;
+interval(Key, Value) -> expected(Key, "a positive integer (milliseconds)", Value).
+
+count(_, Value) when is_integer(Value), Value > 0 -> Value;
+count(Key, Value) -> expected(Key, "a positive integer", Value).
+
+file_bytes(_, Value) when is_integer(Value), Value >= ?FILE_BYTES_MIN -> Value;
+file_bytes(Key, Value) ->
+    expected(Key, io_lib:format("an integer of at least ~b (bytes)", [?FILE_BYTES_MIN]), Value).
+
+stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Value;
+stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).
+
+auto_select(_, none) -> none;
+auto_select(_, {top, 0}) -> none;
+auto_select(_, {top, 0, _}) -> none;
+auto_select(Key, {top, Count}) -> auto_select(Key, {top, Count, ?SELECT_INTERVAL_MS});
+auto_select(_, {top, Count, IntervalMs})
+        when is_integer(Count), Count > 0, Count =< ?SELECT_COUNT_MAX,
+             is_integer(IntervalMs), IntervalMs >= ?SELECT_INTERVAL_MIN_MS,
+             IntervalMs =< ?INTERVAL_MAX_MS ->
+    {top, Count, IntervalMs};
+auto_select(Key, Value) ->
+    expected(Key,
+             io_lib:format("none, {top, Count} or {top, Count, IntervalMs} with Count up to ~b "
+                           "and IntervalMs of at least ~b",
+                           [?SELECT_COUNT_MAX, ?SELECT_INTERVAL_MIN_MS]),
+             Value).
+
+auto_process_opts(Key, Value) ->
+    process_opts(<<(atom_to_binary(Key))/binary, ": ">>, Value, self_only).
+
+process_opts(Prefix, undefined, Viral) ->
+    process_opts(Prefix, #{}, Viral);
+process_opts(Prefix, Given, Viral) when is_map(Given) ->
+    no_unknown(Prefix, Given, [viral, status]),
+    #{viral => viral(Prefix, maps:get(viral, Given, undefined), Viral),
+      status => status(Prefix, maps:get(status, Given, undefined))};
+process_opts(Prefix, Given, _) ->
+    bad("~tsprocess options: expected a map, got ~0tP; write for example #{status => running}",
+        [Prefix, Given, 8]).
+
+viral(_, undefined, Default) -> Default;
+viral(_, true, _) -> spawn_and_send;
+viral(_, false, _) -> self_only;
+viral(_, Value, _) when Value =:= self_only; Value =:= spawn; Value =:= send;
+                        Value =:= spawn_and_send ->
+    Value;
+viral(Prefix, Value, _) ->
+    expected([Prefix, "viral"], "true, false, self_only, spawn, send or spawn_and_send", Value).
+
+status(_, undefined) ->
+    all;
+status(Prefix, Value) ->
+    case lists:member(Value, ?STATUSES) of
+        true -> Value;
+        false -> expected([Prefix, "status"], alternatives(?STATUSES), Value)
+    end.
+
+flush_after_sample(#{flush_interval := Flush, sample_interval := Sample} = Options)
+        when Flush >= Sample + ?FLUSH_MARGIN_MS ->
+    Options;
+flush_after_sample(#{flush_interval := Flush, sample_interval := Sample}) ->
+    bad("flush_interval: ~b ms is too short, it must be at least sample_interval + ~b = ~b ms",
+        [Flush, ?FLUSH_MARGIN_MS, Sample + ?FLUSH_MARGIN_MS]).
+
+or_atom(Atom, Check) ->
+    fun(_, Value) when Value =:= Atom ->
+            Atom;
+       (Key, Value) ->
+            try
+                Check(Key, Value)
+            catch
+                throw:{bad_option, Detail} ->
+                    bad("~ts, or ~ts", [Detail, Atom])
+            end
+    end.
+
+one_of(Values) ->
+    fun(Key, Value) ->
+        case lists:member(Value, Values) of
+            true -> Value;
+            false -> expected(Key, alternatives(Values), Value)
+        end
+    end.
+
+alternatives(Values) ->
+    {Most, [Last]} = lists:split(length(Values) - 1, Values),
+    [lists:join(", ", [atom_to_list(Value) || Value <- Most]), " or ", atom_to_list(Last)].
+
+no_unknown(Prefix, Given, Known) ->
+    case maps:keys(Given) -- Known of
+        [] -> ok;
+        [Key | _] -> bad("~ts~0tP: unknown option; ~ts", [Prefix, Key, 6, hint(Key, Known)])
+    end.
+
+hint(Key, Known) when is_atom(Key) ->
+    Name = atom_to_list(Key),
+    {Distance, Nearest} = lists:min([{edits(Name, atom_to_list(K)), K} || K <- Known]),
+    case Distance =< 1 + length(Name) div 3 of
+        true -> io_lib:format("did you mean ~ts?", [Nearest]);
+        false -> all_of(Known)
+    end;
+hint(_, Known) ->
+    all_of(Known).
+
+all_of(Known) ->
+    ["known are ", lists:join(", ", [atom_to_list(K) || K <- lists:sort(Known)])].
+
+%% Levenshtein distance, row by row.
+edits(From, To) ->
+    Row0 = lists:seq(0, length(To)),
+    lists:last(lists:foldl(fun(Char, Row) -> edits_row(Char, To, Row) end, Row0, From)).
+
+edits_row(Char, To, [Corner | Above]) ->
+    edits_row(Char, To, Corner, Above, [Corner + 1]).
+
+edits_row(Char, [C | To], Corner, [Up | Above], [Left | _] = Row) ->
+    Substituted = case C of Char -> Corner; _ -> Corner + 1 end,
+    edits_row(Char, To, Up, Above, [lists:min([Substituted, Up + 1, Left + 1]) | Row]);
+edits_row(_, [], _, [], Row) ->
+    lists:reverse(Row).
+
+-spec expected(atom() | iodata(), iodata(), term()) -> no_return().
+expected(Key, What, Value) when is_atom(Key) ->
+    expected(atom_to_list(Key), What, Value);
+expected(Key, What, Value) ->
+    %% The value last: what it is may be long, what was expected must be seen.
+    bad("~ts: got ~0tP; expected ~ts", [Key, Value, 8, What]).
+
+-spec bad(io:format(), [term()]) -> no_return().
+bad(Format, Arguments) ->
+    {error, Reason} = wrong(Format, Arguments),
+    throw(Reason).
+
+wrong(Format, Arguments) ->
+    {error, {bad_option, unicode:characters_to_binary(io_lib:format(Format, Arguments))}}.

@@ -1,0 +1,456 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc One capture, from start to stop: chooses the tier, owns it, and sees to
+%% it that its files are finished however the session ends.
+%%
+%% Registered as `flame_prof', so there is one per node. It takes no part in the
+%% sampling itself and is therefore never in its way. When a tier fails, the
+%% session closes it and goes on with the portable one. Messages it does not
+%% know are dropped.
+-module(flame_prof_session).
+-behaviour(gen_server).
+
+-export([start_link/2, watch/3, unwatch/2, info/1, stop/2, last/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-define(NAME, flame_prof).
+-define(TICK_MS, 250).
+%% Of the second that stop may take, what the tier gets.
+-define(CLOSE_MS, 800).
+-define(CALL_MS, 5000).
+%% Processes that are sampled because they were followed. More would mean that
+%% following has taken over the whole node.
+-define(FOLLOWED_MAX, 10000).
+-define(FALLBACKS_MAX, 5).
+
+-record(state, {owner :: pid(),
+                options :: flame_prof_options:options(),
+                tier :: module(),
+                tier_reason :: binary(),
+                handle :: undefined | flame_prof_tier:handle(),
+                since_us :: integer(),
+                targets = flame_prof_targets:new() :: flame_prof_targets:targets(),
+                refused_targets = 0 :: non_neg_integer(),
+                viral :: undefined | pid(),
+                auto_roots = [] :: [pid()],
+                fallbacks = 0 :: non_neg_integer(),
+                closed = false :: boolean(),
+                earlier :: undefined | flame_prof_tier:summary()}).
+
+-type server() :: pid() | atom().
+
+%% @doc Starts the session of this node, linked to the caller. Unlike
+%% `gen_server:start_link/4', a refusal does not take the caller along.
+-spec start_link(flame_prof_options:options(), timeout()) ->
+    {ok, pid()} | {error, {already_started, pid()} | flame_prof:error_reason()}.
+start_link(Options, Timeout) ->
+    Owner = self(),
+    case gen_server:start({local, ?NAME}, ?MODULE, {Owner, Options}, [{timeout, Timeout}]) of
+        {ok, Session} ->
+            {ok, Session};
+        {error, {already_started, _} = Reason} ->
+            {error, Reason};
+        {error, {shutdown, {refused, Reason}}} ->
+            {error, Reason};
+        {error, timeout} ->
+            {error, {timeout, line("start: not ready after ~w ms; give more time or stop the load",
+                                   [Timeout])}};
+        {error, Reason} ->
+            {error, {start_failed, line("start: the session died while starting: ~0tP",
+                                        [Reason, 12])}}
+    end.
+
+%% @doc Samples a process on behalf of `Key' until {@link unwatch/2}.
+-spec watch(pid(), flame_prof_targets:key(), flame_prof:process_opts()) ->
+    ok | {error, flame_prof:error_reason()}.
+watch(Pid, Key, Opts) ->
+    call(?NAME, {watch, Pid, Key, Opts}, ?CALL_MS).
+
+-spec unwatch(pid(), flame_prof_targets:key()) -> ok | {error, flame_prof:error_reason()}.
+unwatch(Pid, Key) ->
+    call(?NAME, {unwatch, Pid, Key}, ?CALL_MS).
+
+-spec info(server()) -> map() | {error, flame_prof:error_reason()}.
+info(Server) ->
+    call(Server, info, ?CALL_MS).
+
+%% @doc Ends the session and waits until it is gone, so that the next one can
+%% start at once.
+-spec stop(server(), timeout()) ->
+    {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
+stop(Server, Timeout) ->
+    Monitor = monitor(process, Server),
+    Result = call(Server, {stop, close_ms(Timeout)}, Timeout),
+    receive
+        {'DOWN', Monitor, process, _, _} -> ok
+    after ?TICK_MS ->
+        demonitor(Monitor, [flush])
+    end,
+    Result.
+
+%% @doc How the last session of this node ended.
+-spec last() -> undefined | map().
+last() ->
+    application:get_env(flame_prof, last_session, undefined).
+
+%% gen_server
+
+-spec init({pid(), flame_prof_options:options()}) ->
+    {ok, #state{}} | {stop, {shutdown, {refused, flame_prof:error_reason()}}}.
+init({Owner, Options}) ->
+    process_flag(trap_exit, true),
+    process_flag(priority, high),
+    link(Owner),
+    Configured = Options#{session => self(), profiler_pids => profiler_pids()},
+    case prepare(Configured) of
+        {ok, Tier, Handle, Reason} ->
+            start_tick(),
+            {ok, #state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
+                        tier_reason = Reason, since_us = os:system_time(microsecond)}};
+        {error, Reason} ->
+            unlink(Owner),
+            {stop, {shutdown, {refused, Reason}}}
+    end.
+
+-spec handle_call(term(), gen_server:from(), #state{}) ->
+    {reply, term(), #state{}} | {stop, term(), term(), #state{}}.
+handle_call({watch, Pid, Key, Opts}, _, State) ->
+    case do_watch(Pid, Key, Opts, State) of
+        {ok, Watching} -> {reply, ok, Watching};
+        {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
+    end;
+handle_call({unwatch, Pid, Key}, _, State) ->
+    case do_unwatch(Pid, Key, State) of
+        {ok, Left} -> {reply, ok, Left};
+        {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
+    end;
+handle_call(info, _, State) ->
+    {reply, collect_info(State), State};
+handle_call({stop, TimeoutMs}, _, State) ->
+    {Result, Closed} = close(stopped, TimeoutMs, State),
+    {stop, normal, Result, Closed};
+handle_call(_, _, State) ->
+    {reply, {error, {bad_request, <<"flame_prof does not know this request">>}}, State}.
+
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_, State) ->
+    {noreply, State}.
+
+-spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
+handle_info({?MODULE, tick}, State) ->
+    start_tick(),
+    noreply(tick(State));
+handle_info({flame_prof_viral, Viral, {found, Pid, Opts, Root}}, #state{viral = Viral} = State) ->
+    noreply(found(Pid, Opts, Root, State));
+handle_info({'DOWN', Monitor, process, Pid, _}, State) ->
+    noreply(down(Pid, Monitor, State));
+handle_info({'EXIT', Owner, Reason}, #state{owner = Owner} = State) ->
+    {stop, owner_reason(Reason), State};
+handle_info(_, State) ->
+    {noreply, State}.
+
+-spec terminate(term(), #state{}) -> ok.
+terminate(Reason, State) ->
+    _ = close(Reason, ?CLOSE_MS, State),
+    ok.
+
+%% Internal
+
+noreply({ok, State}) -> {noreply, State};
+noreply({stop, _, _} = Stop) -> Stop.
+
+call(Server, Request, Timeout) ->
+    try
+        gen_server:call(Server, Request, Timeout)
+    catch
+        exit:{timeout, _} ->
+            {error, {timeout, line("no answer within ~w ms; the node is overloaded, try again with "
+                                   "more time", [Timeout])}};
+        exit:{_, {gen_server, call, _}} ->
+            {error, not_started()}
+    end.
+
+not_started() ->
+    Ended = case last() of
+                #{ended := Why} -> line("; the last one ended: ~0tP", [Why, 12]);
+                undefined -> <<>>
+            end,
+    {not_started, line("no session is running on this node~ts; call flame_prof:start()", [Ended])}.
+
+failed(Reason) ->
+    {failed, line("the session has ended: ~0tP", [Reason, 12])}.
+
+owner_reason(normal) -> normal;
+owner_reason(shutdown) -> shutdown;
+owner_reason(Reason) -> {shutdown, {owner, Reason}}.
+
+close_ms(infinity) -> ?CLOSE_MS;
+close_ms(TimeoutMs) -> min(?CLOSE_MS, TimeoutMs * 8 div 10).
+
+start_tick() ->
+    erlang:send_after(?TICK_MS, self(), {?MODULE, tick}),
+    ok.
+
+profiler_pids() ->
+    [Pid || Pid <- [self() | [whereis(Name) || Name <- [flame_prof_sup, flame_prof_backtrace]]],
+            is_pid(Pid)].
+
+%% Choice of the tier.
+
+prepare(#{basename := Directory} = Options) ->
+    case flame_prof_file:ensure_directory(Directory) of
+        ok -> open(Options);
+        {error, Reason} -> {error, Reason}
+    end.
+
+open(#{tier := auto} = Options) ->
+    open([walker, portable], <<"auto: the best tier that works here">>, Options);
+open(#{tier := Name} = Options) ->
+    open([Name], <<"asked for">>, Options).
+
+open([Name | Rest], Why, Options) ->
+    case flame_prof_tier:open(module(Name), Options#{tier_reason => Why}) of
+        {ok, Handle} ->
+            {ok, module(Name), Handle, Why};
+        {refused, Reason} when Rest =:= [] ->
+            {error, {refused, line("tier ~ts: ~ts; use tier => auto or portable", [Name, Reason])}};
+        {refused, Reason} ->
+            open(Rest, line("~ts refused: ~ts", [Name, Reason]), Options);
+        {error, Reason} ->
+            {error, Reason}
+    end.
+
+module(walker) -> flame_prof_walker;
+module(portable) -> flame_prof_portable.
+
+name(flame_prof_walker) -> walker;
+name(flame_prof_portable) -> portable.
+
+%% A tier that cannot go on is replaced by the portable one, also by a fresh one
+%% when it was the portable one that failed.
+fall_back(Reason, #state{fallbacks = Count} = State) when Count >= ?FALLBACKS_MAX ->
+    {stop, {shutdown, {tier_failed, Reason}}, State};
+fall_back(Reason, #state{tier = Tier, handle = Handle, options = Options} = State) ->
+    ?LOG_WARNING("flame_prof: ~ts failed: ~ts; going on with the portable tier",
+                 [name(Tier), Reason]),
+    Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS), State),
+    Gone = State#state{handle = undefined, earlier = Earlier,
+                       fallbacks = State#state.fallbacks + 1},
+    case open([portable], line("~ts failed: ~ts", [name(Tier), Reason]), Options) of
+        {ok, Next, Opened, Why} ->
+            rewatch(Gone#state{tier = Next, handle = Opened, tier_reason = Why});
+        {error, Error} ->
+            {stop, {shutdown, Error}, Gone}
+    end.
+
+rewatch(#state{tier = Tier, targets = Targets} = State) ->
+    watch_all(Tier, flame_prof_targets:effective(Targets), State).
+
+watch_all(_, [], State) ->
+    {ok, State};
+watch_all(Tier, [{Pid, Opts} | Rest], State) ->
+    case tier_watch(Pid, Opts, State) of
+        {ok, #state{tier = Tier} = Watching} -> watch_all(Tier, Rest, Watching);
+        %% It failed and was replaced, which has watched them all.
+        Other -> Other
+    end.
+
+earlier({ok, Summary}, #state{earlier = undefined}) -> Summary;
+earlier({ok, Summary}, #state{earlier = Earlier}) -> merge(Earlier, Summary);
+earlier({error, Reason}, #state{earlier = Earlier}) ->
+    ?LOG_WARNING("flame_prof: closing failed: ~0tp", [Reason]),
+    Earlier.
+
+merge(A, B) ->
+    maps:merge_with(fun(files, Left, Right) -> Left ++ Right;
+                       (losses, Left, Right) -> merge(Left, Right);
+                       (_, Left, Right) when is_integer(Left), is_integer(Right) -> Left + Right;
+                       (_, _, Right) -> Right
+                    end, A, B).
+
+%% Watching.
+
+do_watch(Pid, Key, Opts, #state{options = Options, targets = Targets} = State) ->
+    case is_own(Pid, Options) of
+        true ->
+            {ok, State};
+        false ->
+            {InForce, Claimed} = flame_prof_targets:claim(Pid, Key, Opts, Targets),
+            Followed = follow(Pid, Key, Opts, monitored(Pid, State#state{targets = Claimed})),
+            tier_watch(Pid, InForce, Followed)
+    end.
+
+do_unwatch(Pid, Key, #state{targets = Targets} = State) ->
+    case flame_prof_targets:release(Pid, Key, Targets) of
+        unknown ->
+            {ok, State};
+        {none, Left} ->
+            demonitor_target(flame_prof_targets:monitor_of(Pid, Targets)),
+            unfollowed(Pid, Key, tier_unwatch(Pid, State#state{targets = Left}));
+        {InForce, Left} ->
+            unfollowed(Pid, Key, tier_watch(Pid, InForce, State#state{targets = Left}))
+    end.
+
+is_own(_, #{profile_self := true}) -> false;
+is_own(Pid, #{profiler_pids := Own}) -> lists:member(Pid, Own).
+
+monitored(Pid, #state{targets = Targets} = State) ->
+    case flame_prof_targets:monitor_of(Pid, Targets) of
+        undefined ->
+            Monitor = monitor(process, Pid),
+            State#state{targets = flame_prof_targets:set_monitor(Pid, Monitor, Targets)};
+        _ ->
+            State
+    end.
+
+demonitor_target(undefined) -> true;
+demonitor_target(Monitor) -> demonitor(Monitor, [flush]).
+
+tier_watch(Pid, Opts, #state{tier = Tier, handle = Handle} = State) ->
+    tier_did(flame_prof_tier:watch(Tier, Handle, Pid, Opts), State).
+
+tier_unwatch(Pid, #state{tier = Tier, handle = Handle} = State) ->
+    tier_did(flame_prof_tier:unwatch(Tier, Handle, Pid), State).
+
+tier_did({ok, Handle}, State) -> {ok, State#state{handle = Handle}};
+tier_did({failed, Reason}, State) -> fall_back(Reason, State).
+
+down(Pid, Monitor, #state{targets = Targets} = State) ->
+    case flame_prof_targets:monitor_of(Pid, Targets) of
+        Monitor ->
+            tier_unwatch(Pid, State#state{targets = flame_prof_targets:drop(Pid, Targets)});
+        _ ->
+            {ok, State}
+    end.
+
+tick(#state{tier = Tier, handle = Handle} = State) ->
+    case tier_did(flame_prof_tier:tick(Tier, Handle), State) of
+        {ok, Ticked} -> follow_selected(Ticked);
+        Stop -> Stop
+    end.
+
+%% Following children and receivers (flame_prof_viral finds them).
+
+follow(_, {followed, _}, _, State) ->
+    State;
+follow(Pid, _, #{viral := self_only}, State) ->
+    stop_following(Pid, State);
+follow(Pid, _, Opts, State) ->
+    #state{viral = Viral} = Started = viral_started(State),
+    _ = flame_prof_viral:follow(Viral, Pid, Opts),
+    Started.
+
+viral_started(#state{viral = undefined, options = #{profiler_pids := Own} = Options} = State) ->
+    Viral = flame_prof_viral:start(self(), Own),
+    State#state{viral = Viral, options = Options#{profiler_pids => [Viral | Own]}};
+viral_started(State) ->
+    State.
+
+found(Pid, Opts, Root, #state{targets = Targets} = State) ->
+    case flame_prof_targets:size(Targets) < ?FOLLOWED_MAX of
+        true -> do_watch(Pid, {followed, Root}, Opts, State);
+        false -> {ok, State#state{refused_targets = State#state.refused_targets + 1}}
+    end.
+
+%% When the last explicit claim on a process ends, so does what it has infected.
+unfollowed(_, {followed, _}, Result) ->
+    Result;
+unfollowed(Pid, _, {ok, #state{targets = Targets} = State}) ->
+    Explicit = [Key || Key <- flame_prof_targets:keys(Pid, Targets), not is_followed(Key)],
+    case Explicit of
+        [] -> release_followed(Pid, stop_following(Pid, State));
+        _ -> {ok, State}
+    end;
+unfollowed(_, _, Stop) ->
+    Stop.
+
+is_followed({followed, _}) -> true;
+is_followed(_) -> false.
+
+stop_following(_, #state{viral = undefined} = State) ->
+    State;
+stop_following(Pid, #state{viral = Viral} = State) ->
+    ok = flame_prof_viral:unfollow(Viral, Pid),
+    State.
+
+release_followed(Root, #state{targets = Targets} = State) ->
+    Key = {followed, Root},
+    release_each(flame_prof_targets:claimed_by(Key, Targets), Key, State).
+
+release_each([], _, State) ->
+    {ok, State};
+release_each([Pid | Rest], Key, State) ->
+    case do_unwatch(Pid, Key, State) of
+        {ok, Left} -> release_each(Rest, Key, Left);
+        Stop -> Stop
+    end.
+
+follow_selected(#state{options = #{auto_process_opts := #{viral := self_only}}} = State) ->
+    {ok, State};
+follow_selected(#state{tier = Tier, handle = Handle, auto_roots = Roots,
+                       options = #{auto_process_opts := Opts}} = State) ->
+    Selected = lists:usort(flame_prof_tier:selected(Tier, Handle)),
+    Followed = lists:foldl(fun(Pid, Acc) -> follow(Pid, profile, Opts, Acc) end,
+                           State#state{auto_roots = Selected}, ordsets:subtract(Selected, Roots)),
+    unfollow_roots(ordsets:subtract(Roots, Selected), Followed).
+
+unfollow_roots([], State) ->
+    {ok, State};
+unfollow_roots([Root | Rest], State) ->
+    case unfollowed(Root, profile, {ok, State}) of
+        {ok, Left} -> unfollow_roots(Rest, Left);
+        Stop -> Stop
+    end.
+
+%% The end.
+
+close(_, _, #state{closed = true} = State) ->
+    {{error, {not_started, <<"the session has already ended">>}}, State};
+close(Why, TimeoutMs, #state{viral = Viral} = State) ->
+    stop_viral(Viral),
+    Result = with_earlier(close_tier(TimeoutMs, State), State),
+    application:set_env(flame_prof, last_session, #{ended => Why, result => Result}),
+    {Result, State#state{handle = undefined, viral = undefined, closed = true}}.
+
+close_tier(_, #state{handle = undefined}) ->
+    {ok, #{files => [], samples => 0, losses => #{}}};
+close_tier(TimeoutMs, #state{tier = Tier, handle = Handle}) ->
+    flame_prof_tier:close(Tier, Handle, TimeoutMs).
+
+stop_viral(undefined) -> ok;
+stop_viral(Viral) -> flame_prof_viral:stop(Viral).
+
+with_earlier({ok, Summary}, #state{earlier = undefined} = State) ->
+    {ok, described(Summary, State)};
+with_earlier({ok, Summary}, #state{earlier = Earlier} = State) ->
+    {ok, described(merge(Earlier, Summary), State)};
+with_earlier({error, Reason}, _) ->
+    {error, Reason}.
+
+described(Summary, #state{tier = Tier, tier_reason = Reason, options = Options}) ->
+    maps:merge(#{tier => name(Tier), tier_reason => Reason,
+                 directory => maps:get(basename, Options)}, Summary).
+
+collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = Targets} = State) ->
+    Base = #{tier => name(Tier),
+             tier_reason => State#state.tier_reason,
+             since => since(State),
+             directory => maps:get(basename, Options),
+             explicit => flame_prof_targets:pids(Targets),
+             fallbacks => State#state.fallbacks,
+             follow => follow_info(State),
+             options => maps:without([session, profiler_pids, tier_reason], Options)},
+    maps:merge(Base, flame_prof_tier:info(Tier, Handle)).
+
+follow_info(#state{viral = undefined}) ->
+    #{state => off};
+follow_info(#state{viral = Viral, refused_targets = Refused}) ->
+    (flame_prof_viral:info(Viral))#{refused => Refused}.
+
+since(#state{since_us = Us}) ->
+    unicode:characters_to_binary(
+      calendar:system_time_to_rfc3339(Us div 1000000, [{offset, "Z"}])).
+
+line(Format, Arguments) ->
+    unicode:characters_to_binary(io_lib:format(Format, Arguments)).
