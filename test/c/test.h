@@ -1,24 +1,22 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The whole test harness: one binary per module, tests in the order they are
- * written, one line per test, a closing "N passed, N failed, N skipped".
- *
- *     #include "test.h"
- *
- *     TEST(full_table_counts_overflow)
- *     {
- *             CHECK(table_init(&t, 2));
- *             CHECK_INT(table_count(&t), 0);
- *             CHECK_STR(table_name(&t, 1), "first");
- *     }
- *
- * There is no list and no main to write. A failed CHECK ends its test, not the
- * binary; what the test had allocated is then left behind, so clean up nothing
- * twice. TEST_SKIP("reason") ends a test that cannot run here.
- *
- *     build/test/c/table_test            all tests
- *     build/test/c/table_test overflow   those with "overflow" in the name
- */
+// SPDX-License-Identifier: Apache-2.0
+// The whole test harness: one binary per module, tests in the order they are
+// written, one line per test, a closing "N passed, N failed, N skipped".
+//
+//     #include "test.h"
+//
+//     TEST(full_table_counts_overflow)
+//     {
+//         CHECK(table_init(&table, 2));
+//         CHECK_INT(table_count(&table), 0);
+//         CHECK_STR(table_name(&table, 1), "first");
+//     }
+//
+// There is no list and no main to write. A failed CHECK ends its test, not the
+// binary. TEST_SKIP("reason") ends a test that cannot run here; test_dir() is a
+// directory that is removed at the end.
+//
+//     build/test/c/table_test            all tests
+//     build/test/c/table_test overflow   those with "overflow" in the name
 #ifndef FLAME_PROF_TEST_H
 #define FLAME_PROF_TEST_H
 
@@ -58,14 +56,17 @@ static struct {
 
 static inline void test_add(struct test_case *add)
 {
-    if (test_run.last == NULL)
+    if (test_run.last == NULL) {
         test_run.last = &test_run.first;
+    }
     *test_run.last = add;
     test_run.last = &add->next;
 }
 
-__attribute__((noreturn, format(printf, 4, 5))) static inline void
-test_end(enum test_state state, const char *file, int line, const char *format, ...)
+__attribute__((noreturn, format(printf, 4, 5))) static inline void test_end(enum test_state state,
+                                                                            const char *file,
+                                                                            int line,
+                                                                            const char *format, ...)
 {
     va_list args;
 
@@ -87,7 +88,7 @@ test_end(enum test_state state, const char *file, int line, const char *format, 
             TEST_FAIL("not true: %s", #condition);                                                 \
     } while (0)
 
-/* Signed and unsigned 64 bit values; each operand is evaluated once. */
+// Signed and unsigned 64 bit values; each operand is evaluated once.
 #define CHECK_INT(got, wanted)                                                                     \
     do {                                                                                           \
         int64_t test_got = (int64_t)(got), test_wanted = (int64_t)(wanted);                        \
@@ -120,7 +121,8 @@ test_end(enum test_state state, const char *file, int line, const char *format, 
 
 #define CHECK_MEM(got, wanted, size)                                                               \
     do {                                                                                           \
-        const unsigned char *test_got = (const void *)(got), *test_wanted = (const void *)(wanted); \
+        const unsigned char *test_got = (const void *)(got),                                       \
+                            *test_wanted = (const void *)(wanted);                                 \
         size_t test_size = (size), test_at = 0;                                                    \
         while (test_at < test_size && test_got[test_at] == test_wanted[test_at])                   \
             test_at++;                                                                             \
@@ -129,7 +131,7 @@ test_end(enum test_state state, const char *file, int line, const char *format, 
                       test_got[test_at], test_wanted[test_at]);                                    \
     } while (0)
 
-/* A directory of this binary's own, removed when it ends. */
+// A directory of this binary's own, removed when it ends.
 static inline const char *test_dir(void)
 {
     if (test_run.dir[0] == '\0') {
@@ -142,9 +144,10 @@ static inline const char *test_dir(void)
     return test_run.dir;
 }
 
-static inline int test_remove(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+static inline int test_remove(const char *path, const struct stat *status, int kind,
+                              struct FTW *ftw)
 {
-    (void)stat, (void)kind, (void)ftw;
+    (void)status, (void)kind, (void)ftw;
     return remove(path);
 }
 
@@ -156,16 +159,19 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (test = test_run.first; test != NULL; test = test->next) {
-        if (argc > 1 && strstr(test->name, argv[1]) == NULL)
+        if (argc > 1 && strstr(test->name, argv[1]) == NULL) {
             continue;
+        }
         test_run.state = TEST_PASSED;
-        if (setjmp(test_run.out) == 0)
+        if (setjmp(test_run.out) == 0) {
             test->run();
+        }
         printf("%s %s\n", state_name[test_run.state], test->name);
         count[test_run.state]++;
     }
-    if (test_run.dir[0] != '\0')
+    if (test_run.dir[0] != '\0') {
         nftw(test_run.dir, test_remove, 16, FTW_DEPTH | FTW_PHYS);
+    }
     printf("%u passed, %u failed, %u skipped\n", count[TEST_PASSED], count[TEST_FAILED],
            count[TEST_SKIPPED]);
     if (count[TEST_PASSED] + count[TEST_SKIPPED] == 0) {
