@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The clock of one CPU: a perf event that calls a BPF program every period.
+// One owner, one thread.
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_CPU_CLOCK_H
+#define FLAME_PROF_CAPTURE_SYSTEM_CPU_CLOCK_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_link;
+struct bpf_program;
+
+// A zeroed struct is closed.
+struct cpu_clock {
+    struct bpf_link *link; // owns the event
+};
+
+enum cpu_clock_result {
+    CPU_CLOCK_OPEN,
+    CPU_CLOCK_NO_CPU, // went offline meanwhile
+    CPU_CLOCK_FAILED, // err says why
+};
+
+enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, uint64_t period_ns,
+                                     const struct bpf_program *program, struct error *err);
+bool cpu_clock_is_open(const struct cpu_clock *clock);
+void cpu_clock_close(struct cpu_clock *clock);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples what runs on every CPU by a BPF program on the CPUs' clocks. Needs
+// Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON. One owner, one thread:
+// the handler runs inside system_sampler_drain and nowhere else.
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
+#define FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
+
+#include "base/error.h"
+#include "capture/system/system_sample.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum system_scope {
+    SYSTEM_SCOPE_HOST,      // every process
+    SYSTEM_SCOPE_PROCESSES, // those given, with all their threads
+    SYSTEM_SCOPE_TREES,     // those given and what they fork from now on
+};
+
+enum {
+    SYSTEM_SAMPLER_MIN_RING_BYTES = 4096,
+    SYSTEM_SAMPLER_MAX_RING_BYTES = 1 << 30,
+    SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 8 << 20,
+};
+
+struct system_sampler_options {
+    uint64_t period_ns;  // CPU time between two samples; >= 10000
+    uint32_t ring_bytes; // rounded up to a power of two
+    enum system_scope scope;
+    const uint32_t *pids; // borrowed for the call
+    uint32_t pid_cnt;
+    uint32_t excluded_pid; // never sampled; 0 = nobody
+};
+
+// Called for each sample; order is that of the ring: nearly that of time.
+typedef void (*system_sample_handler)(void *context, const struct system_sample *sample);
+
+// Since the start, over all CPUs. Every tick is in one place:
+// ticks = idle + excluded + samples + ring_full. What never ticked is missed.
+struct system_ticks {
+    uint64_t ticks;
+    uint64_t missed; // the kernel skipped the tick (throttled, CPU stolen)
+    uint64_t idle;
+    uint64_t excluded; // filtered out or the excluded process
+    uint64_t samples;  // in the ring, or drained from it
+    uint64_t ring_full;
+    uint32_t cpu_cnt; // sampled now
+};
+
+struct system_sampler;
+
+// Loads the BPF program; nothing is sampled yet. NULL, with the reason.
+struct system_sampler *system_sampler_create(const struct system_sampler_options *options,
+                                             system_sample_handler handler, void *context,
+                                             struct error *err);
+
+// Stops, too. NULL is fine.
+void system_sampler_destroy(struct system_sampler *sampler);
+
+// Starts the clock of every CPU that is online.
+bool system_sampler_start(struct system_sampler *sampler, struct error *err);
+
+// Ends sampling; what is in the ring can still be drained. Harmless twice.
+void system_sampler_stop(struct system_sampler *sampler);
+
+// Waits until a process shows up that was not seen before, at most
+// `timeout_ms`, then hands over all there is. Also follows CPUs that come and
+// go. A signal ends the wait early.
+void system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
+
+// Adds a process to those of SYSTEM_SCOPE_PROCESSES and _TREES.
+bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct error *err);
+
+struct system_ticks system_sampler_ticks(const struct system_sampler *sampler);
+
+// Nanoseconds since CLOCK_MONOTONIC's zero at which the clocks were started.
+uint64_t system_sampler_start_ns(const struct system_sampler *sampler);
+
+// "complete", "bad_frame_pointer", ...; static.
+const char *system_stack_end_name(enum system_stack_end end);
+
+#endif
