@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/beam/walker.h"
+
+#include "base/clock.h"
+#include "capture/beam/initial_call.h"
+#include "capture/beam/process_snapshot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PPM = 1000000,
+    AUTO_PROCESS_INTERVAL_NS = 99 * CLOCK_NS_PER_MS,
+    AUTO_SAMPLES_PER_S = 1010, // times about 900 bytes: 1 MB/s of text
+    SNAPSHOT_TRIES = 3,
+    FIRST_SELECT_NS = 500 * CLOCK_NS_PER_MS,
+    SELECT_BUDGET_NS = 1500000, // per tick
+    MAX_SLEEP_NS = 50 * CLOCK_NS_PER_MS,
+};
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+uint64_t walker_effective_process_interval_ns(const struct walker_options *options,
+                                              uint64_t target_cnt)
+{
+    uint64_t wanted = options->process_interval_ns;
+    if (wanted == 0) {
+        uint64_t by_rate = target_cnt * CLOCK_NS_PER_S / AUTO_SAMPLES_PER_S;
+        wanted = max_u64(AUTO_PROCESS_INTERVAL_NS, by_rate);
+    }
+    // No tick is empty: a few processes are seen more often than asked.
+    uint64_t one_per_tick = target_cnt * options->sample_interval_ns;
+    return wanted < one_per_tick ? wanted : max_u64(one_per_tick, 1);
+}
+
+// How many processes to read at this tick.
+static uint32_t share_of_tick(struct walker *walker)
+{
+    uint64_t cnt = walker->targets.cnt;
+    if (cnt == 0) {
+        walker->credit_ppm = 0;
+        return 0;
+    }
+    uint64_t interval_ns = walker_effective_process_interval_ns(&walker->options, cnt);
+    walker->credit_ppm += cnt * walker->options.sample_interval_ns / interval_ns * PPM;
+    walker->credit_ppm += cnt * walker->options.sample_interval_ns % interval_ns * PPM / interval_ns;
+    uint64_t due = max_u64(walker->credit_ppm / PPM, 1);
+    walker->credit_ppm -= due * PPM < walker->credit_ppm ? due * PPM : walker->credit_ppm;
+    return (uint32_t)(due < cnt ? due : cnt);
+}
+
+// ---- one sample ---------------------------------------------------------------
+
+static void read_initial_call(struct walker *walker, struct target *target,
+                              const struct process_snapshot *snapshot)
+{
+    uint64_t mfa[3];
+    memcpy(target->initial, snapshot->initial, sizeof target->initial);
+    if (snapshot->end != SNAPSHOT_WHOLE) {
+        return; // the dictionary of a running process moves; next time
+    }
+    target->initial_is_read = snapshot->dictionary == 0;
+    if (!initial_call_read(&walker->reader, walker->layout, snapshot->dictionary, mfa)) {
+        return;
+    }
+    struct process_snapshot *again = walker->snapshots + SNAPSHOT_MAX_BATCH;
+    again->id = snapshot->id;
+    process_snapshot_batch(&walker->reader, walker->layout, &again, 1);
+    if (again->end == SNAPSHOT_WHOLE && again->dictionary == snapshot->dictionary &&
+        again->values[BEAM_METRIC_REDUCTIONS] == snapshot->values[BEAM_METRIC_REDUCTIONS]) {
+        memcpy(target->initial, mfa, sizeof target->initial);
+        target->initial_is_read = true;
+    }
+}
+
+// Values that could not be read this time are those of last time.
+static void fill_metrics(struct process_sample *sample, struct target *target,
+                         const struct process_snapshot *snapshot)
+{
+    bool sizes_known = snapshot->end != SNAPSHOT_STATUS_ONLY;
+    for (int i = 0; i < BEAM_METRIC_CNT; i++) {
+        bool known = sizes_known || i == BEAM_METRIC_REDUCTIONS ||
+                     i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
+        int64_t value = known ? snapshot->values[i] : target->values[i];
+        sample->metrics[i].value = value;
+        sample->metrics[i].delta = target->has_values ? value - target->values[i] : 0;
+        target->values[i] = value;
+    }
+    // Without sizes, the first values of all would make the next delta a jump.
+    target->has_values = target->has_values || sizes_known;
+}
+
+// Return addresses are the words with two low zero bits (is_CP, erl_term.h);
+// what is none drops out when it finds no name.
+static bool is_return_address(uint64_t word)
+{
+    return word > 0xFFFF && (word & 3) == 0 && word < (1ULL << 47);
+}
+
+static uint32_t append_frames(struct process_sample *sample, const uint64_t *words, uint32_t cnt,
+                              uint32_t max_frames)
+{
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < cnt && added < max_frames; i++) {
+        if (is_return_address(words[i])) {
+            sample->frames[sample->frame_cnt++] = words[i];
+            added++;
+        }
+    }
+    return added;
+}
+
+static uint32_t count_frames(const uint64_t *words, uint32_t cnt)
+{
+    uint32_t frames = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        frames += is_return_address(words[i]);
+    }
+    return frames;
+}
+
+// The bottom `max_frames` of what is left.
+static void append_root(struct process_sample *sample, const uint64_t *words, uint32_t cnt,
+                        uint32_t max_frames)
+{
+    uint32_t skip = count_frames(words, cnt);
+    skip = skip > max_frames ? skip - max_frames : 0;
+    uint32_t at = 0;
+    while (skip > 0) {
+        skip -= is_return_address(words[at++]);
+    }
+    (void)append_frames(sample, words + at, cnt - at, max_frames);
+}
+
+static void fill_stack(struct walker *walker, struct process_sample *sample,
+                       const struct process_snapshot *snapshot)
+{
+    const uint64_t *stack = snapshot->stack;
+    uint32_t word_cnt = snapshot->leaf_cnt + snapshot->root_cnt;
+    uint32_t total = count_frames(stack, word_cnt);
+    sample->frames[sample->frame_cnt++] = snapshot->pc;
+    uint32_t max_frames = walker->options.max_frames - 1;
+    if (snapshot->omitted_words == 0 && total <= max_frames) {
+        (void)append_frames(sample, stack, word_cnt, max_frames);
+        return;
+    }
+    uint32_t root_frames = max_frames / 4;
+    uint32_t leaf = append_frames(sample, stack, snapshot->leaf_cnt, max_frames - root_frames);
+    sample->gap_at = sample->frame_cnt;
+    sample->gap_words = max_u64(snapshot->omitted_words, total > leaf + root_frames
+                                                             ? total - leaf - root_frames
+                                                             : 1);
+    const uint64_t *root = snapshot->root_cnt > 0 ? stack + snapshot->leaf_cnt : stack;
+    uint32_t root_cnt = snapshot->root_cnt > 0 ? snapshot->root_cnt : snapshot->leaf_cnt;
+    append_root(sample, root, root_cnt, root_frames);
+    degraded_add(&walker->losses, DEGRADED_STACK_TRUNCATED);
+}
+
+static void fill_frames(struct walker *walker, struct process_sample *sample,
+                        const struct process_snapshot *snapshot)
+{
+    sample->frame_cnt = 0;
+    sample->gap_words = 0;
+    sample->gap_at = 0;
+    if (snapshot->end == SNAPSHOT_STATUS_ONLY) {
+        sample->stack = STACK_MISSING;
+        degraded_add(&walker->losses, DEGRADED_STACK_MISSING);
+        return;
+    }
+    sample->stack = snapshot->end == SNAPSHOT_PARTIAL ? STACK_PARTIAL : STACK_WHOLE;
+    if (sample->stack == STACK_PARTIAL) {
+        degraded_add(&walker->losses, DEGRADED_STACK_PARTIAL);
+    }
+    fill_stack(walker, sample, snapshot);
+}
+
+static void emit(struct walker *walker, struct target *target,
+                 const struct process_snapshot *snapshot, uint64_t now_ns)
+{
+    uint32_t max_len = (uint32_t)(sizeof(struct process_sample) +
+                                  walker->options.max_frames * sizeof(uint64_t));
+    struct process_sample *sample = spsc_ring_reserve(&walker->ring, max_len);
+    if (sample == NULL) {
+        loss_add(&walker->losses, LOSS_RING_FULL, 1);
+        return;
+    }
+    *sample = (struct process_sample){
+        .time_ns = now_ns,
+        .period_ns = now_ns - target->last_ns,
+        .id = target->id,
+        .name = snapshot->name,
+        .code_generation = atomic_load_explicit(&walker->code_generation, memory_order_relaxed),
+        .status = (uint16_t)snapshot->status,
+    };
+    memcpy(sample->initial, target->initial, sizeof sample->initial);
+    fill_metrics(sample, target, snapshot);
+    fill_frames(walker, sample, snapshot);
+    target->last_ns = now_ns;
+    spsc_ring_commit(&walker->ring, (uint32_t)(sizeof *sample +
+                                               sample->frame_cnt * sizeof(uint64_t)));
+}
+
+static bool is_lost(struct walker *walker, enum snapshot_end end)
+{
+    switch (end) {
+    case SNAPSHOT_CHANGED:
+        loss_add(&walker->losses, LOSS_CHANGED, 1);
+        return true;
+    case SNAPSHOT_UNREADABLE:
+        loss_add(&walker->losses, LOSS_UNREADABLE, 1);
+        return true;
+    case SNAPSHOT_IMPLAUSIBLE:
+        loss_add(&walker->losses, LOSS_IMPLAUSIBLE, 1);
+        return true;
+    case SNAPSHOT_GONE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take(struct walker *walker, const struct process_snapshot *snapshot, uint64_t now_ns)
+{
+    if (snapshot->end == SNAPSHOT_GONE) {
+        target_set_leave(&walker->targets, snapshot->id);
+        return;
+    }
+    struct target *target = target_set_find(&walker->targets, snapshot->id);
+    if (target == NULL || is_lost(walker, snapshot->end)) {
+        return;
+    }
+    if (target->status_filter != TARGET_ANY_STATUS &&
+        target->status_filter != (int)snapshot->status) {
+        // Time in other statuses is not this sample's.
+        target->last_ns = now_ns;
+        return;
+    }
+    if (!target->initial_is_read) {
+        read_initial_call(walker, target, snapshot);
+    }
+    emit(walker, target, snapshot, now_ns);
+}
+
+static bool worth_retrying(enum snapshot_end end)
+{
+    return end == SNAPSHOT_CHANGED || end == SNAPSHOT_UNREADABLE || end == SNAPSHOT_IMPLAUSIBLE;
+}
+
+static void sample_batch(struct walker *walker, struct process_snapshot **batch, size_t cnt)
+{
+    process_snapshot_batch(&walker->reader, walker->layout, batch, cnt);
+    for (size_t i = 0; i < cnt; i++) {
+        for (int tries = 1; tries < SNAPSHOT_TRIES && worth_retrying(batch[i]->end); tries++) {
+            process_snapshot_batch(&walker->reader, walker->layout, &batch[i], 1);
+        }
+        take(walker, batch[i], clock_monotonic_ns());
+    }
+}
+
+static void sample_processes(struct walker *walker)
+{
+    uint32_t due = share_of_tick(walker);
+    size_t batch_max = memory_reader_preferred_batch(&walker->reader);
+    batch_max = batch_max < SNAPSHOT_MAX_BATCH ? batch_max : SNAPSHOT_MAX_BATCH;
+    while (due > 0) {
+        struct process_snapshot *batch[SNAPSHOT_MAX_BATCH];
+        size_t cnt = 0;
+        struct target *target = NULL;
+        while (cnt < batch_max && cnt < due &&
+               (target = target_set_next(&walker->targets)) != NULL) {
+            batch[cnt] = &walker->snapshots[cnt];
+            batch[cnt++]->id = target->id;
+        }
+        if (cnt == 0) {
+            return; // all of them are gone
+        }
+        sample_batch(walker, batch, cnt);
+        due -= (uint32_t)cnt;
+    }
+}
+
+// ---- the tick -----------------------------------------------------------------
+
+static void run_command(struct walker *walker, const struct walker_command *command,
+                        uint64_t now_ns)
+{
+    if (command->kind == WALKER_WATCH) {
+        (void)target_set_join(&walker->targets, command->id, TARGET_EXPLICIT,
+                              command->status_filter, now_ns);
+    } else {
+        target_set_release(&walker->targets, command->id);
+    }
+}
+
+static void run_commands(struct walker *walker)
+{
+    if (pthread_mutex_trylock(&walker->command_lock) != 0) {
+        return; // somebody is adding one; next tick
+    }
+    uint64_t now_ns = clock_monotonic_ns();
+    for (uint32_t i = 0; i < walker->command_cnt; i++) {
+        run_command(walker, &walker->commands[i], now_ns);
+    }
+    walker->command_cnt = 0;
+    pthread_mutex_unlock(&walker->command_lock);
+}
+
+static void select_targets(struct walker *walker)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (walker->options.top_cnt == 0 || (!walker->selecting && now_ns < walker->next_select_ns)) {
+        return;
+    }
+    walker->selecting = true;
+    uint64_t budget_ns = walker->options.sample_interval_ns / 4;
+    budget_ns = budget_ns < SELECT_BUDGET_NS ? budget_ns : SELECT_BUDGET_NS;
+    if (!top_selector_step(&walker->selector, &walker->reader, budget_ns)) {
+        return;
+    }
+    walker->selecting = false;
+    // The first pass only knows totals since each process was born: it is the
+    // baseline of a second one soon after.
+    bool first = walker->selector.pass_cnt == 1;
+    walker->next_select_ns = now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
+    if (!first) {
+        target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
+                          walker->options.auto_status_filter, now_ns);
+    }
+}
+
+static void follow_code(struct walker *walker)
+{
+    if (!jit_code_list_changed(&walker->code_list, &walker->reader)) {
+        return;
+    }
+    uint64_t first = 0;
+    if (memory_reader_words(&walker->reader, walker->code_list.descriptor + 16, &first, 1)) {
+        walker->code_list.first = first;
+        atomic_fetch_add_explicit(&walker->code_generation, 1, memory_order_release);
+    }
+}
+
+static uint64_t count_explicit(const struct target_set *targets)
+{
+    uint64_t cnt = 0;
+    for (uint32_t i = 0; i < targets->cnt; i++) {
+        cnt += targets->targets[i].origin == TARGET_EXPLICIT;
+    }
+    return cnt;
+}
+
+static void set_gauge(_Atomic uint64_t *gauge, uint64_t value)
+{
+    atomic_store_explicit(gauge, value, memory_order_relaxed);
+}
+
+static void update_gauges(struct walker *walker)
+{
+    struct walker_gauges *gauges = &walker->gauges;
+    set_gauge(&gauges->target_cnt, walker->targets.cnt);
+    set_gauge(&gauges->explicit_cnt, count_explicit(&walker->targets));
+    set_gauge(&gauges->process_cnt, walker->selector.processes_cnt);
+    set_gauge(&gauges->select_pass_ns, walker->selector.last_pass_ns);
+    set_gauge(&gauges->select_pass_cnt, walker->selector.pass_cnt);
+    set_gauge(&gauges->refused_target_cnt, walker->targets.refused_cnt);
+    set_gauge(&gauges->cpu_ns, clock_thread_cpu_ns());
+    atomic_store_explicit(&gauges->reader_kind, walker->reader.kind, memory_order_relaxed);
+}
+
+static void tick(struct walker *walker)
+{
+    run_commands(walker);
+    if (!memory_reader_check(&walker->reader)) {
+        atomic_fetch_add_explicit(&walker->gauges.reading_stops, 1, memory_order_relaxed);
+        loss_add(&walker->losses, LOSS_UNREADABLE, share_of_tick(walker));
+        return;
+    }
+    follow_code(walker);
+    sample_processes(walker);
+    select_targets(walker);
+    update_gauges(walker);
+}
+
+// Late by whole ticks: those are lost and counted, the schedule stays.
+static uint64_t account_lateness(struct walker *walker, uint64_t due_ns)
+{
+    uint64_t interval_ns = walker->options.sample_interval_ns;
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t late_ns = now_ns > due_ns ? now_ns - due_ns : 0;
+    uint64_t missed = late_ns / interval_ns;
+    if (late_ns > atomic_load_explicit(&walker->gauges.max_late_ns, memory_order_relaxed)) {
+        set_gauge(&walker->gauges.max_late_ns, late_ns);
+    }
+    loss_add(&walker->losses, LOSS_MISSED_TICK, missed);
+    atomic_fetch_add_explicit(&walker->losses.ticks_expected, missed + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&walker->losses.ticks_taken, 1, memory_order_relaxed);
+    return due_ns + (missed + 1) * interval_ns;
+}
+
+// Long intervals are slept in pieces, so that a stop is obeyed soon.
+static bool sleep_until(struct walker *walker, uint64_t due_ns)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    while (now_ns < due_ns && !atomic_load_explicit(&walker->stopping, memory_order_acquire)) {
+        uint64_t piece_ns = now_ns + MAX_SLEEP_NS;
+        clock_sleep_until_ns(piece_ns < due_ns ? piece_ns : due_ns);
+        now_ns = clock_monotonic_ns();
+    }
+    return !atomic_load_explicit(&walker->stopping, memory_order_acquire);
+}
+
+static void *walk(void *context)
+{
+    struct walker *walker = context;
+    uint64_t due_ns = clock_monotonic_ns() + walker->options.sample_interval_ns;
+    while (sleep_until(walker, due_ns)) {
+        due_ns = account_lateness(walker, due_ns);
+        tick(walker);
+    }
+    return NULL;
+}
+
+// ---- life ---------------------------------------------------------------------
+
+// A new thread inherits the mask: every signal but the faults we handle stays
+// away from it.
+static bool start_thread(struct walker *walker, struct error *err)
+{
+    sigset_t blocked;
+    sigset_t old;
+    (void)sigfillset(&blocked);
+    (void)sigdelset(&blocked, SIGSEGV);
+    (void)sigdelset(&blocked, SIGBUS);
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
+    int failed = pthread_create(&walker->thread, NULL, walk, walker);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        return error_os(err, failed, "walker: start a thread");
+    }
+    (void)pthread_setname_np(walker->thread, "flame_prof_walk");
+    walker->running = true;
+    return true;
+}
+
+static bool allocate(struct walker *walker)
+{
+    const struct walker_options *options = &walker->options;
+    walker->snapshots = calloc(SNAPSHOT_MAX_BATCH + 1, sizeof *walker->snapshots);
+    return walker->snapshots != NULL && target_set_init(&walker->targets, options->max_targets) &&
+           spsc_ring_init(&walker->ring, options->ring_bytes) &&
+           (options->top_cnt == 0 ||
+            top_selector_init(&walker->selector, walker->layout, options->top_cnt));
+}
+
+bool walker_start(struct walker *walker, const struct otp_layout *layout,
+                  const struct jit_code_list *code_list, const struct walker_options *options,
+                  struct error *err)
+{
+    memset(walker, 0, sizeof *walker);
+    walker->options = *options;
+    walker->layout = layout;
+    walker->code_list = *code_list;
+    (void)pthread_mutex_init(&walker->command_lock, NULL);
+    if (!memory_reader_open(&walker->reader, options->reader, err)) {
+        walker_deinit(walker);
+        return false;
+    }
+    if (!allocate(walker)) {
+        walker_deinit(walker);
+        return error_set(err, ERROR_NO_MEMORY, "walker: no memory for its tables");
+    }
+    for (uint32_t i = 0; i < options->excluded_cnt && options->top_cnt > 0; i++) {
+        top_selector_exclude(&walker->selector, options->excluded[i]);
+    }
+    walker->options.excluded = NULL;
+    atomic_store_explicit(&walker->gauges.reader_kind, walker->reader.kind, memory_order_relaxed);
+    if (!start_thread(walker, err)) {
+        walker_deinit(walker);
+        return false;
+    }
+    return true;
+}
+
+void walker_stop(struct walker *walker)
+{
+    atomic_store_explicit(&walker->stopping, true, memory_order_release);
+    if (walker->running) {
+        (void)pthread_join(walker->thread, NULL);
+        walker->running = false;
+    }
+}
+
+void walker_deinit(struct walker *walker)
+{
+    memory_reader_close(&walker->reader);
+    target_set_deinit(&walker->targets);
+    top_selector_deinit(&walker->selector);
+    spsc_ring_deinit(&walker->ring);
+    free(walker->snapshots);
+    walker->snapshots = NULL;
+    (void)pthread_mutex_destroy(&walker->command_lock);
+}
+
+bool walker_command(struct walker *walker, struct walker_command command)
+{
+    pthread_mutex_lock(&walker->command_lock);
+    bool room = walker->command_cnt < WALKER_MAX_COMMANDS;
+    if (room) {
+        walker->commands[walker->command_cnt++] = command;
+    }
+    pthread_mutex_unlock(&walker->command_lock);
+    return room;
+}

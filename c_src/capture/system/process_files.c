@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/system/process_files.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// O_NONBLOCK: a fifo put where a file is expected must not stop us.
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+
+static int regular_or_close(int fd, uint64_t inode)
+{
+    struct stat status;
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        (inode == 0 || status.st_ino == inode)) {
+        return fd;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return -1;
+}
+
+static int open_in_root(uint32_t pid, const char *path, uint64_t inode)
+{
+    char root[32];
+    (void)snprintf(root, sizeof root, "/proc/%u/root", pid);
+    int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0) {
+        return -1;
+    }
+    struct open_how how = {
+        .flags = OPEN_FLAGS,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+    (void)close(root_fd);
+    return regular_or_close(fd, inode);
+}
+
+int process_files_open(uint32_t pid, const char *path)
+{
+    return open_in_root(pid, path, 0);
+}
+
+int process_files_open_mapping(uint32_t pid, const struct process_mapping *mapping,
+                               struct text path)
+{
+    char name[96];
+    (void)snprintf(name, sizeof name, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid,
+                   mapping->start, mapping->end);
+    int fd = regular_or_close(open(name, OPEN_FLAGS), 0);
+    if (fd >= 0 || path.len == 0 || path.len >= 4096) {
+        return fd;
+    }
+    char by_path[4096];
+    memcpy(by_path, path.bytes, path.len);
+    by_path[path.len] = '\0';
+    return open_in_root(pid, by_path, mapping->inode);
+}
+
+static bool status_field(uint32_t pid, const char *key, char *value, size_t value_bytes)
+{
+    char path[32];
+    char line[256];
+    bool found = false;
+    (void)snprintf(path, sizeof path, "/proc/%u/status", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    while (!found && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            (void)snprintf(value, value_bytes, "%s", line + strlen(key));
+            found = true;
+        }
+    }
+    (void)fclose(file);
+    return found;
+}
+
+bool process_files_inner_pid(uint32_t pid, uint32_t *inner_pid)
+{
+    char value[256];
+    if (!status_field(pid, "NSpid:", value, sizeof value)) {
+        return false;
+    }
+    const char *last = strrchr(value, '\t');
+    *inner_pid = last == NULL ? pid : (uint32_t)strtoul(last + 1, NULL, 10);
+    return *inner_pid != 0;
+}
+
+bool process_files_owner(uint32_t pid, uint32_t *uid)
+{
+    char value[256];
+    if (!status_field(pid, "Uid:", value, sizeof value)) {
+        return false;
+    }
+    *uid = (uint32_t)strtoul(value, NULL, 10);
+    return true;
+}

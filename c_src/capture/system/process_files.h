@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens files of another process as that process sees them: after they were
+// deleted, in its mount namespace, inside its root. Never follows a link out of
+// that root, never opens anything but a regular file. Any thread.
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_PROCESS_FILES_H
+#define FLAME_PROF_CAPTURE_SYSTEM_PROCESS_FILES_H
+
+#include "capture/system/process_maps.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// The mapped file: through /proc/PID/map_files, else by its path if the inode is
+// still that one. A read-only descriptor of the caller's, or -1.
+int process_files_open_mapping(uint32_t pid, const struct process_mapping *mapping,
+                               struct text path);
+
+// A file by its absolute path inside the root of `pid`. A descriptor, or -1.
+int process_files_open(uint32_t pid, const char *path);
+
+// The id that `pid` has in its innermost pid namespace. False when it is gone.
+bool process_files_inner_pid(uint32_t pid, uint32_t *inner_pid);
+
+// The user that `pid` runs as. False when it is gone.
+bool process_files_owner(uint32_t pid, uint32_t *uid);
+
+#endif

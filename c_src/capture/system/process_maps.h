@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The executable mappings of one process at one moment, as /proc/PID/maps has
+// them. Bounded: what exceeds the limits is left out and counted. One thread.
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_PROCESS_MAPS_H
+#define FLAME_PROF_CAPTURE_SYSTEM_PROCESS_MAPS_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum process_mapping_kind {
+    PROCESS_MAPPING_FILE,      // a file with a path
+    PROCESS_MAPPING_ANONYMOUS, // no file, or memory files that JITs use (memfd, /dev/zero)
+    PROCESS_MAPPING_VDSO,
+    PROCESS_MAPPING_OTHER, // "[vsyscall]", "[uprobes]", ...
+};
+
+struct process_mapping {
+    uint64_t start;
+    uint64_t end;    // exclusive
+    uint64_t offset; // in the file
+    uint64_t inode;
+    uint32_t dev_major;
+    uint32_t dev_minor;
+    enum process_mapping_kind kind;
+    uint32_t path_at; // process_maps_path()
+    uint32_t path_len;
+};
+
+enum {
+    PROCESS_MAPS_MAX_MAPPINGS = 8192,
+    PROCESS_MAPS_MAX_PATH_BYTES = 1 << 20,
+};
+
+// A zeroed struct is empty.
+struct process_maps {
+    struct process_mapping *mappings; // by address
+    uint32_t cnt;
+    uint32_t capacity;
+    uint32_t refused; // beyond the limits
+    char *paths;
+    uint32_t path_bytes;
+    uint32_t path_capacity;
+};
+
+// Takes one line of /proc/PID/maps, without or with its newline; ignores what is
+// not executable or not a mapping. Lines come by rising address.
+void process_maps_add_line(struct process_maps *maps, const char *line);
+
+// Replaces the content by what `pid` has now. False, with the old content kept,
+// when there is nothing to read (the process is gone, or it is not ours to see).
+bool process_maps_read(struct process_maps *maps, uint32_t pid);
+
+// NULL when no executable mapping holds `address`.
+const struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address);
+
+// As the process sees it, "" when there is none; " (deleted)" is cut off.
+// Valid until the maps change.
+struct text process_maps_path(const struct process_maps *maps,
+                              const struct process_mapping *mapping);
+
+size_t process_maps_memory_bytes(const struct process_maps *maps);
+
+// Harmless twice and on a zeroed struct.
+void process_maps_deinit(struct process_maps *maps);
+
+#endif
