@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/beam/code_map.h"
+
+#include "base/string_table.h"
+#include "symbols/beam/gdb_symfile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22 };
+#define STILL_LOADED UINT32_MAX
+
+struct function {
+    uint32_t start; // offsets from the module's base
+    uint32_t end;
+    string_id name;
+    uint32_t first_line;
+    uint32_t line_cnt;
+};
+
+struct line {
+    uint32_t start;
+    uint32_t line;
+    string_id file;
+};
+
+struct module {
+    struct code_key key;
+    uint64_t base;
+    uint64_t end;
+    uint32_t added;   // generation it was first seen in
+    uint32_t retired; // generation it was gone in, or STILL_LOADED
+    bool listed;      // met in the running refresh
+    struct function *functions; // by start
+    uint32_t function_cnt;
+    struct line *lines;
+    uint32_t line_cnt;
+};
+
+struct module_list {
+    struct module **modules;
+    uint32_t cnt;
+    uint32_t capacity;
+};
+
+struct code_map {
+    struct string_table *strings;
+    struct module_list live;    // by base, not overlapping
+    struct module_list fresh;   // added in the running refresh, newest first
+    struct module_list retired; // oldest first
+    uint32_t generation;
+    uint64_t refused_cnt;
+    size_t max_bytes;
+    size_t module_bytes;
+};
+
+static size_t size_of(const struct module *module)
+{
+    return sizeof *module + module->function_cnt * sizeof *module->functions +
+           module->line_cnt * sizeof *module->lines;
+}
+
+static void module_destroy(struct code_map *map, struct module *module)
+{
+    if (module == NULL) {
+        return;
+    }
+    map->module_bytes -= size_of(module);
+    free(module->functions);
+    free(module->lines);
+    free(module);
+}
+
+static bool list_insert(struct module_list *list, uint32_t at, struct module *module)
+{
+    if (list->cnt == list->capacity) {
+        uint32_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+        struct module **modules = realloc(list->modules, capacity * sizeof(struct module *));
+        if (modules == NULL) {
+            return false;
+        }
+        list->modules = modules;
+        list->capacity = capacity;
+    }
+    memmove(&list->modules[at + 1], &list->modules[at], (list->cnt - at) * sizeof(struct module *));
+    list->modules[at] = module;
+    list->cnt++;
+    return true;
+}
+
+static struct module *list_remove(struct module_list *list, uint32_t at)
+{
+    struct module *module = list->modules[at];
+    list->cnt--;
+    memmove(&list->modules[at], &list->modules[at + 1], (list->cnt - at) * sizeof(struct module *));
+    return module;
+}
+
+static void list_deinit(struct code_map *map, struct module_list *list)
+{
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        module_destroy(map, list->modules[i]);
+    }
+    free(list->modules);
+    *list = (struct module_list){0};
+}
+
+struct code_map *code_map_create(size_t max_bytes)
+{
+    struct code_map *map = calloc(1, sizeof *map);
+    if (map == NULL) {
+        return NULL;
+    }
+    map->max_bytes = max_bytes;
+    map->strings = string_table_create(max_bytes / 2);
+    if (map->strings == NULL) {
+        code_map_destroy(map);
+        return NULL;
+    }
+    return map;
+}
+
+void code_map_destroy(struct code_map *map)
+{
+    if (map == NULL) {
+        return;
+    }
+    list_deinit(map, &map->live);
+    list_deinit(map, &map->fresh);
+    list_deinit(map, &map->retired);
+    string_table_destroy(map->strings);
+    free(map);
+}
+
+// ---- reading a symbol file ------------------------------------------------------
+
+struct module_counts {
+    uint32_t functions;
+    uint32_t lines;
+};
+
+static bool count_parts(struct gdb_symfile symfile, struct module_counts *counts)
+{
+    struct gdb_range range;
+    struct gdb_line line;
+    *counts = (struct module_counts){0};
+    for (uint32_t i = 0; i < symfile.range_cnt; i++) {
+        if (!gdb_symfile_range(&symfile, &range) || ++counts->functions > MAX_RANGES) {
+            return false;
+        }
+        for (uint32_t k = 0; k < range.line_cnt; k++) {
+            if (!gdb_symfile_line(&symfile, &line) || ++counts->lines > MAX_LINES) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static struct text without_prefix(struct text name)
+{
+    struct text elixir = TEXT("Elixir.");
+    bool is_elixir = name.len > elixir.len && memcmp(name.bytes, elixir.bytes, elixir.len) == 0;
+    return is_elixir ? (struct text){name.bytes + elixir.len, name.len - elixir.len} : name;
+}
+
+static void read_parts(struct code_map *map, struct gdb_symfile *symfile, struct module *module)
+{
+    struct gdb_range range;
+    struct gdb_line line;
+    uint32_t line_at = 0;
+    for (uint32_t i = 0; i < module->function_cnt; i++) {
+        (void)gdb_symfile_range(symfile, &range);
+        module->functions[i] = (struct function){
+            .start = range.start,
+            .end = range.end,
+            .name = string_table_intern(map->strings, without_prefix(range.name)),
+            .first_line = line_at,
+            .line_cnt = range.line_cnt,
+        };
+        for (uint32_t k = 0; k < range.line_cnt; k++) {
+            (void)gdb_symfile_line(symfile, &line);
+            module->lines[line_at++] =
+                (struct line){line.start, line.line, string_table_intern(map->strings, line.file)};
+        }
+    }
+}
+
+static int by_start(const void *a, const void *b)
+{
+    uint32_t left = ((const struct function *)a)->start;
+    uint32_t right = ((const struct function *)b)->start;
+    return left < right ? -1 : left > right;
+}
+
+static struct module *read_module(struct code_map *map, const struct code_key *key,
+                                  const void *bytes)
+{
+    struct gdb_symfile symfile;
+    struct module_counts counts;
+    if (!gdb_symfile_open(&symfile, bytes, key->symfile_bytes) || !count_parts(symfile, &counts)) {
+        return NULL;
+    }
+    struct module *module = calloc(1, sizeof *module);
+    if (module == NULL) {
+        return NULL;
+    }
+    *module = (struct module){
+        .key = *key,
+        .base = symfile.base,
+        .end = symfile.base + symfile.code_bytes,
+        .added = map->generation,
+        .retired = STILL_LOADED,
+        .listed = true,
+        .functions = calloc(counts.functions + 1, sizeof *module->functions),
+        .function_cnt = counts.functions,
+        .lines = calloc(counts.lines + 1, sizeof *module->lines),
+        .line_cnt = counts.lines,
+    };
+    map->module_bytes += size_of(module);
+    if (module->functions == NULL || module->lines == NULL || map->module_bytes > map->max_bytes) {
+        module_destroy(map, module);
+        return NULL;
+    }
+    read_parts(map, &symfile, module);
+    qsort(module->functions, module->function_cnt, sizeof *module->functions, by_start);
+    return module;
+}
+
+// ---- refresh --------------------------------------------------------------------
+
+void code_map_begin(struct code_map *map, uint32_t generation)
+{
+    map->generation = generation;
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        map->live.modules[i]->listed = false;
+    }
+    list_deinit(map, &map->fresh);
+}
+
+static bool same_key(const struct code_key *a, const struct code_key *b)
+{
+    return a->entry == b->entry && a->symfile == b->symfile &&
+           a->symfile_bytes == b->symfile_bytes;
+}
+
+bool code_map_has(struct code_map *map, const struct code_key *key)
+{
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        if (same_key(&map->live.modules[i]->key, key)) {
+            map->live.modules[i]->listed = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile)
+{
+    uint32_t header = 0;
+    memcpy(&header, symfile, sizeof header);
+    if (header == 0) {
+        return true; // the emulator's own record: no functions in it
+    }
+    struct module *module = read_module(map, key, symfile);
+    if (module == NULL || !list_insert(&map->fresh, map->fresh.cnt, module)) {
+        module_destroy(map, module);
+        map->refused_cnt++;
+        return false;
+    }
+    return true;
+}
+
+static void retire(struct code_map *map, uint32_t at)
+{
+    struct module *module = list_remove(&map->live, at);
+    module->retired = map->generation;
+    if (map->retired.cnt == MAX_RETIRED) {
+        module_destroy(map, list_remove(&map->retired, 0));
+    }
+    if (!list_insert(&map->retired, map->retired.cnt, module)) {
+        module_destroy(map, module);
+    }
+}
+
+// Position of the first live module that ends behind `address`.
+static uint32_t live_position(const struct code_map *map, uint64_t address)
+{
+    uint32_t low = 0;
+    uint32_t high = map->live.cnt;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->live.modules[middle]->end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+// OTP 25 never takes purged code off its list: what lies where newer code lies
+// is gone.
+static void make_live(struct code_map *map, struct module *module)
+{
+    uint32_t at = live_position(map, module->base);
+    while (at < map->live.cnt && map->live.modules[at]->base < module->end) {
+        retire(map, at);
+    }
+    if (!list_insert(&map->live, at, module)) {
+        module_destroy(map, module);
+        map->refused_cnt++;
+    }
+}
+
+void code_map_end(struct code_map *map)
+{
+    for (uint32_t i = map->live.cnt; i > 0; i--) {
+        if (!map->live.modules[i - 1]->listed) {
+            retire(map, i - 1);
+        }
+    }
+    while (map->fresh.cnt > 0) { // oldest first
+        make_live(map, list_remove(&map->fresh, map->fresh.cnt - 1));
+    }
+}
+
+// ---- lookup ---------------------------------------------------------------------
+
+static const struct module *find_retired(const struct code_map *map, uint64_t address,
+                                         uint32_t generation)
+{
+    for (uint32_t i = map->retired.cnt; i > 0; i--) {
+        const struct module *module = map->retired.modules[i - 1];
+        if (address >= module->base && address < module->end && module->added <= generation &&
+            generation <= module->retired) {
+            return module;
+        }
+    }
+    return NULL;
+}
+
+static const struct module *find_module(const struct code_map *map, uint64_t address,
+                                        uint32_t generation)
+{
+    uint32_t at = live_position(map, address);
+    const struct module *live = at < map->live.cnt ? map->live.modules[at] : NULL;
+    live = live != NULL && address >= live->base ? live : NULL;
+    if (live != NULL && live->added <= generation) {
+        return live;
+    }
+    const struct module *retired = find_retired(map, address, generation);
+    return retired != NULL ? retired : live;
+}
+
+static const struct function *find_function(const struct module *module, uint32_t offset)
+{
+    uint32_t low = 0;
+    uint32_t high = module->function_cnt;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (module->functions[middle].start <= offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct function *function = low > 0 ? &module->functions[low - 1] : NULL;
+    return function != NULL && offset < function->end ? function : NULL;
+}
+
+static const struct line *find_line(const struct module *module, const struct function *function,
+                                    uint32_t offset)
+{
+    const struct line *found = NULL;
+    const struct line *lines = module->lines + function->first_line;
+    for (uint32_t i = 0; i < function->line_cnt && lines[i].start <= offset; i++) {
+        found = &lines[i];
+    }
+    return found;
+}
+
+static bool begins_with(struct text name, struct text prefix)
+{
+    return name.len >= prefix.len && memcmp(name.bytes, prefix.bytes, prefix.len) == 0;
+}
+
+bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
+                   struct code_location *location_ret)
+{
+    const struct module *module = find_module(map, address, generation);
+    if (module == NULL) {
+        return false;
+    }
+    uint32_t offset = (uint32_t)(address - module->base);
+    const struct function *function = find_function(module, offset);
+    if (function == NULL) {
+        return false;
+    }
+    const struct line *line = find_line(module, function, offset);
+    struct text name = string_table_text(map->strings, function->name);
+    *location_ret = (struct code_location){
+        .name = name,
+        .file = line == NULL ? TEXT("") : string_table_text(map->strings, line->file),
+        .line = line == NULL ? 0 : line->line,
+        .function_start = module->base + function->start,
+        .is_stub = begins_with(name, TEXT("global::")) || begins_with(name, TEXT("erts_beamasm:")),
+    };
+    return true;
+}
+
+uint32_t code_map_module_cnt(const struct code_map *map)
+{
+    return map->live.cnt;
+}
+
+uint64_t code_map_refused_cnt(const struct code_map *map)
+{
+    return map->refused_cnt;
+}
+
+size_t code_map_memory_bytes(const struct code_map *map)
+{
+    return map->module_bytes + string_table_memory_bytes(map->strings);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names BEAM code addresses: module:function/arity, file and line, from copies
+// of the symbol files the VM makes for GDB (hostile input: every offset is
+// checked). Code that was unloaded or replaced stays known for samples taken
+// before, by generation. Bounded memory. One thread.
+#ifndef FLAME_PROF_SYMBOLS_BEAM_CODE_MAP_H
+#define FLAME_PROF_SYMBOLS_BEAM_CODE_MAP_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What names a loaded piece of code; equal keys are the same code while listed.
+struct code_key {
+    uint64_t entry;
+    uint64_t symfile;
+    uint64_t symfile_bytes;
+};
+
+// Borrowed from the map, valid until code_map_destroy.
+struct code_location {
+    struct text name; // "module:function/arity"; "Elixir." dropped
+    struct text file; // "module.erl" or what the compiler was given, "" = unknown
+    uint32_t line;    // 0 = unknown
+    uint64_t function_start; // identifies the function
+    bool is_stub;     // code fragments of the emulator, not a function of a module
+};
+
+struct code_map;
+
+struct code_map *code_map_create(size_t max_bytes);
+void code_map_destroy(struct code_map *map);
+
+// A refresh: begin, then code_map_has or code_map_add for each entry from the
+// newest to the oldest, then end. `generation` is the walker's at that time.
+// Begin again forgets what was added since.
+void code_map_begin(struct code_map *map, uint32_t generation);
+// Known already? Then it stays.
+bool code_map_has(struct code_map *map, const struct code_key *key);
+// Parses a symbol file. False (counted) when it is malformed or does not fit.
+bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile);
+void code_map_end(struct code_map *map);
+
+// Finds what was at `address` at `generation`.
+bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
+                   struct code_location *location_ret);
+
+uint32_t code_map_module_cnt(const struct code_map *map);
+uint64_t code_map_refused_cnt(const struct code_map *map);
+size_t code_map_memory_bytes(const struct code_map *map);
+
+#endif
