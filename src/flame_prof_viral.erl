@@ -1,0 +1,304 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc Follows processes: finds those that they spawn and send to.
+%%
+%% It is the tracer of the processes it follows, by the flags `procs' and `send'
+%% set on single processes; global trace patterns are not touched. A process that
+%% somebody else traces already is not followed, which `info/1' tells. When more
+%% events come in than can be handled, following sends is given up, then
+%% following altogether; sampling is not affected. Its flags vanish with it.
+%%
+%% What it finds goes to the session as
+%% `{flame_prof_viral, self(), {found, Pid, Opts, Root}}'.
+-module(flame_prof_viral).
+
+-export([start/2, follow/3, unfollow/2, info/1, stop/1]).
+
+-define(CALL_MS, 2000).
+%% Events waiting in the queue. A send event holds a copy of the message.
+-define(QUEUE_SEND_MAX, 5000).
+-define(QUEUE_MAX, 50000).
+%% Looking at one's own queue is not free.
+-define(EVENTS_PER_CHECK, 128).
+-define(RECEIVERS_MAX, 20000).
+-define(REFUSED_SHOWN, 20).
+
+-type depth() :: on | send_off | off.
+
+-record(root, {opts :: flame_prof:process_opts(),
+               members = 0 :: non_neg_integer(),
+               alive = true :: boolean()}).
+
+-record(state, {session :: pid(),
+                ignored :: #{pid() => true},
+                roots = #{} :: #{pid() => #root{}},
+                members = #{} :: #{pid() => Root :: pid()},
+                %% Children whose parent is not known yet: the events of two
+                %% processes are not ordered.
+                orphans = #{} :: #{Parent :: pid() => [pid()]},
+                receivers = #{} :: #{pid() => true},
+                depth = on :: depth(),
+                why = <<>> :: binary(),
+                refused = #{} :: #{pid() => binary()},
+                events = 0 :: non_neg_integer()}).
+
+%% @doc Starts following on behalf of a session, with whom it ends.
+-spec start(pid(), [pid()]) -> pid().
+start(Session, Ignored) ->
+    proc_lib:spawn(fun() -> init(Session, Ignored) end).
+
+%% @doc Follows a process according to `viral' of its options.
+-spec follow(pid(), pid(), flame_prof:process_opts()) -> ok | {refused, binary()}.
+follow(Viral, Pid, Opts) ->
+    call(Viral, {follow, Pid, Opts}, {refused, <<"the tracer does not answer">>}).
+
+%% @doc Ends following a process and all that was found by way of it.
+-spec unfollow(pid(), pid()) -> ok.
+unfollow(Viral, Pid) ->
+    call(Viral, {unfollow, Pid}, ok).
+
+-spec info(pid()) -> map().
+info(Viral) ->
+    call(Viral, info, #{state => unknown}).
+
+%% @doc Ends following; no trace flag is left when it returns.
+-spec stop(pid()) -> ok.
+stop(Viral) ->
+    call(Viral, stop, ok).
+
+call(Viral, Request, Otherwise) ->
+    Monitor = monitor(process, Viral, [{alias, reply_demonitor}]),
+    Viral ! {?MODULE, Monitor, Request},
+    receive
+        {Monitor, Reply} -> Reply;
+        {'DOWN', Monitor, process, _, _} -> Otherwise
+    after ?CALL_MS ->
+        demonitor(Monitor, [flush]),
+        Otherwise
+    end.
+
+init(Session, Ignored) ->
+    process_flag(priority, high),
+    process_flag(message_queue_data, off_heap),
+    _ = monitor(process, Session),
+    loop(#state{session = Session, ignored = maps:from_list([{Pid, true} || Pid <- Ignored])}).
+
+loop(#state{session = Session} = State) ->
+    receive
+        {?MODULE, From, stop} ->
+            lists:foreach(fun untrace/1, traced(State)),
+            From ! {From, ok};
+        {?MODULE, From, Request} ->
+            {Reply, Next} = request(Request, State),
+            From ! {From, Reply},
+            loop(Next);
+        {'DOWN', _, process, Session, _} ->
+            ok;
+        Message ->
+            loop(bounded(event(Message, State)))
+    end.
+
+request({follow, Pid, #{viral := self_only}}, State) ->
+    request({unfollow, Pid}, State);
+request({follow, Pid, Opts}, State) ->
+    do_follow(Pid, Opts, do_unfollow(Pid, State));
+request({unfollow, Pid}, State) ->
+    {ok, do_unfollow(Pid, State)};
+request(info, State) ->
+    {collect_info(State), State};
+request(_, State) ->
+    {ok, State}.
+
+do_follow(_, _, #state{depth = off, why = Why} = State) ->
+    {{refused, Why}, State};
+do_follow(Pid, #{viral := Viral} = Opts, #state{roots = Roots} = State) ->
+    case trace(Pid, flags(Viral, State)) of
+        ok ->
+            {ok, State#state{roots = Roots#{Pid => #root{opts = Opts}}}};
+        {refused, Reason} = Refused ->
+            {Refused, refused(Pid, Reason, State)}
+    end.
+
+flags(spawn, _) -> [procs, set_on_spawn];
+flags(send, #state{depth = on}) -> [procs, send];
+flags(spawn_and_send, #state{depth = on}) -> [procs, set_on_spawn, send];
+flags(send, _) -> [procs];
+flags(spawn_and_send, _) -> [procs, set_on_spawn].
+
+trace(Pid, Flags) ->
+    Self = self(),
+    case erlang:trace_info(Pid, tracer) of
+        {tracer, Tracer} when Tracer =:= []; Tracer =:= Self ->
+            try
+                _ = erlang:trace(Pid, true, [{tracer, Self} | Flags]),
+                ok
+            catch
+                error:badarg -> {refused, <<"another tracer was faster, or it has ended">>}
+            end;
+        {tracer, Other} ->
+            {refused, line("it is traced already, by ~0tp; end that trace to have it followed",
+                           [Other])};
+        undefined ->
+            {refused, <<"it has ended">>}
+    end.
+
+untrace(Pid) ->
+    untrace(Pid, [all]).
+
+untrace(Pid, Flags) ->
+    Self = self(),
+    try erlang:trace_info(Pid, tracer) of
+        {tracer, Self} -> erlang:trace(Pid, false, Flags);
+        _ -> 0
+    catch
+        error:badarg -> 0
+    end.
+
+refused(Pid, Reason, #state{refused = Refused} = State) when map_size(Refused) < ?REFUSED_SHOWN ->
+    State#state{refused = Refused#{Pid => Reason}};
+refused(_, _, State) ->
+    State.
+
+do_unfollow(Root, #state{roots = Roots, members = Members} = State) ->
+    case Roots of
+        #{Root := _} ->
+            {Gone, Kept} = maps:fold(fun(Pid, R, {G, K}) when R =:= Root -> {[Pid | G], K};
+                                        (Pid, R, {G, K}) -> {G, K#{Pid => R}}
+                                     end, {[], #{}}, Members),
+            lists:foreach(fun untrace/1, [Root | Gone]),
+            State#state{roots = maps:remove(Root, Roots), members = Kept, receivers = #{}};
+        #{} ->
+            State
+    end.
+
+traced(#state{roots = Roots, members = Members, orphans = Orphans}) ->
+    maps:keys(Roots) ++ maps:keys(Members) ++ lists:append(maps:values(Orphans)).
+
+%% Events.
+
+event(Event, #state{depth = off} = State) when element(1, Event) =:= trace ->
+    %% A child that was spawned while following was given up.
+    _ = untrace(element(2, Event)),
+    State;
+event({trace, Parent, spawn, Child, _}, State) ->
+    child(Parent, Child, State);
+event({trace, Child, spawned, Parent, _}, State) ->
+    child(Parent, Child, State);
+event({trace, Pid, exit, _}, State) ->
+    exited(Pid, State);
+event({trace, From, send, _, To}, #state{depth = on} = State) ->
+    receiver(local_pid(To), From, State);
+event({trace, From, send, _, _}, State) ->
+    %% Inherited by a child while sends were being given up.
+    _ = untrace(From, [send]),
+    State;
+event(_, State) ->
+    State.
+
+child(_, Child, #state{members = Members} = State) when is_map_key(Child, Members) ->
+    State;
+child(Parent, Child, #state{orphans = Orphans} = State) ->
+    case root_of(Parent, State) of
+        {ok, Root} ->
+            adopt(Child, Root, State);
+        unknown ->
+            Siblings = maps:get(Parent, Orphans, []),
+            State#state{orphans = Orphans#{Parent => [Child | lists:delete(Child, Siblings)]}}
+    end.
+
+adopt(Child, Root, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->
+    case maps:get(Root, Roots) of
+        #root{opts = #{viral := send}} ->
+            State;
+        #root{members = Count} = Entry ->
+            found(Child, Root, State),
+            lists:foldl(fun(Orphan, Acc) -> child(Child, Orphan, Acc) end,
+                        State#state{roots = Roots#{Root => Entry#root{members = Count + 1}},
+                                    members = Members#{Child => Root},
+                                    orphans = maps:remove(Child, Orphans)},
+                        maps:get(Child, Orphans, []))
+    end.
+
+root_of(Pid, #state{roots = Roots}) when is_map_key(Pid, Roots) ->
+    {ok, Pid};
+root_of(Pid, #state{members = Members}) ->
+    case Members of
+        #{Pid := Root} -> {ok, Root};
+        #{} -> unknown
+    end.
+
+receiver(none, _, State) ->
+    State;
+receiver(To, _, #state{ignored = Ignored, receivers = Receivers} = State)
+        when is_map_key(To, Ignored); is_map_key(To, Receivers) ->
+    State;
+receiver(To, From, #state{receivers = Receivers} = State) ->
+    case root_of(From, State) of
+        {ok, To} ->
+            State;
+        {ok, Root} ->
+            found(To, Root, State),
+            State#state{receivers = (some_of(Receivers))#{To => true}};
+        unknown ->
+            State
+    end.
+
+%% Only saves telling the session twice, so it may forget.
+some_of(Receivers) when map_size(Receivers) < ?RECEIVERS_MAX -> Receivers;
+some_of(_) -> #{}.
+
+local_pid(To) when is_pid(To), node(To) =:= node() -> To;
+local_pid({Name, Node}) when Node =:= node() -> local_pid(Name);
+local_pid(Name) when is_atom(Name) ->
+    case whereis(Name) of
+        Pid when is_pid(Pid) -> Pid;
+        _ -> none
+    end;
+local_pid(_) -> none.
+
+found(Pid, Root, #state{session = Session, roots = Roots}) ->
+    #root{opts = Opts} = maps:get(Root, Roots),
+    Session ! {?MODULE, self(), {found, Pid, Opts, Root}}.
+
+%% A root that has ended is remembered for as long as its children live.
+exited(Pid, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->
+    Known = State#state{orphans = maps:remove(Pid, Orphans)},
+    case {Roots, Members} of
+        {#{Pid := Root}, _} ->
+            Known#state{roots = kept(Pid, Root#root{alive = false}, Roots)};
+        {_, #{Pid := RootPid}} ->
+            #root{members = Count} = Root = maps:get(RootPid, Roots),
+            Known#state{roots = kept(RootPid, Root#root{members = Count - 1}, Roots),
+                        members = maps:remove(Pid, Members)};
+        _ ->
+            Known
+    end.
+
+kept(Pid, #root{alive = false, members = 0}, Roots) -> maps:remove(Pid, Roots);
+kept(Pid, Root, Roots) -> Roots#{Pid => Root}.
+
+%% Protection against floods.
+
+bounded(#state{events = Events} = State) when Events < ?EVENTS_PER_CHECK ->
+    State#state{events = Events + 1};
+bounded(State) ->
+    {message_queue_len, Length} = process_info(self(), message_queue_len),
+    relieved(Length, State#state{events = 0}).
+
+relieved(Length, #state{depth = Depth} = State) when Length > ?QUEUE_MAX, Depth =/= off ->
+    lists:foreach(fun untrace/1, traced(State)),
+    State#state{depth = off, roots = #{}, members = #{}, orphans = #{}, receivers = #{},
+                why = line("following was given up: ~b events were waiting", [Length])};
+relieved(Length, #state{depth = on} = State) when Length > ?QUEUE_SEND_MAX ->
+    lists:foreach(fun(Pid) -> untrace(Pid, [send]) end, traced(State)),
+    State#state{depth = send_off,
+                why = line("following sends was given up: ~b events were waiting", [Length])};
+relieved(_, State) ->
+    State.
+
+collect_info(#state{depth = Depth, why = Why, roots = Roots, members = Members,
+                    refused = Refused}) ->
+    #{state => Depth, reason => Why, roots => map_size(Roots), children => map_size(Members),
+      not_followed => Refused}.
+
+line(Format, Arguments) ->
+    unicode:characters_to_binary(io_lib:format(Format, Arguments)).
