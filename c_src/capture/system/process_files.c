@@ -102,6 +102,8 @@ bool process_files_owner(uint32_t pid, uint32_t *uid)
     if (!status_field(pid, "Uid:", value, sizeof value)) {
         return false;
     }
-    *uid = (uint32_t)strtoul(value, NULL, 10);
+    char *rest = value;
+    (void)strtoul(rest, &rest, 10); // the real one; files are made by the effective one
+    *uid = (uint32_t)strtoul(rest, NULL, 10);
     return true;
 }

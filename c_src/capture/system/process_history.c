@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "capture/system/process_table.h"
+#include "capture/system/process_history.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ struct entry {
     struct entry *next; // of the bucket, or free
 };
 
-struct process_table {
+struct process_history {
     struct entry *buckets[BUCKETS];
     uint32_t cnt;
     size_t bytes;
@@ -28,16 +28,16 @@ static uint32_t bucket_of(uint32_t pid, uint64_t address_space)
     return (uint32_t)(hash >> 54) % BUCKETS;
 }
 
-struct process_table *process_table_create(size_t max_bytes)
+struct process_history *process_history_create(size_t max_bytes)
 {
-    struct process_table *table = calloc(1, sizeof *table);
+    struct process_history *table = calloc(1, sizeof *table);
     if (table != NULL) {
         table->max_bytes = max_bytes;
     }
     return table;
 }
 
-static void free_entry(struct process_table *table, struct entry *entry)
+static void free_entry(struct process_history *table, struct entry *entry)
 {
     table->bytes -= process_maps_memory_bytes(&entry->process.maps);
     table->cnt--;
@@ -45,7 +45,7 @@ static void free_entry(struct process_table *table, struct entry *entry)
     free(entry);
 }
 
-void process_table_destroy(struct process_table *table)
+void process_history_destroy(struct process_history *table)
 {
     if (table == NULL) {
         return;
@@ -60,7 +60,7 @@ void process_table_destroy(struct process_table *table)
     free(table);
 }
 
-static struct entry *find(struct process_table *table, uint32_t pid, uint64_t address_space)
+static struct entry *find(struct process_history *table, uint32_t pid, uint64_t address_space)
 {
     struct entry *entry = table->buckets[bucket_of(pid, address_space)];
     while (entry != NULL &&
@@ -73,7 +73,7 @@ static struct entry *find(struct process_table *table, uint32_t pid, uint64_t ad
     return entry;
 }
 
-static void evict_oldest(struct process_table *table, const struct entry *but)
+static void evict_oldest(struct process_history *table, const struct entry *but)
 {
     struct entry **oldest = NULL;
     for (uint32_t i = 0; i < BUCKETS; i++) {
@@ -91,15 +91,15 @@ static void evict_oldest(struct process_table *table, const struct entry *but)
     }
 }
 
-static void shrink(struct process_table *table, const struct entry *but)
+static void shrink(struct process_history *table, const struct entry *but)
 {
     while (table->cnt > 1 &&
-           (table->bytes > table->max_bytes || table->cnt > PROCESS_TABLE_MAX_PROCESSES)) {
+           (table->bytes > table->max_bytes || table->cnt > PROCESS_HISTORY_MAX_PROCESSES)) {
         evict_oldest(table, but);
     }
 }
 
-static void read_maps(struct process_table *table, struct entry *entry, uint64_t now_ns)
+static void read_maps(struct process_history *table, struct entry *entry, uint64_t now_ns)
 {
     table->bytes -= process_maps_memory_bytes(&entry->process.maps);
     if (!process_maps_read(&entry->process.maps, entry->process.pid) &&
@@ -111,7 +111,7 @@ static void read_maps(struct process_table *table, struct entry *entry, uint64_t
     shrink(table, entry);
 }
 
-void process_table_note(struct process_table *table, uint32_t pid, uint64_t address_space,
+void process_history_note(struct process_history *table, uint32_t pid, uint64_t address_space,
                         uint64_t now_ns)
 {
     if (address_space == 0 || find(table, pid, address_space) != NULL) {
@@ -131,7 +131,7 @@ void process_table_note(struct process_table *table, uint32_t pid, uint64_t addr
     read_maps(table, entry, now_ns);
 }
 
-const struct process *process_table_find(struct process_table *table, uint32_t pid,
+const struct process *process_history_find(struct process_history *table, uint32_t pid,
                                          uint64_t address_space, uint64_t address,
                                          uint64_t now_ns, const struct process_mapping **mapping)
 {
@@ -148,17 +148,17 @@ const struct process *process_table_find(struct process_table *table, uint32_t p
     return &entry->process;
 }
 
-uint32_t process_table_count(const struct process_table *table)
+uint32_t process_history_count(const struct process_history *table)
 {
     return table->cnt;
 }
 
-size_t process_table_memory_bytes(const struct process_table *table)
+size_t process_history_memory_bytes(const struct process_history *table)
 {
     return sizeof *table + table->cnt * sizeof(struct entry) + table->bytes;
 }
 
-uint64_t process_table_unread(const struct process_table *table)
+uint64_t process_history_unread(const struct process_history *table)
 {
     return table->unread;
 }

@@ -2,8 +2,8 @@
 // The mappings of every process that was sampled, read while it lived and kept
 // after its end, the least recently used ones forgotten at a limit. An exec
 // makes another entry. One owner, one thread.
-#ifndef FLAME_PROF_CAPTURE_SYSTEM_PROCESS_TABLE_H
-#define FLAME_PROF_CAPTURE_SYSTEM_PROCESS_TABLE_H
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_PROCESS_HISTORY_H
+#define FLAME_PROF_CAPTURE_SYSTEM_PROCESS_HISTORY_H
 
 #include "capture/system/process_maps.h"
 
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PROCESS_TABLE_MAX_PROCESSES = 4096 };
+enum { PROCESS_HISTORY_MAX_PROCESSES = 4096 };
 
 struct process {
     uint32_t pid;
@@ -21,30 +21,30 @@ struct process {
     struct process_maps maps;
 };
 
-struct process_table;
+struct process_history;
 
 // `max_bytes` bounds the mappings of all processes together. NULL when out of
 // memory.
-struct process_table *process_table_create(size_t max_bytes);
-void process_table_destroy(struct process_table *table);
+struct process_history *process_history_create(size_t max_bytes);
+void process_history_destroy(struct process_history *table);
 
 // Call when a sample arrives, with `now_ns` of CLOCK_MONOTONIC: reads the
 // mappings of a process not seen before. Kernel threads (address_space 0) are
 // ignored.
-void process_table_note(struct process_table *table, uint32_t pid, uint64_t address_space,
+void process_history_note(struct process_history *table, uint32_t pid, uint64_t address_space,
                         uint64_t now_ns);
 
 // The process and, in `mapping`, what holds `address`. Reads the mappings again
 // when they do not hold it (a library was loaded), at most a few times a second
 // per process. `*mapping` is NULL when nothing holds it; the result is NULL when
 // the process is not known. Both are valid until the next note or find.
-const struct process *process_table_find(struct process_table *table, uint32_t pid,
+const struct process *process_history_find(struct process_history *table, uint32_t pid,
                                          uint64_t address_space, uint64_t address,
                                          uint64_t now_ns, const struct process_mapping **mapping);
 
-uint32_t process_table_count(const struct process_table *table);
-size_t process_table_memory_bytes(const struct process_table *table);
+uint32_t process_history_count(const struct process_history *table);
+size_t process_history_memory_bytes(const struct process_history *table);
 // Processes that were gone, or not ours to see, when their mappings were wanted.
-uint64_t process_table_unread(const struct process_table *table);
+uint64_t process_history_unread(const struct process_history *table);
 
 #endif

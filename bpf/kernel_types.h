@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The few kernel fields we read, instead of a vmlinux.h. Offsets are relocated
+ * at load time against the running kernel's BTF (CO-RE), so order and
+ * neighbours do not matter; only names and types do.
+ */
+#ifndef FLAME_PROF_BPF_KERNEL_TYPES_H
+#define FLAME_PROF_BPF_KERNEL_TYPES_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct mm_struct;
+
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct sched_entity {
+    __u64 sum_exec_runtime;
+};
+
+struct signal_struct {
+    atomic_t live; /* threads that have not begun to exit */
+};
+
+struct task_struct {
+    unsigned int flags;
+    int pid;
+    int tgid;
+    struct mm_struct *mm;
+    struct sched_entity se;
+    struct signal_struct *signal;
+    __u64 start_time; /* CLOCK_MONOTONIC */
+    unsigned long nvcsw;
+    unsigned long nivcsw;
+    unsigned long min_flt;
+    unsigned long maj_flt;
+};
+
+#pragma clang attribute pop
+
+/* include/linux/sched.h: unchanged since 2.6. */
+enum { KERNEL_PF_KTHREAD = 0x00200000 };
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the BPF side of the system sampler and capture/system share: the record
+ * of one sample, the counters of one CPU and the limits of both. Fixed-width
+ * types, explicit padding, no pointers. Nobody else includes it.
+ */
+#ifndef FLAME_PROF_BPF_SAMPLER_H
+#define FLAME_PROF_BPF_SAMPLER_H
+
+#include <linux/types.h>
+
+enum {
+    SAMPLER_COMM_BYTES = 16,
+    /* bpf_get_stack() gives at most kernel.perf_event_max_stack, 127 by default. */
+    SAMPLER_MAX_KERNEL_FRAMES = 127,
+    /* A deeper user stack keeps both ends: the first HEAD and the last TAIL frames. */
+    SAMPLER_USER_HEAD_FRAMES = 192,
+    SAMPLER_USER_TAIL_FRAMES = 64,
+    SAMPLER_MAX_USER_FRAMES = SAMPLER_USER_HEAD_FRAMES + SAMPLER_USER_TAIL_FRAMES,
+    SAMPLER_MAX_FRAMES = SAMPLER_MAX_KERNEL_FRAMES + SAMPLER_MAX_USER_FRAMES,
+    /* Frames walked before giving up. */
+    SAMPLER_MAX_DEPTH = 1024,
+    SAMPLER_MAX_TRACED_PROCESSES = 16384,
+    SAMPLER_MAX_KNOWN_PROCESSES = 8192,
+};
+
+/* Why the walk of a user stack ended. Append only: the numbers are in records. */
+enum sampler_unwind_end {
+    SAMPLER_UNWIND_COMPLETE = 0,           /* the frame pointer was 0: the chain's own end */
+    SAMPLER_UNWIND_NO_USER = 1,            /* kernel thread: no user stack at all */
+    SAMPLER_UNWIND_BAD_FRAME_POINTER = 2,  /* not above the last one, misaligned, far away */
+    SAMPLER_UNWIND_BAD_RETURN_ADDRESS = 3, /* not an address of user space */
+    SAMPLER_UNWIND_UNREADABLE = 4,         /* stack page not in memory */
+    SAMPLER_UNWIND_TOO_DEEP = 5,           /* SAMPLER_MAX_DEPTH */
+    SAMPLER_UNWIND_32BIT = 6,              /* 32-bit task: frames have another shape */
+    SAMPLER_UNWIND_END_CNT
+};
+
+/*
+ * `frames`: kernel_cnt kernel addresses, then user_cnt user addresses, leaf
+ * first each. With user_omitted > 0 the last SAMPLER_USER_TAIL_FRAMES of them
+ * are a ring whose outermost frame stands before index tail_first.
+ * Only the used part of `frames` is sent.
+ */
+struct sampler_record {
+    __u64 time_ns; /* CLOCK_MONOTONIC */
+    __u32 pid;     /* process (thread group), as the host sees it */
+    __u32 tid;
+    __u32 cpu;
+    __u16 kernel_cnt;
+    __u16 user_cnt;
+    __u32 user_omitted;
+    __u8 unwind_end; /* enum sampler_unwind_end */
+    __u8 tail_first; /* 0 .. SAMPLER_USER_TAIL_FRAMES - 1 */
+    __u16 padding;
+    __u64 address_space;   /* equal for equal address spaces of one process; changes on exec */
+    __u64 thread_start_ns; /* tells a reused thread id from the one before */
+    __u64 cpu_ns;          /* these five: of the thread, since it started */
+    __u64 voluntary_switches;
+    __u64 involuntary_switches;
+    __u64 minor_faults;
+    __u64 major_faults;
+    char comm[SAMPLER_COMM_BYTES]; /* NUL-terminated */
+    __u64 frames[SAMPLER_MAX_FRAMES];
+};
+
+enum { SAMPLER_RECORD_HEADER_BYTES = 104 };
+
+/*
+ * Of one CPU since the start; an array by CPU number, mapped by user space. Every tick is counted once:
+ * ticks = idle + excluded + samples + ring_full.
+ */
+struct sampler_counters {
+    __u64 last_tick_ns; /* user space sets it when the CPU's timer starts */
+    __u64 ticks;
+    __u64 missed; /* ticks that never came, by the distance of those that did */
+    __u64 idle;
+    __u64 excluded; /* filtered out, or our own process */
+    __u64 samples;
+    __u64 ring_full;
+    __u64 padding; /* one cache line, so that CPUs do not share one */
+};
+
+_Static_assert(__builtin_offsetof(struct sampler_record, frames) == SAMPLER_RECORD_HEADER_BYTES,
+               "the header has padding nobody declared");
+_Static_assert(sizeof(struct sampler_record) ==
+                   SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_FRAMES,
+               "the record has padding nobody declared");
+_Static_assert(sizeof(struct sampler_counters) == 64, "counters of two CPUs share a cache line");
+_Static_assert((SAMPLER_USER_TAIL_FRAMES & (SAMPLER_USER_TAIL_FRAMES - 1)) == 0,
+               "the tail is a ring indexed by a mask");
+_Static_assert((int)SAMPLER_MAX_DEPTH > (int)SAMPLER_MAX_USER_FRAMES, "nothing would be omitted");
+
+#endif
