@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/system/elf_symbols.h"
+
+#include "symbols/system/elf_debug_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SYMBOLS_PER_READ = 1024,
+    MAX_STRINGS_BYTES = 256 << 20, // while loading only
+    MAX_SYMBOLS = 8 << 20,
+};
+
+struct loader {
+    struct symbol_table *table;
+    const struct elf_file *file;
+    const char *strings;
+    size_t strings_len;
+    bool sized_only;
+};
+
+static bool is_function(const Elf64_Sym *symbol)
+{
+    unsigned type = ELF64_ST_TYPE(symbol->st_info);
+    bool code = type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+    return code && symbol->st_shndx != SHN_UNDEF && symbol->st_value != 0;
+}
+
+// Labels in assembly have no type; only those in code count, and not the local
+// ones of compilers (".L5") and of arm64 ("$x").
+static bool is_code_label(const struct loader *loader, const Elf64_Sym *symbol, const char *name)
+{
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_NOTYPE) {
+        return true;
+    }
+    uint32_t section = symbol->st_shndx;
+    return name[0] != '.' && name[0] != '$' && section < loader->file->section_cnt &&
+           (loader->file->sections[section].sh_flags & SHF_EXECINSTR) != 0;
+}
+
+// The public name of an address is the one people know.
+static unsigned rank_of(const Elf64_Sym *symbol, const char *name)
+{
+    unsigned binding = ELF64_ST_BIND(symbol->st_info);
+    unsigned rank = binding == STB_GLOBAL ? 2 : binding == STB_WEAK ? 1 : 0;
+    rank += symbol->st_size > 0 ? 8 : 0;
+    rank += ELF64_ST_TYPE(symbol->st_info) != STT_NOTYPE ? 4 : 0;
+    return name[0] == '_' && rank % 4 > 0 ? rank - 1 : rank;
+}
+
+// A function without a size reaches to the next, but not out of its section.
+static uint64_t longest_size(const struct loader *loader, const Elf64_Sym *symbol)
+{
+    if (symbol->st_shndx >= loader->file->section_cnt) {
+        return 0;
+    }
+    const Elf64_Shdr *section = &loader->file->sections[symbol->st_shndx];
+    uint64_t into = symbol->st_value - section->sh_addr;
+    return symbol->st_value >= section->sh_addr && into < section->sh_size
+               ? section->sh_size - into
+               : 0;
+}
+
+static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
+{
+    if (!is_function(symbol) || symbol->st_name >= loader->strings_len) {
+        return;
+    }
+    const char *name = loader->strings + symbol->st_name; // ends in the section or at its NUL
+    if (*name == '\0' || !is_code_label(loader, symbol, name)) {
+        return;
+    }
+    uint64_t size = symbol->st_size;
+    enum symbol_extent extent = SYMBOL_EXACT;
+    if (size == 0) {
+        size = loader->sized_only ? 0 : longest_size(loader, symbol);
+        extent = SYMBOL_UP_TO_THE_NEXT;
+    }
+    if (size > 0) {
+        (void)symbol_table_add(loader->table, symbol->st_value, size, extent,
+                               rank_of(symbol, name), text_of(name));
+    }
+}
+
+static void add_symbols(const struct loader *loader, const Elf64_Shdr *section)
+{
+    Elf64_Sym symbols[SYMBOLS_PER_READ];
+    uint64_t cnt = section->sh_size / sizeof symbols[0];
+    cnt = cnt > MAX_SYMBOLS ? MAX_SYMBOLS : cnt;
+    for (uint64_t at = 0; at < cnt; at += SYMBOLS_PER_READ) {
+        uint64_t part = cnt - at < SYMBOLS_PER_READ ? cnt - at : SYMBOLS_PER_READ;
+        if (!elf_file_read(loader->file, section->sh_offset + at * sizeof symbols[0], symbols,
+                           part * sizeof symbols[0])) {
+            return;
+        }
+        for (uint64_t i = 0; i < part; i++) {
+            add_symbol(loader, &symbols[i]);
+        }
+    }
+}
+
+static bool load_from(struct symbol_table *table, const struct elf_file *file, uint32_t type)
+{
+    const Elf64_Shdr *section = elf_file_section_of_type(file, type);
+    if (section == NULL || section->sh_entsize != sizeof(Elf64_Sym) ||
+        section->sh_link >= file->section_cnt || section->sh_offset > file->size) {
+        return false;
+    }
+    struct loader loader = {.table = table, .file = file, .sized_only = type == SHT_DYNSYM};
+    char *strings = elf_file_load_section(file, &file->sections[section->sh_link],
+                                          MAX_STRINGS_BYTES, &loader.strings_len);
+    if (strings == NULL) {
+        return false;
+    }
+    loader.strings = strings;
+    add_symbols(&loader, section);
+    free(strings);
+    symbol_table_finish(table);
+    return table->cnt > 0;
+}
+
+static bool load_from_debug_file(struct symbol_table *table, const struct elf_file *file,
+                                 struct text path, const struct elf_debug_opener *opener)
+{
+    struct elf_file debug = {0};
+    if (opener == NULL || !elf_debug_file_open(&debug, file, path, opener)) {
+        return false;
+    }
+    bool ok = load_from(table, &debug, SHT_SYMTAB);
+    elf_file_close(&debug);
+    return ok;
+}
+
+enum elf_symbols_source elf_symbols_load(struct symbol_table *table, const struct elf_file *file,
+                                         struct text path, const struct elf_debug_opener *opener)
+{
+    if (load_from(table, file, SHT_SYMTAB)) {
+        return ELF_SYMBOLS_SYMTAB;
+    }
+    if (load_from_debug_file(table, file, path, opener)) {
+        return ELF_SYMBOLS_DEBUG_FILE;
+    }
+    return load_from(table, file, SHT_DYNSYM) ? ELF_SYMBOLS_DYNSYM : ELF_SYMBOLS_NONE;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/system/symbol_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_NAME_BYTES = 1 << 27, // what name_at can address
+    // How many symbols that begin later, and end before the address, are looked
+    // past for one that encloses it.
+    MAX_ENCLOSED = 16,
+};
+
+void symbol_table_init(struct symbol_table *table, size_t max_bytes)
+{
+    *table = (struct symbol_table){.max_bytes = max_bytes};
+}
+
+void symbol_table_deinit(struct symbol_table *table)
+{
+    free(table->symbols);
+    free(table->names);
+    *table =
+        (struct symbol_table){.max_bytes = table->max_bytes, .latest_wins = table->latest_wins};
+}
+
+size_t symbol_table_memory_bytes(const struct symbol_table *table)
+{
+    return table->capacity * sizeof *table->symbols + table->name_capacity;
+}
+
+static bool resize_symbols(struct symbol_table *table, uint32_t capacity)
+{
+    struct symbol *symbols = realloc(table->symbols, capacity * sizeof *symbols);
+    if (symbols != NULL) {
+        table->symbols = symbols;
+        table->capacity = capacity;
+    }
+    return symbols != NULL;
+}
+
+static bool resize_names(struct symbol_table *table, uint32_t capacity)
+{
+    char *names = realloc(table->names, capacity);
+    if (names != NULL) {
+        table->names = names;
+        table->name_capacity = capacity;
+    }
+    return names != NULL;
+}
+
+// Doubling, but never past the limit as a whole.
+static bool make_room(struct symbol_table *table, uint32_t name_bytes)
+{
+    size_t used = table->cnt * sizeof *table->symbols + table->name_bytes;
+    size_t wanted = sizeof *table->symbols + name_bytes;
+    if (used + wanted > table->max_bytes || table->name_bytes + name_bytes > MAX_NAME_BYTES) {
+        return false;
+    }
+    uint32_t symbols = table->cnt < table->capacity ? table->capacity
+                                                    : (table->cnt < 64 ? 64 : table->cnt * 2);
+    uint32_t names = table->name_capacity;
+    if (table->name_bytes + name_bytes > names) {
+        names = (table->name_bytes < 4096 ? 4096 : table->name_bytes * 2) + name_bytes;
+    }
+    return (symbols == table->capacity || resize_symbols(table, symbols)) &&
+           (names == table->name_capacity || resize_names(table, names));
+}
+
+bool symbol_table_add(struct symbol_table *table, uint64_t address, uint64_t size_bytes,
+                      enum symbol_extent extent, unsigned rank, struct text name)
+{
+    if (name.len == 0 || name.len >= MAX_NAME_BYTES || !make_room(table, name.len + 1)) {
+        table->refused++;
+        return false;
+    }
+    table->symbols[table->cnt++] = (struct symbol){
+        .address = address,
+        .size_bytes = size_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)size_bytes,
+        .name_at = table->name_bytes,
+        .rank = rank < SYMBOL_MAX_RANK ? rank : SYMBOL_MAX_RANK,
+        .is_open = extent == SYMBOL_UP_TO_THE_NEXT,
+    };
+    memcpy(table->names + table->name_bytes, name.bytes, name.len);
+    table->names[table->name_bytes + name.len] = '\0';
+    table->name_bytes += name.len + 1;
+    return true;
+}
+
+// By address, then the best first; names were appended in the order of adding.
+static int compare(const void *left, const void *right)
+{
+    const struct symbol *a = left;
+    const struct symbol *b = right;
+    if (a->address != b->address) {
+        return a->address < b->address ? -1 : 1;
+    }
+    if (a->rank != b->rank) {
+        return a->rank > b->rank ? -1 : 1;
+    }
+    return a->name_at < b->name_at ? -1 : 1;
+}
+
+static void drop_second_names(struct symbol_table *table)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->cnt; i++) {
+        struct symbol *last = kept == 0 ? NULL : &table->symbols[kept - 1];
+        if (last == NULL || last->address != table->symbols[i].address) {
+            table->symbols[kept++] = table->symbols[i];
+        } else if (table->latest_wins && last->rank == table->symbols[i].rank) {
+            *last = table->symbols[i];
+        }
+    }
+    table->cnt = kept;
+}
+
+static void close_open_ends(struct symbol_table *table)
+{
+    for (uint32_t i = 0; i < table->cnt; i++) {
+        struct symbol *symbol = &table->symbols[i];
+        if (symbol->is_open && i + 1 < table->cnt) {
+            uint64_t distance = table->symbols[i + 1].address - symbol->address;
+            symbol->size_bytes =
+                distance < symbol->size_bytes ? (uint32_t)distance : symbol->size_bytes;
+        }
+    }
+}
+
+void symbol_table_finish(struct symbol_table *table)
+{
+    if (table->cnt == 0) {
+        return;
+    }
+    qsort(table->symbols, table->cnt, sizeof *table->symbols, compare);
+    drop_second_names(table);
+    close_open_ends(table);
+    if (table->capacity > table->cnt) {
+        (void)resize_symbols(table, table->cnt);
+    }
+    if (table->name_capacity > table->name_bytes) {
+        (void)resize_names(table, table->name_bytes);
+    }
+}
+
+// How many symbols begin at or before `address`.
+static uint32_t count_up_to(const struct symbol_table *table, uint64_t address)
+{
+    uint32_t low = 0;
+    uint32_t high = table->cnt;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (table->symbols[middle].address <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+const struct symbol *symbol_table_find(const struct symbol_table *table, uint64_t address)
+{
+    uint32_t at = count_up_to(table, address);
+    for (uint32_t i = 0; i < MAX_ENCLOSED && i < at; i++) {
+        const struct symbol *symbol = &table->symbols[at - 1 - i];
+        if (address - symbol->address < symbol->size_bytes) {
+            return symbol;
+        }
+    }
+    return NULL;
+}
+
+struct text symbol_table_name(const struct symbol_table *table, const struct symbol *symbol)
+{
+    return text_of(table->names + symbol->name_at);
+}
