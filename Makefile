@@ -162,11 +162,11 @@ ERL_SOURCES := $(sort $(wildcard src/*.erl))
 beam: ebin/.compiled ## Compile the Erlang modules into ebin/
 
 ebin/.compiled: $(ERL_SOURCES) $(wildcard src/*.app.src src/*.hrl include/*.hrl)
-	$(call need,Erlang's compiler ($(ERLC)),command -v $(ERLC),apt-get install erlang-base)
+	$(call need,the Erlang compiler ($(ERLC)),command -v $(ERLC),apt-get install erlang-base)
 	@mkdir -p ebin
 	$(call msg,ERLC,$(words $(ERL_SOURCES)) modules)
 	$(quiet)$(ERLC) +debug_info +warnings_as_errors +warn_missing_spec -o ebin $(ERL_SOURCES)
-	$(quiet)cp src/flame_prof.app.src ebin/flame_prof.app
+	$(quiet)escript tools/write-app src/flame_prof.app.src ebin $(ERL_SOURCES)
 	@touch $@
 
 # --- unit tests and fuzzing ---------------------------------------------------
@@ -176,14 +176,24 @@ $(LAYERS): $(LAYER_OBJECTS)
 	@rm -f $@
 	$(quiet)$(AR) rcs $@ $(LAYER_OBJECTS)
 
+$(BUILD)/test/%: ALL_CFLAGS += -Itest/c -Ibpf -I$(BPF_DIR)
 $(BUILD)/test/c/%: test/c/%.c test/c/test.h $(LAYERS)
 	@mkdir -p $(@D)
 	$(call msg,TEST,$<)
-	$(quiet)$(CC) $(ALL_CFLAGS) $(TEST_CFLAGS) -Itest/c -Ibpf -I$(BPF_DIR) -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
+	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
 		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
 
-.PHONY: unit-tests check-unit check-asan fuzz
+$(BUILD)/test/fuzz/%: test/fuzz/%.c $(LAYERS)
+	@mkdir -p $(@D)
+	$(call msg,FUZZER,$<)
+	$(quiet)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
+		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
+
+FUZZ_SECONDS ?= 20
+
+.PHONY: unit-tests fuzzers check-unit check-asan fuzz
 unit-tests: $(UNIT_TESTS)
+fuzzers: $(FUZZERS)
 
 check-unit: $(UNIT_TESTS) ## Run the C unit tests
 	@tools/run-unit-tests $(UNIT_TESTS)
@@ -191,12 +201,80 @@ check-unit: $(UNIT_TESTS) ## Run the C unit tests
 check-asan: ## Run the C unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined check-unit
 
--include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
--include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(BPF_OBJECT:.o=.d)
+fuzz: ## Fuzz every reader of foreign bytes for FUZZ_SECONDS (20) each
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC='$(CLANG)' \
+		SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	@tools/run-fuzzers $(FUZZ_SECONDS) $(BUILD)/fuzz $(FUZZERS:$(BUILD)/%=$(BUILD)/fuzz/%)
 
-.PHONY: clean help
+# --- checks -------------------------------------------------------------------
+# Each closes with "N passed, N failed, N skipped"; `make check` runs them all.
+
+SHELL_SCRIPTS := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* demo/* bench/* .ci/* \
+	test/*/*) 2>/dev/null))
+TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(CLI_SOURCES)))
+
+.PHONY: check check-lint check-tidy check-tools check-beam check-beam-static check-system \
+	check-trees check-trees-ready tidy fmt
+
+check: ## Install what tests need, build, run every check
+	@tools/run-checks
+
+check-lint: nif ## Layers, NIF symbols, signal safety, format, white space, scripts
+	@CLANG_FORMAT='$(CLANG_FORMAT)' tools/check-lint $(BUILD) $(SHELL_SCRIPTS)
+
+check-tidy: $(BPF_SKELETON) ## clang-tidy on every C source
+	@MAKE='$(MAKE)' CLANG_TIDY='$(CLANG_TIDY)' tools/check-tidy $(BUILD) $(TIDY)
+
+tidy: $(TIDY)
+$(BUILD)/tidy/nif/%.ok: ALL_CFLAGS += -isystem $(ERL_INCLUDE)
+$(BUILD)/tidy/capture/system/%.ok: ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
+# Follows the object, which knows the headers.
+$(BUILD)/tidy/%.ok: c_src/%.c $(BUILD)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call msg,TIDY,$<)
+	$(quiet)$(CLANG_TIDY) --quiet $< -- $(filter-out -Werror,$(ALL_CFLAGS)) 2>$@.log || \
+		{ grep -v ' warnings\? generated' $@.log >&2; exit 1; }
+	@touch $@
+
+check-tools: ## Plant a fault for each of our own tools and see it found
+	@tools/run-unit-tests $(sort $(wildcard test/tools/*_test.sh))
+
+check-beam: nif beam ## EUnit and common test on the Erlang that is here
+	@tools/check-beam suites
+
+check-beam-static: nif beam ## xref, dialyzer, edoc
+	@tools/check-beam static
+
+check-system: cli ## BPF through this kernel's verifier, and the tests of the command
+	@BPFTOOL='$(BPFTOOL)' tools/check-system $(BPF_OBJECT) $(sort $(wildcard test/system/*_test.sh))
+
+check-trees: ## The Erlang suites on OTP 27 (Debian trixie) and 29 (sid), in trees made for it
+	@tools/check-trees trixie sid
+
+check-trees-ready: ## Only make those trees
+	@tools/check-trees --ready trixie sid
+
+fmt: ## Format the C sources in place
+	$(CLANG_FORMAT) -i $(sort $(wildcard $(addsuffix /*.[ch],bpf test/c test/fuzz bench demo \
+		c_src/* c_src/*/*)))
+
+# --- the rest -----------------------------------------------------------------
+
+.PHONY: install-deps install-test-deps demo clean help
+install-deps: ## Install what the build and the demo need, if it is missing
+	@tools/install-deps build
+
+install-test-deps: ## The same for the tests
+	@tools/install-deps test
+
+demo: ## Profile a busy Erlang node and its host for 20 s
+	@tools/demo
+
 clean: ## Remove what was built (trees and caches outside the project stay)
-	rm -rf $(BUILD) _build ebin $(NIF_SO) $(CLI_BIN)
+	rm -rf $(BUILD) _build ebin doc $(NIF_SO) $(CLI_BIN)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+-include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
+-include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(BPF_OBJECT:.o=.d)

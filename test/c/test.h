@@ -43,6 +43,7 @@ static struct {
     jmp_buf out;
     enum test_state state;
     char dir[64];
+    char why[1024];
 } test_run;
 
 #define TEST(test_name)                                                                            \
@@ -68,13 +69,17 @@ __attribute__((noreturn, format(printf, 4, 5))) static inline void test_end(enum
                                                                             int line,
                                                                             const char *format, ...)
 {
+    const char *base = strrchr(file, '/');
+    int used = 0;
     va_list args;
 
-    printf("  %s:%d: ", file, line);
+    if (state == TEST_FAILED) {
+        used =
+            snprintf(test_run.why, sizeof(test_run.why), "%s:%d: ", base ? base + 1 : file, line);
+    }
     va_start(args, format);
-    vprintf(format, args);
+    vsnprintf(test_run.why + used, sizeof(test_run.why) - (size_t)used, format, args);
     va_end(args);
-    putchar('\n');
     test_run.state = state;
     longjmp(test_run.out, 1);
 }
@@ -163,10 +168,12 @@ int main(int argc, char **argv)
             continue;
         }
         test_run.state = TEST_PASSED;
+        test_run.why[0] = '\0';
         if (setjmp(test_run.out) == 0) {
             test->run();
         }
-        printf("%s %s\n", state_name[test_run.state], test->name);
+        printf("%s %s%s%s\n", state_name[test_run.state], test->name,
+               test_run.why[0] == '\0' ? "" : ": ", test_run.why);
         count[test_run.state]++;
     }
     if (test_run.dir[0] != '\0') {
