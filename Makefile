@@ -209,7 +209,7 @@ fuzz: ## Fuzz every reader of foreign bytes for FUZZ_SECONDS (20) each
 # --- checks -------------------------------------------------------------------
 # Each closes with "N passed, N failed, N skipped"; `make check` runs them all.
 
-SHELL_SCRIPTS := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* demo/* bench/* .ci/* \
+SHELL_SCRIPTS = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* demo/* bench/* .ci/* \
 	test/*/*) 2>/dev/null))
 TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(CLI_SOURCES)))
 
