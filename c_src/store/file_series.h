@@ -39,7 +39,8 @@ struct file_series {
     char suffix[32];
     int directory_fd; // -1 when closed
     int fd;           // -1 between files
-    char name[FILE_SERIES_NAME_BYTES];
+    char name[FILE_SERIES_NAME_BYTES];          // of the open file
+    char finished_name[FILE_SERIES_NAME_BYTES]; // of the last finished one
     uint64_t file_bytes;   // on disk, of the open file
     uint64_t synced_bytes; // up to the last file_series_sync
     uint64_t total_bytes;  // of all finished files
@@ -64,7 +65,7 @@ bool file_series_write(struct file_series *series, const void *bytes, size_t len
 bool file_series_sync(struct file_series *series, struct error *err);
 
 // Closes the open file, renames it into place and prunes old ones. The name is
-// then in series->name. Without an open file: does nothing.
+// then in series->finished_name. Without an open file: does nothing.
 bool file_series_finish_file(struct file_series *series, struct error *err);
 
 // Removes the open file (nothing worth keeping in it).

@@ -4,10 +4,15 @@
 #include "capture/beam/guarded_read.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+// Installing and removing handlers is counted; sessions come and go on several
+// threads.
+static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
 
 // The kernel reports how many bytes it copied in order; the first incomplete
 // read is the bad one, what follows is tried again.
@@ -104,7 +109,9 @@ static bool self_test(struct memory_reader *reader, struct error *err)
 
 static bool open_guarded(struct memory_reader *reader, struct error *err)
 {
+    pthread_mutex_lock(&guard_lock);
     enum guard_state state = guarded_read_install();
+    pthread_mutex_unlock(&guard_lock);
     if (state != GUARD_INSTALLED) {
         return error_set(err, ERROR_UNSUPPORTED, "guarded loads: %s",
                          state == GUARD_FOREIGN ? "another library handles SIGSEGV or SIGBUS"
@@ -145,7 +152,9 @@ bool memory_reader_open(struct memory_reader *reader, enum reader_kind kind, str
 void memory_reader_close(struct memory_reader *reader)
 {
     if (reader->guard_held) {
+        pthread_mutex_lock(&guard_lock);
         guarded_read_uninstall();
+        pthread_mutex_unlock(&guard_lock);
         reader->guard_held = false;
     }
 }

@@ -27,10 +27,8 @@ static int regular_or_close(int fd, uint64_t inode)
     return -1;
 }
 
-static int open_in_root(uint32_t pid, const char *path, uint64_t inode)
+static int open_in_root(const char *root, const char *path, uint64_t inode)
 {
-    char root[32];
-    (void)snprintf(root, sizeof root, "/proc/%u/root", pid);
     int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
         return -1;
@@ -44,9 +42,27 @@ static int open_in_root(uint32_t pid, const char *path, uint64_t inode)
     return regular_or_close(fd, inode);
 }
 
+static int open_text_in_root(const char *root, struct text path, uint64_t inode)
+{
+    char terminated[4096];
+    if (path.len == 0 || path.len >= sizeof terminated) {
+        return -1;
+    }
+    memcpy(terminated, path.bytes, path.len);
+    terminated[path.len] = '\0';
+    return open_in_root(root, terminated, inode);
+}
+
 int process_files_open(uint32_t pid, const char *path)
 {
-    return open_in_root(pid, path, 0);
+    char root[32];
+    (void)snprintf(root, sizeof root, "/proc/%u/root", pid);
+    return open_in_root(root, path, 0);
+}
+
+int process_files_open_here(struct text path, uint64_t inode)
+{
+    return open_text_in_root("/", path, inode);
 }
 
 int process_files_open_mapping(uint32_t pid, const struct process_mapping *mapping,
@@ -56,13 +72,11 @@ int process_files_open_mapping(uint32_t pid, const struct process_mapping *mappi
     (void)snprintf(name, sizeof name, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid,
                    mapping->start, mapping->end);
     int fd = regular_or_close(open(name, OPEN_FLAGS), 0);
-    if (fd >= 0 || path.len == 0 || path.len >= 4096) {
+    if (fd >= 0) {
         return fd;
     }
-    char by_path[4096];
-    memcpy(by_path, path.bytes, path.len);
-    by_path[path.len] = '\0';
-    return open_in_root(pid, by_path, mapping->inode);
+    (void)snprintf(name, sizeof name, "/proc/%u/root", pid);
+    return open_text_in_root(name, path, mapping->inode);
 }
 
 static bool status_field(uint32_t pid, const char *key, char *value, size_t value_bytes)

@@ -18,6 +18,10 @@ int process_files_open_mapping(uint32_t pid, const struct process_mapping *mappi
 // A file by its absolute path inside the root of `pid`. A descriptor, or -1.
 int process_files_open(uint32_t pid, const char *path);
 
+// A file by its absolute path in our own root, if the inode is that one (0: any).
+// A descriptor, or -1.
+int process_files_open_here(struct text path, uint64_t inode);
+
 // The id that `pid` has in its innermost pid namespace. False when it is gone.
 bool process_files_inner_pid(uint32_t pid, uint32_t *inner_pid);
 

@@ -30,54 +30,54 @@ static uint32_t bucket_of(uint32_t pid, uint64_t address_space)
 
 struct process_history *process_history_create(size_t max_bytes)
 {
-    struct process_history *table = calloc(1, sizeof *table);
-    if (table != NULL) {
-        table->max_bytes = max_bytes;
+    struct process_history *history = calloc(1, sizeof *history);
+    if (history != NULL) {
+        history->max_bytes = max_bytes;
     }
-    return table;
+    return history;
 }
 
-static void free_entry(struct process_history *table, struct entry *entry)
+static void free_entry(struct process_history *history, struct entry *entry)
 {
-    table->bytes -= process_maps_memory_bytes(&entry->process.maps);
-    table->cnt--;
+    history->bytes -= process_maps_memory_bytes(&entry->process.maps);
+    history->cnt--;
     process_maps_deinit(&entry->process.maps);
     free(entry);
 }
 
-void process_history_destroy(struct process_history *table)
+void process_history_destroy(struct process_history *history)
 {
-    if (table == NULL) {
+    if (history == NULL) {
         return;
     }
     for (uint32_t i = 0; i < BUCKETS; i++) {
-        while (table->buckets[i] != NULL) {
-            struct entry *entry = table->buckets[i];
-            table->buckets[i] = entry->next;
-            free_entry(table, entry);
+        while (history->buckets[i] != NULL) {
+            struct entry *entry = history->buckets[i];
+            history->buckets[i] = entry->next;
+            free_entry(history, entry);
         }
     }
-    free(table);
+    free(history);
 }
 
-static struct entry *find(struct process_history *table, uint32_t pid, uint64_t address_space)
+static struct entry *find(struct process_history *history, uint32_t pid, uint64_t address_space)
 {
-    struct entry *entry = table->buckets[bucket_of(pid, address_space)];
+    struct entry *entry = history->buckets[bucket_of(pid, address_space)];
     while (entry != NULL &&
            (entry->process.pid != pid || entry->process.address_space != address_space)) {
         entry = entry->next;
     }
     if (entry != NULL) {
-        entry->process.used_at = ++table->uses;
+        entry->process.used_at = ++history->uses;
     }
     return entry;
 }
 
-static void evict_oldest(struct process_history *table, const struct entry *but)
+static void evict_oldest(struct process_history *history, const struct entry *but)
 {
     struct entry **oldest = NULL;
     for (uint32_t i = 0; i < BUCKETS; i++) {
-        for (struct entry **at = &table->buckets[i]; *at != NULL; at = &(*at)->next) {
+        for (struct entry **at = &history->buckets[i]; *at != NULL; at = &(*at)->next) {
             if (*at != but &&
                 (oldest == NULL || (*at)->process.used_at < (*oldest)->process.used_at)) {
                 oldest = at;
@@ -87,78 +87,77 @@ static void evict_oldest(struct process_history *table, const struct entry *but)
     if (oldest != NULL) {
         struct entry *entry = *oldest;
         *oldest = entry->next;
-        free_entry(table, entry);
+        free_entry(history, entry);
     }
 }
 
-static void shrink(struct process_history *table, const struct entry *but)
+static void shrink(struct process_history *history, const struct entry *but)
 {
-    while (table->cnt > 1 &&
-           (table->bytes > table->max_bytes || table->cnt > PROCESS_HISTORY_MAX_PROCESSES)) {
-        evict_oldest(table, but);
+    while (history->cnt > 1 &&
+           (history->bytes > history->max_bytes || history->cnt > PROCESS_HISTORY_MAX_PROCESSES)) {
+        evict_oldest(history, but);
     }
 }
 
-static void read_maps(struct process_history *table, struct entry *entry, uint64_t now_ns)
+static void read_maps(struct process_history *history, struct entry *entry, uint64_t now_ns)
 {
-    table->bytes -= process_maps_memory_bytes(&entry->process.maps);
+    history->bytes -= process_maps_memory_bytes(&entry->process.maps);
     if (!process_maps_read(&entry->process.maps, entry->process.pid) &&
         entry->process.read_ns == 0) {
-        table->unread++;
+        history->unread++;
     }
-    table->bytes += process_maps_memory_bytes(&entry->process.maps);
+    history->bytes += process_maps_memory_bytes(&entry->process.maps);
     entry->process.read_ns = now_ns;
-    shrink(table, entry);
+    shrink(history, entry);
 }
 
-void process_history_note(struct process_history *table, uint32_t pid, uint64_t address_space,
-                        uint64_t now_ns)
+bool process_history_note(struct process_history *history, uint32_t pid, uint64_t address_space,
+                          uint64_t now_ns)
 {
-    if (address_space == 0 || find(table, pid, address_space) != NULL) {
-        return;
+    if (address_space == 0 || find(history, pid, address_space) != NULL) {
+        return false;
     }
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
-        return;
+        return false;
     }
     uint32_t bucket = bucket_of(pid, address_space);
     entry->process.pid = pid;
     entry->process.address_space = address_space;
-    entry->process.used_at = ++table->uses;
-    entry->next = table->buckets[bucket];
-    table->buckets[bucket] = entry;
-    table->cnt++;
-    read_maps(table, entry, now_ns);
+    entry->process.used_at = ++history->uses;
+    entry->next = history->buckets[bucket];
+    history->buckets[bucket] = entry;
+    history->cnt++;
+    read_maps(history, entry, now_ns);
+    return true;
 }
 
-const struct process *process_history_find(struct process_history *table, uint32_t pid,
-                                         uint64_t address_space, uint64_t address,
-                                         uint64_t now_ns, const struct process_mapping **mapping)
+struct process *process_history_find(struct process_history *history, uint32_t pid,
+                                     uint64_t address_space)
 {
-    *mapping = NULL;
-    struct entry *entry = find(table, pid, address_space);
-    if (entry == NULL) {
-        return NULL;
+    struct entry *entry = find(history, pid, address_space);
+    return entry == NULL ? NULL : &entry->process;
+}
+
+void process_history_refresh(struct process_history *history, struct process *process,
+                             uint64_t now_ns)
+{
+    if (now_ns - process->read_ns > REREAD_MS * 1000000ULL) {
+        read_maps(history, (struct entry *)process, now_ns); // its first member
     }
-    *mapping = process_maps_find(&entry->process.maps, address);
-    if (*mapping == NULL && now_ns - entry->process.read_ns > REREAD_MS * 1000000ULL) {
-        read_maps(table, entry, now_ns);
-        *mapping = process_maps_find(&entry->process.maps, address);
-    }
-    return &entry->process;
 }
 
-uint32_t process_history_count(const struct process_history *table)
+uint32_t process_history_count(const struct process_history *history)
 {
-    return table->cnt;
+    return history->cnt;
 }
 
-size_t process_history_memory_bytes(const struct process_history *table)
+size_t process_history_memory_bytes(const struct process_history *history)
 {
-    return sizeof *table + table->cnt * sizeof(struct entry) + table->bytes;
+    return sizeof *history + history->cnt * sizeof(struct entry) + history->bytes;
 }
 
-uint64_t process_history_unread(const struct process_history *table)
+uint64_t process_history_unread(const struct process_history *history)
 {
-    return table->unread;
+    return history->unread;
 }

@@ -29,18 +29,20 @@ struct process_history *process_history_create(size_t max_bytes);
 void process_history_destroy(struct process_history *table);
 
 // Call when a sample arrives, with `now_ns` of CLOCK_MONOTONIC: reads the
-// mappings of a process not seen before. Kernel threads (address_space 0) are
-// ignored.
-void process_history_note(struct process_history *table, uint32_t pid, uint64_t address_space,
-                        uint64_t now_ns);
+// mappings of a process not seen before. True when it was new. Kernel threads
+// (address_space 0) are ignored.
+bool process_history_note(struct process_history *history, uint32_t pid, uint64_t address_space,
+                          uint64_t now_ns);
 
-// The process and, in `mapping`, what holds `address`. Reads the mappings again
-// when they do not hold it (a library was loaded), at most a few times a second
-// per process. `*mapping` is NULL when nothing holds it; the result is NULL when
-// the process is not known. Both are valid until the next note or find.
-const struct process *process_history_find(struct process_history *table, uint32_t pid,
-                                         uint64_t address_space, uint64_t address,
-                                         uint64_t now_ns, const struct process_mapping **mapping);
+// NULL when the process is not known. Valid until the next note or refresh.
+struct process *process_history_find(struct process_history *history, uint32_t pid,
+                                     uint64_t address_space);
+
+// Reads the mappings of `process` again, at most a few times a second: for an
+// address that none of them holds (a library was loaded). It stays valid; its
+// mappings and their paths do not.
+void process_history_refresh(struct process_history *history, struct process *process,
+                             uint64_t now_ns);
 
 uint32_t process_history_count(const struct process_history *table);
 size_t process_history_memory_bytes(const struct process_history *table);

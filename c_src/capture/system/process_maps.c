@@ -130,13 +130,13 @@ bool process_maps_read(struct process_maps *maps, uint32_t pid)
     return true;
 }
 
-const struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address)
+struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address)
 {
     uint32_t low = 0;
     uint32_t high = maps->cnt;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        const struct process_mapping *mapping = &maps->mappings[middle];
+        struct process_mapping *mapping = &maps->mappings[middle];
         if (address < mapping->start) {
             high = middle;
         } else if (address >= mapping->end) {

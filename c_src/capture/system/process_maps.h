@@ -27,6 +27,8 @@ struct process_mapping {
     enum process_mapping_kind kind;
     uint32_t path_at; // process_maps_path()
     uint32_t path_len;
+    uint64_t tag;    // the caller's own, 0 after every reading
+    uint64_t tag_ns; // the same
 };
 
 enum {
@@ -53,8 +55,8 @@ void process_maps_add_line(struct process_maps *maps, const char *line);
 // when there is nothing to read (the process is gone, or it is not ours to see).
 bool process_maps_read(struct process_maps *maps, uint32_t pid);
 
-// NULL when no executable mapping holds `address`.
-const struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address);
+// NULL when no executable mapping holds `address`. Only the tags may be changed.
+struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address);
 
 // As the process sees it, "" when there is none; " (deleted)" is cut off.
 // Valid until the maps change.

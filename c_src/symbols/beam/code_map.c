@@ -49,6 +49,8 @@ struct code_map {
     struct module_list fresh;   // added in the running refresh, newest first
     struct module_list retired; // oldest first
     uint32_t generation;
+    uint64_t lowest; // bounds of all code ever seen
+    uint64_t highest;
     uint64_t refused_cnt;
     size_t max_bytes;
     size_t module_bytes;
@@ -112,6 +114,7 @@ struct code_map *code_map_create(size_t max_bytes)
         return NULL;
     }
     map->max_bytes = max_bytes;
+    map->lowest = UINT64_MAX;
     map->strings = string_table_create(max_bytes / 2);
     if (map->strings == NULL) {
         code_map_destroy(map);
@@ -303,6 +306,8 @@ static uint32_t live_position(const struct code_map *map, uint64_t address)
 // is gone.
 static void make_live(struct code_map *map, struct module *module)
 {
+    map->lowest = module->base < map->lowest ? module->base : map->lowest;
+    map->highest = module->end > map->highest ? module->end : map->highest;
     uint32_t at = live_position(map, module->base);
     while (at < map->live.cnt && map->live.modules[at]->base < module->end) {
         retire(map, at);
@@ -407,6 +412,11 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
         .is_stub = begins_with(name, TEXT("global::")) || begins_with(name, TEXT("erts_beamasm:")),
     };
     return true;
+}
+
+bool code_map_covers(const struct code_map *map, uint64_t address)
+{
+    return address >= map->lowest && address < map->highest;
 }
 
 uint32_t code_map_module_cnt(const struct code_map *map)

@@ -48,6 +48,9 @@ void code_map_end(struct code_map *map);
 bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
                    struct code_location *location_ret);
 
+// Is the address where code is or was? Words on a stack that are none drop out.
+bool code_map_covers(const struct code_map *map, uint64_t address);
+
 uint32_t code_map_module_cnt(const struct code_map *map);
 uint64_t code_map_refused_cnt(const struct code_map *map);
 size_t code_map_memory_bytes(const struct code_map *map);

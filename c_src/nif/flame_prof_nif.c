@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Function table and life of the library.
+#include "base/version.h"
+#include "nif/nif_term.h"
+#include "nif/probe_nif.h"
+#include "nif/session_nif.h"
+
+#include <string.h>
+
+// The Erlang module passes the same number: stubs and library of different
+// builds refuse each other.
+enum { FLAME_PROF_NIF_ABI = 1 };
+
+static ErlNifFunc FUNCTIONS[] = {
+    {"self_address", 1, probe_nif_self_address, 0},
+    {"term_bits", 1, probe_nif_term_bits, 0},
+    {"known_layout", 1, probe_nif_known_layout, 0},
+    {"open_probe", 1, probe_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"close_probe", 1, probe_nif_close, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"read_words", 3, probe_nif_read, 0},
+    {"find_table", 4, probe_nif_find_table, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"load_code", 1, probe_nif_load_code, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"locate", 2, probe_nif_locate, 0},
+    {"snapshot", 3, probe_nif_snapshot, 0},
+    {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"watch", 3, session_nif_watch, 0},
+    {"unwatch", 2, session_nif_unwatch, 0},
+    {"set_atom_count", 2, session_nif_set_atom_count, 0},
+    {"status", 1, session_nif_status, 0},
+    {"stop", 2, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},
+};
+
+// A failed on_load tells where: the line that refused.
+static int load_library(ErlNifEnv *env, ERL_NIF_TERM info, ErlNifResourceFlags flags)
+{
+    int abi;
+    if (!enif_get_int(env, info, &abi) || abi != FLAME_PROF_NIF_ABI) {
+        return __LINE__;
+    }
+    if (!probe_nif_load(env, flags)) {
+        return __LINE__;
+    }
+    if (!session_nif_load(env, flags)) {
+        return __LINE__;
+    }
+    return 0;
+}
+
+static int load(ErlNifEnv *env, void **private_data, ERL_NIF_TERM info)
+{
+    (void)private_data;
+    return load_library(env, info, ERL_NIF_RT_CREATE);
+}
+
+// A library whose threads run is not replaced: stop the profiler first.
+static int upgrade(ErlNifEnv *env, void **private_data, void **old_private_data,
+                   ERL_NIF_TERM info)
+{
+    (void)private_data;
+    (void)old_private_data;
+    if (session_nif_running_cnt() > 0) {
+        return __LINE__;
+    }
+    return load_library(env, info, (ErlNifResourceFlags)(ERL_NIF_RT_CREATE | ERL_NIF_RT_TAKEOVER));
+}
+
+ERL_NIF_INIT(flame_prof_nif, FUNCTIONS, load, NULL, upgrade, NULL)

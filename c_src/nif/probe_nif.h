@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What calibration needs (src/flame_prof_calibration.erl): safe reads, the search
+// for the process table and the code list, one process at a time to compare with
+// process_info/2. A probe is a resource of the process that made it.
+#ifndef FLAME_PROF_NIF_PROBE_NIF_H
+#define FLAME_PROF_NIF_PROBE_NIF_H
+
+#include "capture/beam/memory_reader.h"
+#include "capture/beam/otp_layout.h"
+#include "capture/beam/vm_memory.h"
+
+#include <erl_nif.h>
+#include <stdbool.h>
+
+bool probe_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags);
+
+// From a layout map (fields by name, pid_encoding, process_bytes, message_bytes,
+// table_address, slot_cnt) to a checked layout.
+bool probe_nif_layout(ErlNifEnv *env, ERL_NIF_TERM map, struct otp_layout *layout,
+                      struct error *err);
+
+ERL_NIF_TERM probe_nif_self_address(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_term_bits(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_known_layout(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_open(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_close(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_read(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_find_table(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+
+// "auto", "guarded_load", "process_vm_readv"; false for anything else.
+bool probe_nif_reader_kind(ErlNifEnv *env, ERL_NIF_TERM atom, enum reader_kind *kind_ret);
+
+#endif

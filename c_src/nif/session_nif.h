@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running capture as a resource: kept alive by its own writer thread until the
+// last file is finished, told to stop when its owner process dies.
+#ifndef FLAME_PROF_NIF_SESSION_NIF_H
+#define FLAME_PROF_NIF_SESSION_NIF_H
+
+#include <erl_nif.h>
+#include <stdbool.h>
+
+bool session_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags);
+
+// Captures whose threads are still running; a library with any is not replaced.
+unsigned session_nif_running_cnt(void);
+
+ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_set_atom_count(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_status(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_stop(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+
+#endif

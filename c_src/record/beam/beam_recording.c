@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/beam/beam_recording.h"
+
+#include "base/clock.h"
+#include "sinks/perf_script_sink.h"
+#include "symbols/beam/code_map.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    DRAIN_INTERVAL_NS = 100 * CLOCK_NS_PER_MS,
+    NAMES_MAX_BYTES = 8 << 20,
+    EXTRA_FRAMES = 4, // gap, state, registered name, initial call
+};
+
+struct beam_recording {
+    struct otp_layout layout;
+    struct session session;
+    struct beam_recording_options options;
+    struct walker walker;
+    struct memory_reader reader; // the writer's own
+    struct jit_code_list code_list;
+    struct code_map *code;
+    struct process_names *names;
+    struct recording output;
+    struct frame *frames;
+    uint32_t os_pid;
+    pthread_t writer;
+    pthread_mutex_t lock; // guards what is below
+    pthread_cond_t changed;
+    bool stopping;
+    char end_reason[64];
+    struct beam_recording_status status;
+};
+
+// ---- code -----------------------------------------------------------------------
+
+static struct code_key key_of(const struct jit_code_entry *entry)
+{
+    return (struct code_key){entry->address, entry->symfile, entry->symfile_bytes};
+}
+
+static void on_walk_begin(void *context)
+{
+    struct beam_recording *recording = context;
+    uint32_t generation =
+        atomic_load_explicit(&recording->walker.code_generation, memory_order_acquire);
+    code_map_begin(recording->code, generation);
+}
+
+static bool on_wants(void *context, const struct jit_code_entry *entry)
+{
+    struct code_key key = key_of(entry);
+    return !code_map_has(((struct beam_recording *)context)->code, &key);
+}
+
+static void on_take(void *context, const struct jit_code_entry *entry, const void *symfile)
+{
+    struct code_key key = key_of(entry);
+    (void)code_map_add(((struct beam_recording *)context)->code, &key, symfile);
+}
+
+static bool read_code(struct beam_recording *recording)
+{
+    const struct jit_code_visitor visitor = {recording, on_walk_begin, on_wants, on_take};
+    bool ok = memory_reader_check(&recording->reader) &&
+              jit_code_list_walk(&recording->code_list, &recording->reader, &visitor);
+    if (ok) {
+        code_map_end(recording->code);
+    }
+    return ok;
+}
+
+static void follow_code(struct beam_recording *recording)
+{
+    if (memory_reader_check(&recording->reader) &&
+        jit_code_list_changed(&recording->code_list, &recording->reader)) {
+        (void)read_code(recording);
+    }
+}
+
+// ---- one sample -----------------------------------------------------------------
+
+struct stack_builder {
+    struct beam_recording *recording;
+    const struct process_sample *raw;
+    uint32_t cnt;
+    uint64_t last_function;
+    bool unknown;
+};
+
+static void add_note(struct stack_builder *builder, struct text name, struct text file)
+{
+    builder->recording->frames[builder->cnt++] = (struct frame){.name = name, .file = file};
+}
+
+// Return addresses point behind the call: they are looked up one byte before, as
+// the VM does (gather_stacktrace, beam_common.c).
+static void add_address(struct stack_builder *builder, uint32_t i)
+{
+    struct beam_recording *recording = builder->recording;
+    uint64_t address = builder->raw->frames[i];
+    struct code_location location;
+    if (!code_map_find(recording->code, address - (i > 0), builder->raw->code_generation,
+                       &location)) {
+        if (code_map_covers(recording->code, address)) {
+            builder->unknown = true;
+            recording->frames[builder->cnt++] =
+                (struct frame){.address = address, .name = TEXT("[unknown]"), .file = TEXT("beam")};
+        }
+        return;
+    }
+    bool repeats = recording->options.flatten_recursive &&
+                   location.function_start == builder->last_function;
+    if (location.is_stub || repeats) {
+        return;
+    }
+    builder->last_function = location.function_start;
+    recording->frames[builder->cnt++] = (struct frame){
+        .address = address,
+        .name = location.name,
+        .line = location.line,
+        .file = location.file,
+    };
+}
+
+static void add_gap(struct stack_builder *builder, char *text, size_t text_bytes)
+{
+    (void)snprintf(text, text_bytes, "[%llu words omitted]",
+                   (unsigned long long)builder->raw->gap_words);
+    add_note(builder, text_of(text), TEXT("truncated"));
+    builder->last_function = 0;
+}
+
+static void add_state(struct stack_builder *builder)
+{
+    if (builder->raw->stack == STACK_PARTIAL) {
+        add_note(builder, TEXT("[on a scheduler, stack may lag]"), TEXT("beam"));
+    } else if (builder->raw->stack == STACK_MISSING) {
+        bool exiting = builder->raw->status == PROCESS_EXITING;
+        add_note(builder, exiting ? TEXT("[exiting]") : TEXT("[stack not readable]"), TEXT("beam"));
+    }
+}
+
+static void add_categories(struct stack_builder *builder)
+{
+    struct process_names *names = builder->recording->names;
+    const struct process_sample *raw = builder->raw;
+    struct frame *frames = builder->recording->frames;
+    if (raw->name != 0) {
+        bool known = process_names_registered(names, raw->name, &frames[builder->cnt]);
+        builder->cnt += known;
+        builder->unknown = builder->unknown || !known;
+    }
+    if (raw->initial[0] != 0) {
+        bool known = process_names_initial(names, raw->initial, &frames[builder->cnt]);
+        builder->cnt += known;
+        builder->unknown = builder->unknown || !known;
+    }
+}
+
+static uint32_t build_stack(struct beam_recording *recording, const struct process_sample *raw)
+{
+    struct stack_builder builder = {.recording = recording, .raw = raw};
+    static __thread char gap_text[64];
+    add_state(&builder);
+    for (uint32_t i = 0; i < raw->frame_cnt; i++) {
+        if (raw->gap_words != 0 && i == raw->gap_at) {
+            add_gap(&builder, gap_text, sizeof gap_text);
+        }
+        add_address(&builder, i);
+    }
+    add_categories(&builder);
+    if (builder.unknown) {
+        degraded_add(&recording->walker.losses, DEGRADED_NAME_UNKNOWN);
+    }
+    return builder.cnt;
+}
+
+static void write_sample(struct beam_recording *recording, const struct process_sample *raw)
+{
+    struct sample sample = {
+        .time_ns = raw->time_ns,
+        .period_ns = raw->period_ns,
+        .pid = recording->os_pid,
+        .tid = process_names_number(recording->names, raw->id),
+        .category = text_of(process_status_name((enum process_status)raw->status)),
+        .frames = recording->frames,
+        .frame_cnt = build_stack(recording, raw),
+        .metrics = raw->metrics,
+    };
+    recording_write(&recording->output, &sample);
+}
+
+static void drain(struct beam_recording *recording)
+{
+    uint32_t len;
+    const struct process_sample *raw;
+    while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
+        write_sample(recording, raw);
+        spsc_ring_pop(&recording->walker.ring);
+    }
+}
+
+// ---- status ---------------------------------------------------------------------
+
+static uint64_t gauge(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void copy_gauges(struct beam_recording *recording, struct beam_recording_status *status)
+{
+    const struct walker_gauges *gauges = &recording->walker.gauges;
+    status->walker_cpu_ns = gauge(&gauges->cpu_ns);
+    status->target_cnt = gauge(&gauges->target_cnt);
+    status->explicit_cnt = gauge(&gauges->explicit_cnt);
+    status->process_cnt = gauge(&gauges->process_cnt);
+    status->select_pass_ns = gauge(&gauges->select_pass_ns);
+    status->select_pass_cnt = gauge(&gauges->select_pass_cnt);
+    status->refused_target_cnt = gauge(&gauges->refused_target_cnt);
+    status->max_late_ns = gauge(&gauges->max_late_ns);
+    status->reading_stops =
+        atomic_load_explicit(&gauges->reading_stops, memory_order_relaxed);
+    struct memory_reader in_use = {
+        .kind = (enum reader_kind)atomic_load_explicit(&gauges->reader_kind, memory_order_relaxed)};
+    status->reader = memory_reader_name(&in_use);
+    status->process_interval_ns = walker_effective_process_interval_ns(
+        &recording->walker.options, status->target_cnt > 0 ? status->target_cnt : 1);
+    status->losses = loss_counters_read(&recording->walker.losses);
+}
+
+// file_series keeps the last finished name only: called after every step that can
+// finish one file.
+static void note_files(struct beam_recording *recording)
+{
+    const struct file_series *files = &recording->output.files;
+    struct beam_recording_status *status = &recording->status;
+    if (files->finished_cnt == status->finished_file_cnt) {
+        return;
+    }
+    status->finished_file_cnt = files->finished_cnt;
+    if (status->kept_file_cnt == BEAM_RECORDING_KEPT_FILES) {
+        memmove(status->files[0], status->files[1],
+                sizeof status->files - sizeof status->files[0]);
+        status->kept_file_cnt--;
+    }
+    (void)snprintf(status->files[status->kept_file_cnt++], FILE_SERIES_NAME_BYTES, "%s",
+                   files->finished_name);
+}
+
+static void publish(struct beam_recording *recording)
+{
+    const struct recording *output = &recording->output;
+    struct beam_recording_status *status = &recording->status;
+    pthread_mutex_lock(&recording->lock);
+    note_files(recording);
+    bool writing = output->state == RECORDING_WRITING;
+    (void)snprintf(status->current_file, sizeof status->current_file, "%s",
+                   writing ? output->files.name : "");
+    status->failing = output->state == RECORDING_FAILED;
+    status->last_error = output->last_error;
+    status->sample_cnt = output->sample_cnt;
+    status->bytes = output->files.total_bytes + (writing ? output->files.file_bytes : 0);
+    status->writer_cpu_ns = clock_thread_cpu_ns();
+    status->module_cnt = code_map_module_cnt(recording->code);
+    status->memory_bytes = code_map_memory_bytes(recording->code) + recording->walker.ring.size +
+                           sizeof *recording + output->buffer.capacity;
+    pthread_mutex_unlock(&recording->lock);
+}
+
+void beam_recording_status(struct beam_recording *recording,
+                           struct beam_recording_status *status_ret)
+{
+    pthread_mutex_lock(&recording->lock);
+    *status_ret = recording->status;
+    pthread_mutex_unlock(&recording->lock);
+    copy_gauges(recording, status_ret);
+}
+
+// ---- the writer's thread --------------------------------------------------------
+
+static struct timespec timespec_of(uint64_t time_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(time_ns / CLOCK_NS_PER_S),
+                             .tv_nsec = (long)(time_ns % CLOCK_NS_PER_S)};
+}
+
+static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
+{
+    struct timespec until = timespec_of(until_ns);
+    pthread_mutex_lock(&recording->lock);
+    int status = 0;
+    while (!recording->stopping && status != ETIMEDOUT) {
+        status = pthread_cond_timedwait(&recording->changed, &recording->lock, &until);
+    }
+    bool stopping = recording->stopping;
+    pthread_mutex_unlock(&recording->lock);
+    return stopping;
+}
+
+static void write_what_is_there(struct beam_recording *recording)
+{
+    follow_code(recording);
+    drain(recording);
+    recording_tick(&recording->output);
+    publish(recording);
+}
+
+static void announce_done(struct beam_recording *recording, const struct error *close_err)
+{
+    void (*on_done)(void *context) = recording->options.on_done;
+    void *context = recording->options.on_done_context;
+    pthread_mutex_lock(&recording->lock);
+    if (close_err->code != ERROR_NONE) {
+        recording->status.last_error = *close_err;
+    }
+    recording->status.done = true;
+    pthread_cond_broadcast(&recording->changed);
+    pthread_mutex_unlock(&recording->lock);
+    if (on_done != NULL) {
+        on_done(context); // may free us
+    }
+}
+
+static void *write_samples(void *context)
+{
+    struct beam_recording *recording = context;
+    struct error close_err = {0};
+    while (!wait_for_stop(recording, clock_monotonic_ns() + DRAIN_INTERVAL_NS)) {
+        write_what_is_there(recording);
+    }
+    walker_stop(&recording->walker);
+    write_what_is_there(recording);
+    (void)recording_close(&recording->output, recording->end_reason, &close_err);
+    publish(recording);
+    memory_reader_close(&recording->walker.reader);
+    memory_reader_close(&recording->reader);
+    announce_done(recording, &close_err);
+    return NULL;
+}
+
+// ---- life -----------------------------------------------------------------------
+
+static bool start_writer(struct beam_recording *recording, struct error *err)
+{
+    sigset_t blocked;
+    sigset_t old;
+    (void)sigfillset(&blocked);
+    (void)sigdelset(&blocked, SIGSEGV);
+    (void)sigdelset(&blocked, SIGBUS);
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
+    int failed = pthread_create(&recording->writer, NULL, write_samples, recording);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        return error_os(err, failed, "writer: start a thread");
+    }
+    (void)pthread_setname_np(recording->writer, "flame_prof_writ");
+    (void)pthread_detach(recording->writer);
+    return true;
+}
+
+static struct beam_recording *allocate(const struct otp_layout *layout,
+                                       const struct session *session,
+                                       const struct term_texts *texts,
+                                       const struct beam_recording_options *options)
+{
+    struct beam_recording *recording = calloc(1, sizeof *recording);
+    if (recording == NULL) {
+        return NULL;
+    }
+    recording->layout = *layout;
+    recording->session = *session;
+    recording->options = *options;
+    recording->os_pid = (uint32_t)getpid();
+    recording->code = code_map_create(options->code_map_max_bytes);
+    recording->names = process_names_create(texts, NAMES_MAX_BYTES);
+    recording->frames =
+        calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&recording->lock, NULL);
+    (void)pthread_cond_init(&recording->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    (void)snprintf(recording->status.directory, sizeof recording->status.directory, "%s",
+                   options->output.files.directory);
+    return recording;
+}
+
+static bool start_parts(struct beam_recording *recording, const struct vm_memory *memory,
+                        struct error *err)
+{
+    struct beam_recording_options *options = &recording->options;
+    if (recording->code == NULL || recording->names == NULL || recording->frames == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "recording: no memory for its tables");
+    }
+    if (!memory_reader_open(&recording->reader, options->walker.reader, err) ||
+        !jit_code_list_find(&recording->code_list, memory, &recording->reader, err)) {
+        return false;
+    }
+    if (!read_code(recording)) {
+        return error_set(err, ERROR_LAYOUT, "the emulator's list of code did not hold still");
+    }
+    if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
+                        &recording->walker.losses, &options->output, err)) {
+        return false;
+    }
+    // walker_start clears its struct, the loss counters with it: nothing was
+    // counted yet.
+    if (!walker_start(&recording->walker, &recording->layout, &recording->code_list,
+                      &options->walker, err)) {
+        return false;
+    }
+    publish(recording);
+    if (!start_writer(recording, err)) {
+        walker_stop(&recording->walker);
+        walker_deinit(&recording->walker);
+        return false;
+    }
+    return true;
+}
+
+struct beam_recording *beam_recording_start(const struct otp_layout *layout,
+                                            const struct vm_memory *memory,
+                                            const struct session *session,
+                                            const struct term_texts *texts,
+                                            const struct beam_recording_options *options,
+                                            struct error *err)
+{
+    struct beam_recording *recording = allocate(layout, session, texts, options);
+    if (recording == NULL) {
+        (void)error_set(err, ERROR_NO_MEMORY, "recording: out of memory");
+        return NULL;
+    }
+    if (!start_parts(recording, memory, err)) {
+        (void)recording_close(&recording->output, "not started", NULL);
+        memory_reader_close(&recording->reader);
+        beam_recording_destroy(recording);
+        return NULL;
+    }
+    return recording;
+}
+
+void beam_recording_request_stop(struct beam_recording *recording, const char *end_reason)
+{
+    pthread_mutex_lock(&recording->lock);
+    if (!recording->stopping) {
+        recording->stopping = true;
+        (void)snprintf(recording->end_reason, sizeof recording->end_reason, "%s", end_reason);
+        pthread_cond_broadcast(&recording->changed);
+    }
+    pthread_mutex_unlock(&recording->lock);
+}
+
+bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns)
+{
+    struct timespec until = timespec_of(deadline_ns);
+    pthread_mutex_lock(&recording->lock);
+    int status = 0;
+    while (!recording->status.done && status != ETIMEDOUT) {
+        status = pthread_cond_timedwait(&recording->changed, &recording->lock, &until);
+    }
+    bool done = recording->status.done;
+    pthread_mutex_unlock(&recording->lock);
+    return done;
+}
+
+bool beam_recording_command(struct beam_recording *recording, struct walker_command command)
+{
+    return walker_command(&recording->walker, command);
+}
+
+void beam_recording_destroy(struct beam_recording *recording)
+{
+    if (recording == NULL) {
+        return;
+    }
+    if (recording->walker.snapshots != NULL) {
+        walker_deinit(&recording->walker);
+    }
+    code_map_destroy(recording->code);
+    process_names_destroy(recording->names);
+    free(recording->frames);
+    (void)pthread_cond_destroy(&recording->changed);
+    (void)pthread_mutex_destroy(&recording->lock);
+    free(recording);
+}

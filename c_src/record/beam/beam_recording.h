@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// One BEAM capture from start to finished files: owns the walker, and a writer
+// thread that follows code loading, drains the ring, gives names and writes.
+// Outlives its starter: when the owner goes, the writer still finishes the file.
+#ifndef FLAME_PROF_RECORD_BEAM_BEAM_RECORDING_H
+#define FLAME_PROF_RECORD_BEAM_BEAM_RECORDING_H
+
+#include "base/error.h"
+#include "capture/beam/walker.h"
+#include "model/session.h"
+#include "record/beam/process_names.h"
+#include "sinks/recording.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct beam_recording_options {
+    struct walker_options walker;
+    struct recording_options output;
+    bool flatten_recursive; // equal neighbouring functions become one frame
+    size_t code_map_max_bytes;
+    // Called by the writer's thread as its very last act.
+    void (*on_done)(void *context);
+    void *on_done_context;
+};
+
+enum { BEAM_RECORDING_KEPT_FILES = 64 };
+
+// A copy; consistent in itself.
+struct beam_recording_status {
+    bool done; // both threads are through, the last file is finished
+    bool failing;
+    struct error last_error; // code ERROR_NONE if there was none
+    char directory[FILE_SERIES_PATH_BYTES];
+    char current_file[FILE_SERIES_NAME_BYTES]; // "" when none is open
+    char files[BEAM_RECORDING_KEPT_FILES][FILE_SERIES_NAME_BYTES]; // last finished ones
+    uint32_t kept_file_cnt;
+    uint32_t finished_file_cnt;
+    uint64_t sample_cnt;
+    uint64_t bytes; // on disk
+    uint64_t writer_cpu_ns;
+    uint64_t walker_cpu_ns;
+    uint64_t memory_bytes;
+    uint32_t module_cnt;
+    uint64_t target_cnt;
+    uint64_t explicit_cnt;
+    uint64_t process_cnt;
+    uint64_t select_pass_ns;
+    uint64_t select_pass_cnt;
+    uint64_t refused_target_cnt;
+    uint64_t max_late_ns;
+    uint64_t process_interval_ns; // in force
+    const char *reader;           // static
+    uint32_t reading_stops;
+    struct loss_snapshot losses;
+};
+
+struct beam_recording;
+
+// Starts both threads. `layout`, `session` are copied; `texts->context` must live
+// until on_done. NULL with the reason on failure.
+struct beam_recording *beam_recording_start(const struct otp_layout *layout,
+                                            const struct vm_memory *memory,
+                                            const struct session *session,
+                                            const struct term_texts *texts,
+                                            const struct beam_recording_options *options,
+                                            struct error *err);
+
+// Any thread, returns at once: no further samples, finish the file.
+void beam_recording_request_stop(struct beam_recording *recording, const char *end_reason);
+
+// Waits for the writer to be through. False at the deadline (CLOCK_MONOTONIC).
+bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns);
+
+// Any thread. False when too many commands are waiting.
+bool beam_recording_command(struct beam_recording *recording, struct walker_command command);
+
+// Any thread.
+void beam_recording_status(struct beam_recording *recording,
+                           struct beam_recording_status *status_ret);
+
+// Only when done (status.done or on_done was called). NULL is fine.
+void beam_recording_destroy(struct beam_recording *recording);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/beam/process_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CACHE_CELLS = 8192, ATOM_BYTES = 1024, FRAME_BYTES = 2 * ATOM_BYTES + 32 };
+
+struct frame_cell {
+    uint64_t key[3]; // what it is the frame of; 0 = unused
+    string_id name;
+    string_id file;
+};
+
+struct number_cell {
+    uint64_t pid_term;
+    uint32_t number;
+};
+
+struct process_names {
+    struct term_texts texts;
+    struct string_table *strings;
+    struct frame_cell frames[CACHE_CELLS];
+    struct number_cell numbers[CACHE_CELLS];
+};
+
+struct process_names *process_names_create(const struct term_texts *texts, size_t max_bytes)
+{
+    struct process_names *names = calloc(1, sizeof *names);
+    if (names == NULL) {
+        return NULL;
+    }
+    names->texts = *texts;
+    names->strings = string_table_create(max_bytes);
+    if (names->strings == NULL) {
+        process_names_destroy(names);
+        return NULL;
+    }
+    return names;
+}
+
+void process_names_destroy(struct process_names *names)
+{
+    if (names == NULL) {
+        return;
+    }
+    string_table_destroy(names->strings);
+    free(names);
+}
+
+static uint32_t cell_of(const uint64_t key[3])
+{
+    uint64_t hash = key[0] * 0x9E3779B97F4A7C15ULL;
+    hash = (hash ^ key[1]) * 0x9E3779B97F4A7C15ULL;
+    hash = (hash ^ key[2]) * 0x9E3779B97F4A7C15ULL;
+    return (uint32_t)(hash >> 32) % CACHE_CELLS;
+}
+
+static struct text atom_text(struct process_names *names, uint64_t atom, char *bytes)
+{
+    size_t len = names->texts.atom(names->texts.context, atom, bytes, ATOM_BYTES);
+    const char *elixir = "Elixir.";
+    bool is_elixir = len > strlen(elixir) && memcmp(bytes, elixir, strlen(elixir)) == 0;
+    size_t skip = is_elixir ? strlen(elixir) : 0;
+    return (struct text){bytes + skip, (uint32_t)(len - skip)};
+}
+
+// Interns `{...}` and the file it belongs to.
+static bool fill_cell(struct process_names *names, struct frame_cell *cell, const uint64_t key[3],
+                      const char *name, const char *file)
+{
+    string_id name_id = string_table_intern(names->strings, text_of(name));
+    if (name_id == 0) {
+        return false;
+    }
+    memcpy(cell->key, key, sizeof cell->key);
+    cell->name = name_id;
+    cell->file = string_table_intern(names->strings, text_of(file));
+    return true;
+}
+
+static void frame_from(const struct process_names *names, const struct frame_cell *cell,
+                       struct frame *frame_ret)
+{
+    *frame_ret = (struct frame){
+        .name = string_table_text(names->strings, cell->name),
+        .file = string_table_text(names->strings, cell->file),
+    };
+}
+
+bool process_names_registered(struct process_names *names, uint64_t atom, struct frame *frame_ret)
+{
+    const uint64_t key[3] = {atom, 0, 0};
+    struct frame_cell *cell = &names->frames[cell_of(key)];
+    if (memcmp(cell->key, key, sizeof key) != 0) {
+        char atom_bytes[ATOM_BYTES];
+        char name[FRAME_BYTES];
+        struct text text = atom_text(names, atom, atom_bytes);
+        (void)snprintf(name, sizeof name, "{registered %.*s}", (int)text.len, text.bytes);
+        if (text.len == 0 || !fill_cell(names, cell, key, name, "process")) {
+            return false;
+        }
+    }
+    frame_from(names, cell, frame_ret);
+    return true;
+}
+
+bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
+                           struct frame *frame_ret)
+{
+    struct frame_cell *cell = &names->frames[cell_of(mfa)];
+    if (memcmp(cell->key, mfa, sizeof cell->key) != 0) {
+        char module_bytes[ATOM_BYTES];
+        char function_bytes[ATOM_BYTES];
+        char name[FRAME_BYTES];
+        char file[ATOM_BYTES + 8];
+        struct text module = atom_text(names, mfa[0], module_bytes);
+        struct text function = atom_text(names, mfa[1], function_bytes);
+        bool is_elixir = module.bytes != module_bytes;
+        (void)snprintf(name, sizeof name, "{%.*s:%.*s/%u}", (int)module.len, module.bytes,
+                       (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
+        (void)snprintf(file, sizeof file, "%.*s%s", (int)module.len, module.bytes,
+                       is_elixir ? "" : ".erl");
+        if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, mfa, name, file)) {
+            return false;
+        }
+    }
+    frame_from(names, cell, frame_ret);
+    return true;
+}
+
+uint32_t process_names_number(struct process_names *names, uint64_t pid_term)
+{
+    const uint64_t key[3] = {pid_term, 0, 0};
+    struct number_cell *cell = &names->numbers[cell_of(key)];
+    if (cell->pid_term != pid_term) {
+        uint32_t number = names->texts.process_number(names->texts.context, pid_term);
+        *cell = (struct number_cell){pid_term, number};
+    }
+    return cell->number;
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/frame_names.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/system/process_files.h"
+#include "capture/system/process_history.h"
+#include "record/system/jit_names.h"
+#include "symbols/system/elf_cache.h"
+#include "symbols/system/kernel_symbols.h"
+#include "symbols/system/vdso.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    MAX_HISTORY_BYTES = 16 << 20,
+    MAX_ELF_BYTES = 64 << 20,
+    MAX_JIT_BYTES = 48 << 20,
+    MAX_VDSO_BYTES = 1 << 20,
+    // All names made up for one sample; never grown, so that they stay in place.
+    SCRATCH_BYTES = 64 << 10,
+};
+#define OPEN_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
+
+struct frame_names {
+    struct process_history *history;
+    struct elf_cache *files;
+    struct jit_names *jit;
+    struct kernel_symbols kernel;
+    struct symbol_table vdso;
+    char scratch[SCRATCH_BYTES];
+    uint32_t scratch_used;
+};
+
+// Whom the frames that are being named belong to.
+struct naming {
+    struct frame_names *names;
+    struct process *process; // NULL for kernel threads and the unknown
+    uint64_t now_ns;
+};
+
+struct frame_names *frame_names_create(void)
+{
+    struct frame_names *names = calloc(1, sizeof *names);
+    if (names == NULL) {
+        return NULL;
+    }
+    names->history = process_history_create(MAX_HISTORY_BYTES);
+    names->files = elf_cache_create(MAX_ELF_BYTES);
+    names->jit = jit_names_create(MAX_JIT_BYTES);
+    symbol_table_init(&names->vdso, MAX_VDSO_BYTES);
+    (void)vdso_load(&names->vdso);
+    if (names->history == NULL || names->files == NULL || names->jit == NULL) {
+        frame_names_destroy(names);
+        return NULL;
+    }
+    return names;
+}
+
+void frame_names_destroy(struct frame_names *names)
+{
+    if (names == NULL) {
+        return;
+    }
+    process_history_destroy(names->history);
+    elf_cache_destroy(names->files);
+    jit_names_destroy(names->jit);
+    kernel_symbols_deinit(&names->kernel);
+    symbol_table_deinit(&names->vdso);
+    free(names);
+}
+
+// --- made-up names ------------------------------------------------------------
+
+static struct text bracketed(struct frame_names *names, struct text inner)
+{
+    uint32_t left = SCRATCH_BYTES - names->scratch_used;
+    if (inner.len == 0 || inner.len + 2 > left) {
+        return TEXT("[unknown]");
+    }
+    char *at = names->scratch + names->scratch_used;
+    at[0] = '[';
+    memcpy(at + 1, inner.bytes, inner.len);
+    at[inner.len + 1] = ']';
+    names->scratch_used += inner.len + 2;
+    return (struct text){at, inner.len + 2};
+}
+
+static struct text basename_of(struct text path)
+{
+    const char *slash = path.len == 0 ? NULL : memrchr(path.bytes, '/', path.len);
+    if (slash == NULL) {
+        return path;
+    }
+    uint32_t skipped = (uint32_t)(slash - path.bytes) + 1;
+    return (struct text){slash + 1, path.len - skipped};
+}
+
+static struct frame omitted_frame(struct frame_names *names, uint32_t cnt)
+{
+    char text[48];
+    int len = snprintf(text, sizeof text, "%u frames omitted", cnt);
+    return (struct frame){
+        .name = bracketed(names, (struct text){text, (uint32_t)len}),
+        .file = TEXT("truncated"),
+    };
+}
+
+// --- user frames --------------------------------------------------------------
+
+static int open_debug_file(void *context, const char *path)
+{
+    const struct process *process = context;
+    int fd = process_files_open(process->pid, path);
+    return fd >= 0 ? fd : process_files_open_here(text_of(path), 0);
+}
+
+static elf_cache_id open_file(const struct naming *naming, const struct process_mapping *mapping,
+                              struct text path)
+{
+    struct elf_debug_opener opener = {.open = open_debug_file, .context = naming->process};
+    int fd = process_files_open_mapping(naming->process->pid, mapping, path);
+    if (fd < 0) {
+        elf_cache_id known = elf_cache_by_inode(naming->names->files, mapping->dev_major,
+                                                mapping->dev_minor, mapping->inode);
+        if (known != 0) {
+            return known;
+        }
+        fd = process_files_open_here(path, mapping->inode); // ours often has the same file
+    }
+    return fd < 0 ? 0 : elf_cache_open(naming->names->files, fd, path, &opener);
+}
+
+static bool find_in_file(const struct naming *naming, struct process_mapping *mapping,
+                         struct text path, uint64_t address, struct text *name)
+{
+    uint64_t offset = address - mapping->start + mapping->offset;
+    enum elf_cache_result result = ELF_CACHE_DROPPED;
+    if (mapping->tag != 0) {
+        result = elf_cache_name(naming->names->files, mapping->tag, offset, name);
+    }
+    bool may_open = mapping->tag_ns == 0 || naming->now_ns - mapping->tag_ns > OPEN_AGAIN_NS;
+    if (result == ELF_CACHE_DROPPED && may_open) {
+        mapping->tag_ns = naming->now_ns;
+        mapping->tag = open_file(naming, mapping, path);
+        result = elf_cache_name(naming->names->files, mapping->tag, offset, name);
+    }
+    return result == ELF_CACHE_NAMED;
+}
+
+static bool find_in_vdso(const struct frame_names *names, const struct process_mapping *mapping,
+                         uint64_t address, struct text *name)
+{
+    const struct symbol *symbol =
+        symbol_table_find(&names->vdso, address - mapping->start + mapping->offset);
+    if (symbol == NULL) {
+        return false;
+    }
+    *name = symbol_table_name(&names->vdso, symbol);
+    return true;
+}
+
+static bool find_name(const struct naming *naming, struct process_mapping *mapping,
+                      struct text path, uint64_t address, struct text *name)
+{
+    switch (mapping->kind) {
+    case PROCESS_MAPPING_FILE:
+        return find_in_file(naming, mapping, path, address, name);
+    case PROCESS_MAPPING_ANONYMOUS:
+        return jit_names_find(naming->names->jit, naming->process, address, naming->now_ns, name);
+    case PROCESS_MAPPING_VDSO:
+        return find_in_vdso(naming->names, mapping, address, name);
+    case PROCESS_MAPPING_OTHER:
+        break;
+    }
+    return false;
+}
+
+// `address` is inside the instruction that `frame->address` comes back from.
+static bool name_user_frame(const struct naming *naming, uint64_t address, struct frame *frame)
+{
+    struct process_mapping *mapping =
+        naming->process == NULL ? NULL : process_maps_find(&naming->process->maps, address);
+    frame->name = frame->file = TEXT("[unknown]");
+    if (mapping == NULL) {
+        return false;
+    }
+    struct text path = process_maps_path(&naming->process->maps, mapping);
+    frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
+    if (find_name(naming, mapping, path, address, &frame->name)) {
+        return true;
+    }
+    bool has_brackets = path.len == 0 || path.bytes[0] == '[';
+    frame->name = has_brackets ? frame->file : bracketed(naming->names, basename_of(path));
+    return false;
+}
+
+// --- kernel frames ------------------------------------------------------------
+
+static bool name_kernel_frame(struct frame_names *names, uint64_t address, struct frame *frame)
+{
+    if (!names->kernel.is_loaded) {
+        struct error err = {0};
+        if (!kernel_symbols_load(&names->kernel, &err)) {
+            log_warn("%s", err.detail);
+        }
+    }
+    if (kernel_symbols_find(&names->kernel, address, &frame->name, &frame->file)) {
+        return true;
+    }
+    frame->name = TEXT("[kernel]");
+    frame->file = TEXT("[kernel.kallsyms]");
+    return false;
+}
+
+// --- stacks -------------------------------------------------------------------
+
+// A return address may be the first byte behind a function that never returns.
+static uint64_t inside_call(uint64_t address, uint32_t index)
+{
+    return index == 0 ? address : address - 1;
+}
+
+static const uint64_t *user_frames(const struct system_sample *sample)
+{
+    return sample->frames + sample->kernel_cnt;
+}
+
+static bool maps_hold_all(const struct process *process, const struct system_sample *sample)
+{
+    const uint64_t *frames = user_frames(sample);
+    for (uint32_t i = 0; i < sample->user_cnt; i++) {
+        if (process_maps_find(&process->maps, inside_call(frames[i], i)) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct naming begin(struct frame_names *names, const struct system_sample *sample,
+                           uint64_t now_ns)
+{
+    struct naming naming = {.names = names, .now_ns = now_ns};
+    names->scratch_used = 0;
+    elf_cache_trim(names->files);
+    jit_names_trim(names->jit);
+    naming.process = process_history_find(names->history, sample->pid, sample->address_space);
+    if (naming.process != NULL && !maps_hold_all(naming.process, sample)) {
+        process_history_refresh(names->history, naming.process, now_ns);
+    }
+    return naming;
+}
+
+static void add_kernel_frames(const struct naming *naming, const struct system_sample *sample,
+                              struct named_stack *stack)
+{
+    for (uint32_t i = 0; i < sample->kernel_cnt; i++) {
+        struct frame *frame = &stack->frames[stack->frame_cnt++];
+        *frame = (struct frame){.address = sample->frames[i]};
+        bool named =
+            name_kernel_frame(naming->names, inside_call(frame->address, i), frame);
+        stack->unnamed_cnt += named ? 0 : 1;
+    }
+}
+
+static void add_user_frames(const struct naming *naming, const struct system_sample *sample,
+                            struct named_stack *stack)
+{
+    const uint64_t *frames = user_frames(sample);
+    for (uint32_t i = 0; i < sample->user_cnt; i++) {
+        if (sample->user_omitted > 0 && i == sample->user_omitted_at) {
+            stack->frames[stack->frame_cnt++] =
+                omitted_frame(naming->names, sample->user_omitted);
+        }
+        struct frame *frame = &stack->frames[stack->frame_cnt++];
+        *frame = (struct frame){.address = frames[i]};
+        bool named = name_user_frame(naming, inside_call(frames[i], i), frame);
+        stack->unnamed_cnt += named ? 0 : 1;
+    }
+}
+
+void frame_names_name(struct frame_names *names, const struct system_sample *sample,
+                      uint64_t now_ns, struct named_stack *stack)
+{
+    struct naming naming = begin(names, sample, now_ns);
+    stack->frame_cnt = 0;
+    stack->unnamed_cnt = 0;
+    add_kernel_frames(&naming, sample, stack);
+    add_user_frames(&naming, sample, stack);
+}
+
+void frame_names_note(struct frame_names *names, const struct system_sample *sample,
+                      uint64_t now_ns)
+{
+    if (!process_history_note(names->history, sample->pid, sample->address_space, now_ns)) {
+        return;
+    }
+    struct naming naming = begin(names, sample, now_ns);
+    const uint64_t *frames = user_frames(sample);
+    for (uint32_t i = 0; i < sample->user_cnt; i++) {
+        struct frame unused;
+        (void)name_user_frame(&naming, inside_call(frames[i], i), &unused);
+    }
+}
+
+struct frame_names_stats frame_names_stats(const struct frame_names *names)
+{
+    return (struct frame_names_stats){
+        .process_cnt = process_history_count(names->history),
+        .file_cnt = elf_cache_count(names->files),
+        .unread_processes = process_history_unread(names->history),
+        .memory_bytes = process_history_memory_bytes(names->history) +
+                        elf_cache_memory_bytes(names->files) +
+                        symbol_table_memory_bytes(&names->kernel.table),
+    };
+}

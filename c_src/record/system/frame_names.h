@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names the frames of system samples: kernel, ELF files, vdso, generated code.
+// What has no symbol is named after its file, `[libfoo.so]`, so that its frames
+// merge. Bounded memory. One owner, one thread.
+#ifndef FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
+#define FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
+
+#include "capture/system/system_sample.h"
+#include "model/sample.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame_names;
+
+// NULL when out of memory.
+struct frame_names *frame_names_create(void);
+void frame_names_destroy(struct frame_names *names);
+
+// Call for each sample as soon as it is taken from the ring: reads the mappings
+// of a process not seen before, and the symbols this sample needs, while the
+// process lives. `now_ns` is CLOCK_MONOTONIC.
+void frame_names_note(struct frame_names *names, const struct system_sample *sample,
+                      uint64_t now_ns);
+
+// Room for every frame of a sample and the mark of omitted ones.
+enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 1 };
+
+struct named_stack {
+    uint32_t frame_cnt;
+    uint32_t unnamed_cnt; // frames that no symbol covers
+    struct frame frames[FRAME_NAMES_MAX_FRAMES];
+};
+
+// The names are valid until the next call of _note or _name.
+void frame_names_name(struct frame_names *names, const struct system_sample *sample,
+                      uint64_t now_ns, struct named_stack *stack);
+
+struct frame_names_stats {
+    uint32_t process_cnt;
+    uint32_t file_cnt;
+    uint64_t unread_processes; // gone, or not ours to see, when first wanted
+    size_t memory_bytes;
+};
+
+struct frame_names_stats frame_names_stats(const struct frame_names *names);
+
+#endif

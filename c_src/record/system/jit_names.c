@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/jit_names.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/system/process_files.h"
+#include "symbols/system/perf_map.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAX_MAPS = 64,
+    MAX_MAP_BYTES = 32 << 20,
+};
+#define CHECK_NS (1ULL * CLOCK_NS_PER_S)
+
+// A process without a map has an entry, too, so that it is asked once a second
+// and not at every frame.
+struct entry {
+    uint32_t pid;
+    uint64_t address_space; // 0 = free
+    uint64_t used_at;
+    uint64_t checked_ns;
+    struct perf_map map;
+};
+
+struct jit_names {
+    struct entry entries[MAX_MAPS];
+    size_t max_bytes;
+    uint64_t uses;
+};
+
+struct jit_names *jit_names_create(size_t max_bytes)
+{
+    struct jit_names *names = calloc(1, sizeof *names);
+    if (names == NULL) {
+        return NULL;
+    }
+    names->max_bytes = max_bytes;
+    for (int i = 0; i < MAX_MAPS; i++) {
+        names->entries[i].map.fd = -1;
+    }
+    return names;
+}
+
+static void drop(struct entry *entry)
+{
+    perf_map_close(&entry->map);
+    entry->address_space = 0;
+    entry->used_at = 0;
+}
+
+void jit_names_destroy(struct jit_names *names)
+{
+    for (int i = 0; names != NULL && i < MAX_MAPS; i++) {
+        drop(&names->entries[i]);
+    }
+    free(names);
+}
+
+static struct entry *oldest(struct jit_names *names)
+{
+    struct entry *found = &names->entries[0];
+    for (int i = 1; i < MAX_MAPS; i++) {
+        found = names->entries[i].used_at < found->used_at ? &names->entries[i] : found;
+    }
+    return found;
+}
+
+static struct entry *entry_of(struct jit_names *names, const struct process *process)
+{
+    for (int i = 0; i < MAX_MAPS; i++) {
+        struct entry *entry = &names->entries[i];
+        if (entry->address_space == process->address_space && entry->pid == process->pid) {
+            return entry;
+        }
+    }
+    struct entry *entry = oldest(names);
+    drop(entry);
+    entry->pid = process->pid;
+    entry->address_space = process->address_space;
+    entry->checked_ns = 0;
+    return entry;
+}
+
+// /tmp is everybody's: only a file of the process's own user, or of root, is
+// believed.
+static bool is_trusted(int fd, uint32_t pid)
+{
+    struct stat status;
+    uint32_t uid = 0;
+    return fstat(fd, &status) == 0 && process_files_owner(pid, &uid) &&
+           (status.st_uid == uid || status.st_uid == 0);
+}
+
+static void open_map(struct entry *entry)
+{
+    char path[64];
+    uint32_t inner_pid = 0;
+    if (!process_files_inner_pid(entry->pid, &inner_pid)) {
+        return;
+    }
+    (void)snprintf(path, sizeof path, "/tmp/perf-%u.map", inner_pid);
+    int fd = process_files_open(entry->pid, path);
+    if (fd < 0) {
+        return;
+    }
+    if (!is_trusted(fd, entry->pid)) {
+        log_info("%s of process %u belongs to another user: not read", path, entry->pid);
+        (void)close(fd);
+        return;
+    }
+    perf_map_open(&entry->map, fd, MAX_MAP_BYTES);
+}
+
+bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
+                    uint64_t now_ns, struct text *name)
+{
+    struct entry *entry = entry_of(names, process);
+    entry->used_at = ++names->uses;
+    if (entry->checked_ns == 0 || now_ns - entry->checked_ns > CHECK_NS) {
+        entry->checked_ns = now_ns;
+        if (entry->map.fd < 0) {
+            open_map(entry);
+        }
+        (void)perf_map_update(&entry->map);
+    }
+    return perf_map_find(&entry->map, address, name);
+}
+
+static size_t memory_bytes(const struct jit_names *names)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < MAX_MAPS; i++) {
+        bytes += symbol_table_memory_bytes(&names->entries[i].map.table);
+    }
+    return bytes;
+}
+
+static struct entry *oldest_open(struct jit_names *names)
+{
+    struct entry *found = NULL;
+    for (int i = 0; i < MAX_MAPS; i++) {
+        struct entry *entry = &names->entries[i];
+        if (entry->map.fd >= 0 && (found == NULL || entry->used_at < found->used_at)) {
+            found = entry;
+        }
+    }
+    return found;
+}
+
+void jit_names_trim(struct jit_names *names)
+{
+    while (memory_bytes(names) > names->max_bytes) {
+        drop(oldest_open(names));
+    }
+}

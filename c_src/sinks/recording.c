@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/recording.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+enum {
+    BUFFER_MAX_BYTES = 16 << 20,
+    BUFFER_SYNC_BYTES = 256 << 10, // no need to wait for the clock with this much
+    MIN_SAMPLES_PER_FILE = 2,      // Flamescope's flame graph needs two
+};
+#define DEFAULT_SYNC_NS (1ULL * CLOCK_NS_PER_S)
+
+// ---- one file -------------------------------------------------------------------
+
+static struct loss_snapshot losses_since(const struct loss_snapshot *begin,
+                                         const struct loss_counters *counters)
+{
+    struct loss_snapshot now = loss_counters_read(counters);
+    for (int i = 0; i < LOSS_REASON_CNT; i++) {
+        now.lost[i] -= begin->lost[i];
+    }
+    for (int i = 0; i < DEGRADED_REASON_CNT; i++) {
+        now.degraded[i] -= begin->degraded[i];
+    }
+    now.ticks_expected -= begin->ticks_expected;
+    now.ticks_taken -= begin->ticks_taken;
+    return now;
+}
+
+static bool begin_file(struct recording *recording, struct error *err)
+{
+    byte_buffer_clear(&recording->buffer);
+    memset(&recording->summary, 0, sizeof recording->summary);
+    memset(&recording->synced, 0, sizeof recording->synced);
+    recording->file_begin_ns = clock_monotonic_ns();
+    recording->synced_ns = recording->file_begin_ns;
+    recording->file_text_bytes = 0;
+    if (!file_series_begin_file(&recording->files, err)) {
+        return false;
+    }
+    if (!recording->sink->begin(&recording->buffer, recording->session)) {
+        file_series_discard_file(&recording->files);
+        return error_set(err, ERROR_NO_MEMORY, "output: no memory for the file header");
+    }
+    recording->state = RECORDING_WRITING;
+    return true;
+}
+
+static bool sync_buffer(struct recording *recording, struct error *err)
+{
+    struct byte_buffer *buffer = &recording->buffer;
+    recording->synced_ns = clock_monotonic_ns();
+    if (buffer->len == 0) {
+        return true;
+    }
+    if (!file_series_write(&recording->files, buffer->bytes, buffer->len, err) ||
+        !file_series_sync(&recording->files, err)) {
+        return false;
+    }
+    recording->file_text_bytes += buffer->len;
+    recording->synced = recording->summary;
+    byte_buffer_clear(buffer);
+    return true;
+}
+
+static bool write_footer(struct recording *recording, const char *end_reason, struct error *err)
+{
+    struct file_summary *summary = &recording->summary;
+    summary->end_reason = end_reason;
+    summary->losses = losses_since(&recording->losses_at_begin, recording->losses);
+    recording->losses_at_begin = loss_counters_read(recording->losses);
+    return recording->sink->end(&recording->buffer, recording->session, summary) ||
+           error_set(err, ERROR_NO_MEMORY, "output: no memory for the file footer");
+}
+
+static bool finish_file(struct recording *recording, const char *end_reason, struct error *err)
+{
+    if (recording->summary.sample_cnt == 0) {
+        file_series_discard_file(&recording->files);
+        recording->state = RECORDING_CLOSED;
+        return true;
+    }
+    bool written = write_footer(recording, end_reason, err) && sync_buffer(recording, err);
+    recording->state = RECORDING_CLOSED;
+    return file_series_finish_file(&recording->files, written ? err : NULL) && written;
+}
+
+// What reached the disk is kept and finished; what was still in memory is lost
+// and counted.
+static void give_up_file(struct recording *recording, const struct error *why)
+{
+    uint64_t lost = recording->summary.sample_cnt - recording->synced.sample_cnt;
+    recording->last_error = *why;
+    recording->failed_ns = clock_monotonic_ns();
+    log_error("%s; %llu samples lost, tried again every 5 s", why->detail,
+              (unsigned long long)lost);
+    loss_add(recording->losses, LOSS_WRITE_FAILED, lost);
+    recording->sample_cnt -= lost;
+    recording->summary = recording->synced;
+    byte_buffer_clear(&recording->buffer);
+    (void)finish_file(recording, "write failed", NULL);
+    recording->state = RECORDING_FAILED;
+}
+
+// ---- the stream -----------------------------------------------------------------
+
+bool recording_open(struct recording *recording, const struct sink *sink,
+                    const struct session *session, struct loss_counters *losses,
+                    const struct recording_options *options, struct error *err)
+{
+    memset(recording, 0, sizeof *recording);
+    recording->sink = sink;
+    recording->session = session;
+    recording->losses = losses;
+    recording->options = *options;
+    if (recording->options.sync_ns == 0) {
+        recording->options.sync_ns = DEFAULT_SYNC_NS;
+    }
+    if (!file_series_open(&recording->files, &options->files, err)) {
+        return false;
+    }
+    byte_buffer_init(&recording->buffer, BUFFER_MAX_BYTES);
+    recording->losses_at_begin = loss_counters_read(losses);
+    if (!begin_file(recording, err)) {
+        file_series_close(&recording->files);
+        byte_buffer_deinit(&recording->buffer);
+        return false;
+    }
+    return true;
+}
+
+static void add_totals(struct recording *recording, const struct sample *sample)
+{
+    struct file_summary *summary = &recording->summary;
+    summary->sample_cnt++;
+    summary->period_total_ns += sample->period_ns;
+    for (uint32_t i = 0; i < recording->session->metric_cnt; i++) {
+        summary->metric_totals[i].value += sample->metrics[i].value;
+        summary->metric_totals[i].delta += sample->metrics[i].delta;
+    }
+    recording->sample_cnt++;
+}
+
+void recording_write(struct recording *recording, const struct sample *sample)
+{
+    if (recording->state != RECORDING_WRITING) {
+        loss_add(recording->losses, LOSS_WRITE_FAILED, 1);
+        return;
+    }
+    size_t mark = recording->buffer.len;
+    if (!recording->sink->sample(&recording->buffer, recording->session, sample)) {
+        byte_buffer_truncate(&recording->buffer, mark);
+        recording->buffer.overflowed = false;
+        loss_add(recording->losses, LOSS_NO_MEMORY, 1);
+        return;
+    }
+    add_totals(recording, sample);
+    if (recording->buffer.len >= BUFFER_SYNC_BYTES) {
+        struct error err = {0};
+        if (!sync_buffer(recording, &err)) {
+            give_up_file(recording, &err);
+        }
+    }
+}
+
+static bool rotation_due(const struct recording *recording, uint64_t now_ns)
+{
+    const struct recording_options *options = &recording->options;
+    uint64_t bytes = recording->file_text_bytes + recording->buffer.len;
+    bool old = options->max_file_ns != 0 &&
+               now_ns - recording->file_begin_ns >= options->max_file_ns;
+    bool big = options->max_file_bytes != 0 && bytes >= options->max_file_bytes;
+    return (old || big) && recording->summary.sample_cnt >= MIN_SAMPLES_PER_FILE;
+}
+
+static bool rotate(struct recording *recording, struct error *err)
+{
+    return finish_file(recording, "complete", err) && begin_file(recording, err);
+}
+
+static void retry(struct recording *recording, uint64_t now_ns)
+{
+    if (now_ns - recording->failed_ns < RECORDING_RETRY_NS) {
+        return;
+    }
+    struct error err = {0};
+    recording->failed_ns = now_ns;
+    // The first bytes must reach the disk before we believe in it again.
+    if (begin_file(recording, &err) && sync_buffer(recording, &err)) {
+        return;
+    }
+    recording->last_error = err;
+    file_series_discard_file(&recording->files);
+    recording->state = RECORDING_FAILED;
+}
+
+void recording_tick(struct recording *recording)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    struct error err = {0};
+    bool ok = true;
+    if (recording->state == RECORDING_FAILED) {
+        retry(recording, now_ns);
+        return;
+    }
+    if (recording->state != RECORDING_WRITING) {
+        return;
+    }
+    if (rotation_due(recording, now_ns)) {
+        ok = rotate(recording, &err);
+    } else if (now_ns - recording->synced_ns >= recording->options.sync_ns) {
+        ok = sync_buffer(recording, &err);
+    }
+    if (!ok) {
+        give_up_file(recording, &err);
+    }
+}
+
+bool recording_close(struct recording *recording, const char *end_reason, struct error *err)
+{
+    bool ok = true;
+    if (recording->sink == NULL) {
+        return true;
+    }
+    if (recording->state == RECORDING_WRITING) {
+        struct error sync_err = {0};
+        ok = sync_buffer(recording, &sync_err);
+        if (!ok) {
+            give_up_file(recording, &sync_err);
+            (void)error_set(err, sync_err.code, "%s", sync_err.detail);
+        } else {
+            ok = finish_file(recording, end_reason, err);
+        }
+    } else if (recording->state == RECORDING_FAILED) {
+        ok = error_set(err, recording->last_error.code, "%s", recording->last_error.detail);
+    }
+    recording->state = RECORDING_CLOSED;
+    file_series_close(&recording->files);
+    byte_buffer_deinit(&recording->buffer);
+    recording->sink = NULL;
+    return ok;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/system/elf_cache.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+// What makes a file this file: an inode number alone is reused within a second
+// by programs that are built, run and deleted.
+struct file_identity {
+    uint64_t dev;
+    uint64_t inode;
+    uint64_t size;
+    int64_t changed_s;
+    int64_t changed_ns;
+};
+
+struct entry {
+    struct file_identity identity;
+    Elf64_Phdr *segments; // those that are loaded from the file
+    uint32_t segment_cnt;
+    struct symbol_table table;
+    uint64_t used_at; // 0 = free
+    uint32_t generation;
+};
+
+struct elf_cache {
+    struct entry *entries; // ELF_CACHE_MAX_FILES
+    size_t max_bytes;
+    size_t bytes; // of all tables
+    uint64_t uses;
+    uint32_t cnt;
+    uint32_t generations;
+};
+
+struct elf_cache *elf_cache_create(size_t max_bytes)
+{
+    struct elf_cache *cache = calloc(1, sizeof *cache);
+    if (cache == NULL) {
+        return NULL;
+    }
+    cache->max_bytes = max_bytes;
+    cache->entries = calloc(ELF_CACHE_MAX_FILES, sizeof *cache->entries);
+    if (cache->entries == NULL) {
+        free(cache);
+        return NULL;
+    }
+    return cache;
+}
+
+static void drop(struct elf_cache *cache, struct entry *entry)
+{
+    cache->bytes -= symbol_table_memory_bytes(&entry->table);
+    symbol_table_deinit(&entry->table);
+    free(entry->segments);
+    *entry = (struct entry){.used_at = 0};
+    cache->cnt--;
+}
+
+void elf_cache_destroy(struct elf_cache *cache)
+{
+    if (cache == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < ELF_CACHE_MAX_FILES; i++) {
+        if (cache->entries[i].used_at != 0) {
+            drop(cache, &cache->entries[i]);
+        }
+    }
+    free(cache->entries);
+    free(cache);
+}
+
+static elf_cache_id id_of(const struct elf_cache *cache, const struct entry *entry)
+{
+    return (uint64_t)entry->generation << 32 | (uint64_t)(entry - cache->entries + 1);
+}
+
+static struct entry *entry_of(struct elf_cache *cache, elf_cache_id id)
+{
+    uint32_t slot = (uint32_t)id - 1;
+    if (slot >= ELF_CACHE_MAX_FILES) {
+        return NULL;
+    }
+    struct entry *entry = &cache->entries[slot];
+    return entry->used_at != 0 && entry->generation == (uint32_t)(id >> 32) ? entry : NULL;
+}
+
+static struct entry *oldest(struct elf_cache *cache)
+{
+    struct entry *found = NULL;
+    for (uint32_t i = 0; i < ELF_CACHE_MAX_FILES; i++) {
+        struct entry *entry = &cache->entries[i];
+        if (entry->used_at != 0 && (found == NULL || entry->used_at < found->used_at)) {
+            found = entry;
+        }
+    }
+    return found;
+}
+
+static struct entry *free_entry(struct elf_cache *cache)
+{
+    if (cache->cnt == ELF_CACHE_MAX_FILES) {
+        drop(cache, oldest(cache));
+    }
+    struct entry *entry = cache->entries;
+    while (entry->used_at != 0) {
+        entry++;
+    }
+    return entry;
+}
+
+static struct file_identity identity_of(const struct stat *status)
+{
+    return (struct file_identity){
+        .dev = status->st_dev,
+        .inode = status->st_ino,
+        .size = (uint64_t)status->st_size,
+        .changed_s = status->st_ctim.tv_sec,
+        .changed_ns = status->st_ctim.tv_nsec,
+    };
+}
+
+static struct entry *find(struct elf_cache *cache, const struct file_identity *identity)
+{
+    for (uint32_t i = 0; i < ELF_CACHE_MAX_FILES; i++) {
+        struct entry *entry = &cache->entries[i];
+        if (entry->used_at != 0 && memcmp(&entry->identity, identity, sizeof *identity) == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static void load(struct entry *entry, struct elf_file *file, struct text path,
+                 const struct elf_debug_opener *opener)
+{
+    static const char *const SOURCES[] = {
+        [ELF_SYMBOLS_NONE] = "no symbols",
+        [ELF_SYMBOLS_SYMTAB] = ".symtab",
+        [ELF_SYMBOLS_DEBUG_FILE] = "its debug file",
+        [ELF_SYMBOLS_DYNSYM] = ".dynsym",
+    };
+    enum elf_symbols_source source = elf_symbols_load(&entry->table, file, path, opener);
+    entry->segments = file->segments;
+    entry->segment_cnt = file->segment_cnt;
+    file->segments = NULL;
+    log_debug("%.*s: %u functions from %s", (int)path.len, path.bytes, entry->table.cnt,
+              SOURCES[source]);
+}
+
+elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text path,
+                            const struct elf_debug_opener *opener)
+{
+    struct stat status;
+    if (fstat(fd_take, &status) != 0) {
+        (void)close(fd_take);
+        return 0;
+    }
+    struct file_identity identity = identity_of(&status);
+    struct entry *entry = find(cache, &identity);
+    if (entry != NULL) {
+        (void)close(fd_take);
+        entry->used_at = ++cache->uses;
+        return id_of(cache, entry);
+    }
+    entry = free_entry(cache);
+    *entry = (struct entry){
+        .identity = identity,
+        .used_at = ++cache->uses,
+        .generation = ++cache->generations,
+    };
+    cache->cnt++;
+    symbol_table_init(&entry->table, cache->max_bytes);
+    struct elf_file file = {0};
+    if (elf_file_open(&file, fd_take, NULL)) {
+        load(entry, &file, path, opener);
+        elf_file_close(&file);
+        cache->bytes += symbol_table_memory_bytes(&entry->table);
+    }
+    return id_of(cache, entry);
+}
+
+elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uint32_t dev_minor,
+                                uint64_t inode)
+{
+    const struct entry *latest = NULL;
+    for (uint32_t i = 0; i < ELF_CACHE_MAX_FILES; i++) {
+        const struct entry *entry = &cache->entries[i];
+        if (entry->used_at != 0 && entry->identity.inode == inode &&
+            entry->identity.dev == makedev(dev_major, dev_minor) &&
+            (latest == NULL || entry->generation > latest->generation)) {
+            latest = entry;
+        }
+    }
+    return latest == NULL ? 0 : id_of(cache, latest);
+}
+
+enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
+                                     struct text *name)
+{
+    struct entry *entry = entry_of(cache, id);
+    uint64_t address = 0;
+    if (entry == NULL) {
+        return ELF_CACHE_DROPPED;
+    }
+    entry->used_at = ++cache->uses;
+    if (!elf_file_address_of_offset(entry->segments, entry->segment_cnt, offset, &address)) {
+        return ELF_CACHE_UNNAMED;
+    }
+    const struct symbol *symbol = symbol_table_find(&entry->table, address);
+    if (symbol == NULL) {
+        return ELF_CACHE_UNNAMED;
+    }
+    *name = symbol_table_name(&entry->table, symbol);
+    return ELF_CACHE_NAMED;
+}
+
+void elf_cache_trim(struct elf_cache *cache)
+{
+    while (cache->cnt > 1 && cache->bytes > cache->max_bytes) {
+        drop(cache, oldest(cache));
+    }
+}
+
+uint32_t elf_cache_count(const struct elf_cache *cache)
+{
+    return cache->cnt;
+}
+
+size_t elf_cache_memory_bytes(const struct elf_cache *cache)
+{
+    return ELF_CACHE_MAX_FILES * sizeof *cache->entries + cache->bytes;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The symbol tables of ELF files, one per file however many processes map it
+// under whatever path, the least recently used dropped beyond a limit. One
+// owner, one thread.
+#ifndef FLAME_PROF_SYMBOLS_SYSTEM_ELF_CACHE_H
+#define FLAME_PROF_SYMBOLS_SYSTEM_ELF_CACHE_H
+
+#include "symbols/system/elf_symbols.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ELF_CACHE_MAX_FILES = 2048 };
+
+// A file in the cache; 0 is none. Stays unique after the file was dropped.
+typedef uint64_t elf_cache_id;
+
+enum elf_cache_result {
+    ELF_CACHE_NAMED,
+    ELF_CACHE_UNNAMED, // the file is known, and has no name for this place
+    ELF_CACHE_DROPPED, // open it again
+};
+
+struct elf_cache;
+
+// `max_bytes` bounds the tables of all files together. NULL when out of memory.
+struct elf_cache *elf_cache_create(size_t max_bytes);
+void elf_cache_destroy(struct elf_cache *cache);
+
+// The file behind a descriptor, which becomes the cache's own. Loads its symbols
+// unless they are there. A file that is no ELF file gets an id, too: its places
+// are unnamed. 0 when the file cannot be looked at.
+elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text path,
+                            const struct elf_debug_opener *opener);
+
+// A file that is in the cache, by what /proc/PID/maps says of it, for processes
+// that are gone. 0 when there is none.
+elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uint32_t dev_minor,
+                                uint64_t inode);
+
+// The function at an offset of the file. `name` is valid until elf_cache_trim.
+enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
+                                     struct text *name);
+
+// Drops what exceeds the limit. Call between two samples.
+void elf_cache_trim(struct elf_cache *cache);
+
+uint32_t elf_cache_count(const struct elf_cache *cache);
+size_t elf_cache_memory_bytes(const struct elf_cache *cache);
+
+#endif
