@@ -107,22 +107,27 @@ write(#file{fd = Fd, size_bytes = Size} = File, Data) ->
 
 %% @doc Appends the footer where there is room for it and shows the file under
 %% its final name.
--spec finish(file(), iodata()) -> {ok, file:filename()} | {error, flame_prof:error_reason()}.
+-spec finish(file(), iodata()) ->
+    {ok, file:filename(), SizeBytes :: non_neg_integer()} | {error, flame_prof:error_reason()}.
 finish(File, Footer) ->
     Complete = case append(File, Footer) of
                    {ok, Appended} -> Appended;
                    {error, _, Cut} -> Cut
                end,
-    _ = with_tail(Complete),
+    TailBytes = with_tail(Complete),
     close(Complete),
     Path = path(Complete),
     case prim_file:rename(hidden(Complete), Path) of
-        ok -> {ok, Path};
+        ok -> {ok, Path, Complete#file.size_bytes + TailBytes};
         {error, Reason} -> {error, reason("cannot rename into place", Path, Reason)}
     end.
 
-with_tail(#file{gzip = undefined}) -> ok;
-with_tail(#file{gzip = Gzip, fd = Fd}) -> file:write(Fd, flame_prof_gzip:tail(Gzip)).
+with_tail(#file{gzip = undefined}) ->
+    0;
+with_tail(#file{gzip = Gzip, fd = Fd}) ->
+    Tail = flame_prof_gzip:tail(Gzip),
+    _ = file:write(Fd, Tail),
+    iolist_size(Tail).
 
 %% @doc Removes a file that has nothing in it worth keeping.
 -spec discard(file()) -> ok.

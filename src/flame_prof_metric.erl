@@ -5,7 +5,7 @@
 %% are in words except `erlang_memory' (bytes).
 -module(flame_prof_metric).
 
--export([names/0, items/0, values/1, with_deltas/2, zeros/0, add/2]).
+-export([names/0, items/1, values/2, message_queue_len/1, with_deltas/2, zeros/0, add/2]).
 -export_type([values/0, pairs/0]).
 
 -type values() :: [integer()].
@@ -20,19 +20,32 @@
 names() ->
     [<<"erlang_", (atom_to_binary(Name))/binary>> || Name <- ?SIMPLE ++ ?HEAP ++ [minor_gcs]].
 
-%% @doc What to ask `process_info/2' for.
--spec items() -> [atom(), ...].
-items() ->
-    ?SIMPLE ++ [garbage_collection_info, garbage_collection].
+%% @doc What to ask `process_info/2' for: everything, or only what costs the same
+%% whatever the process holds. `memory', `total_heap_size' and
+%% `garbage_collection_info' make the process walk through its message queue (60 ms
+%% in all for a million messages).
+-spec items(all | cheap) -> [atom(), ...].
+items(all) -> ?SIMPLE ++ [garbage_collection_info, garbage_collection];
+items(cheap) -> [reductions, message_queue_len, garbage_collection].
 
-%% @doc The values out of an answer to {@link items/0}, in the order of names.
--spec values([{atom(), term()}]) -> values().
-values(Info) ->
+%% @doc The values out of an answer to {@link items/1}, in the order of names.
+%% What was not asked for is taken from earlier ones.
+-spec values([{atom(), term()}], undefined | values()) -> values().
+values(Info, undefined) ->
     {_, Heap} = lists:keyfind(garbage_collection_info, 1, Info),
+    [value(Name, Info) || Name <- ?SIMPLE] ++ [value(Name, Heap) || Name <- ?HEAP] ++
+        [minor_gcs(Info)];
+values(Info, [_, _ | Earlier]) ->
+    [value(reductions, Info), value(message_queue_len, Info) |
+     lists:droplast(Earlier) ++ [minor_gcs(Info)]].
+
+-spec message_queue_len(values()) -> non_neg_integer().
+message_queue_len([_, Length | _]) ->
+    Length.
+
+minor_gcs(Info) ->
     {_, Collection} = lists:keyfind(garbage_collection, 1, Info),
-    [value(Name, Info) || Name <- ?SIMPLE] ++
-        [value(Name, Heap) || Name <- ?HEAP] ++
-        [value(minor_gcs, Collection)].
+    value(minor_gcs, Collection).
 
 value(Name, List) ->
     case lists:keyfind(Name, 1, List) of

@@ -32,7 +32,7 @@
                 since_us :: integer(),
                 targets = flame_prof_targets:new() :: flame_prof_targets:targets(),
                 refused_targets = 0 :: non_neg_integer(),
-                viral :: undefined | pid(),
+                viral :: pid(),
                 auto_roots = [] :: [pid()],
                 fallbacks = 0 :: non_neg_integer(),
                 closed = false :: boolean(),
@@ -102,12 +102,14 @@ init({Owner, Options}) ->
     process_flag(trap_exit, true),
     process_flag(priority, high),
     link(Owner),
-    Configured = Options#{session => self(), profiler_pids => profiler_pids()},
+    Viral = flame_prof_viral:start(self(), profiler_pids()),
+    Configured = Options#{session => self(), profiler_pids => [Viral | profiler_pids()]},
     case prepare(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
             {ok, #state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
-                        tier_reason = Reason, since_us = os:system_time(microsecond)}};
+                        tier_reason = Reason, since_us = os:system_time(microsecond),
+                        viral = Viral}};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
@@ -336,15 +338,8 @@ follow(_, {followed, _}, _, State) ->
     State;
 follow(Pid, _, #{viral := self_only}, State) ->
     stop_following(Pid, State);
-follow(Pid, _, Opts, State) ->
-    #state{viral = Viral} = Started = viral_started(State),
+follow(Pid, _, Opts, #state{viral = Viral} = State) ->
     _ = flame_prof_viral:follow(Viral, Pid, Opts),
-    Started.
-
-viral_started(#state{viral = undefined, options = #{profiler_pids := Own} = Options} = State) ->
-    Viral = flame_prof_viral:start(self(), Own),
-    State#state{viral = Viral, options = Options#{profiler_pids => [Viral | Own]}};
-viral_started(State) ->
     State.
 
 found(Pid, Opts, Root, #state{targets = Targets} = State) ->
@@ -368,8 +363,6 @@ unfollowed(_, _, Stop) ->
 is_followed({followed, _}) -> true;
 is_followed(_) -> false.
 
-stop_following(_, #state{viral = undefined} = State) ->
-    State;
 stop_following(Pid, #state{viral = Viral} = State) ->
     ok = flame_prof_viral:unfollow(Viral, Pid),
     State.
@@ -408,18 +401,15 @@ unfollow_roots([Root | Rest], State) ->
 close(_, _, #state{closed = true} = State) ->
     {{error, {not_started, <<"the session has already ended">>}}, State};
 close(Why, TimeoutMs, #state{viral = Viral} = State) ->
-    stop_viral(Viral),
+    ok = flame_prof_viral:stop(Viral),
     Result = with_earlier(close_tier(TimeoutMs, State), State),
     application:set_env(flame_prof, last_session, #{ended => Why, result => Result}),
-    {Result, State#state{handle = undefined, viral = undefined, closed = true}}.
+    {Result, State#state{handle = undefined, closed = true}}.
 
 close_tier(_, #state{handle = undefined}) ->
     {ok, #{files => [], samples => 0, losses => #{}}};
 close_tier(TimeoutMs, #state{tier = Tier, handle = Handle}) ->
     flame_prof_tier:close(Tier, Handle, TimeoutMs).
-
-stop_viral(undefined) -> ok;
-stop_viral(Viral) -> flame_prof_viral:stop(Viral).
 
 with_earlier({ok, Summary}, #state{earlier = undefined} = State) ->
     {ok, described(Summary, State)};
@@ -443,8 +433,6 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              options => maps:without([session, profiler_pids, tier_reason], Options)},
     maps:merge(Base, flame_prof_tier:info(Tier, Handle)).
 
-follow_info(#state{viral = undefined}) ->
-    #{state => off};
 follow_info(#state{viral = Viral, refused_targets = Refused}) ->
     (flame_prof_viral:info(Viral))#{refused => Refused}.
 
