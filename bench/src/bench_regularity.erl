@@ -2,7 +2,7 @@
 %% @doc How regularly the profiler samples a saturated node, worked out from the
 %% times in the files that it wrote.
 %%
-%% A tick is a run of samples with less than a third of the interval between
+%% A tick is a run of samples with less than half the interval between
 %% two of them. The clock of the samples is os:perf_counter/1's, so what is
 %% missing at either end of the session is seen too.
 -module(bench_regularity).
@@ -52,7 +52,7 @@ measure(Kind, Load, #{seconds := Seconds, interval := IntervalMs} = Options) ->
 print(#{times_us := []}, _, _, _) ->
     bench_report:figure("samples", "none", []);
 print(#{times_us := Times, bytes := Bytes, footer := Footer}, From, To, Interval) ->
-    Ticks = ticks(Times, Interval div 3),
+    Ticks = ticks(Times, Interval div 2),
     Expected = (To - From) div Interval,
     Gaps = gaps([From | Ticks] ++ [max(To, lists:last(Ticks))]),
     Samples = length(Times),
@@ -72,9 +72,9 @@ print(#{times_us := Times, bytes := Bytes, footer := Footer}, From, To, Interval
                         [hd(Gaps) / 1000, lists:last(Gaps) / 1000]),
     bench_report:figure("empty 20 ms buckets", "~b of ~b = ~.2f %",
                         [Buckets - Hit, Buckets, 100 * (Buckets - Hit) / Buckets]),
-    bench_report:figure("samples", "~b, ~.0f/s", [Samples, Samples / Seconds]),
-    bench_report:figure("bytes", "~b, ~.0f/s, ~.0f a sample",
-                        [Bytes, Bytes / Seconds, Bytes / Samples]).
+    bench_report:figure("samples", "~b, ~b/s", [Samples, round(Samples / Seconds)]),
+    bench_report:figure("bytes", "~b, ~b/s, ~b a sample",
+                        [Bytes, round(Bytes / Seconds), round(Bytes / Samples)]).
 
 %% The first time of each tick.
 ticks([First | Times], Apart) ->
