@@ -75,7 +75,8 @@ quiet = @
 msg = @printf '  %-8s %s\n' '$(1)' '$(2)';
 endif
 # `make -s` says nothing but what is wrong.
-ifneq ($(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS)))),)
+silent := $(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS))))
+ifneq ($(silent),)
 msg =
 endif
 
@@ -137,6 +138,9 @@ $(BUILD)/obj/%.o: c_src/%.c | need-cc
 	$(call msg,CC,$<)
 	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+count_instructions = $(READELF) -sW $@.raw | awk '$$4 == "FUNC" \
+	{ printf "  %-8s %-36s %5d instructions\n", "", $$8, $$3 / 8 }'
+
 bpf: $(BPF_SKELETON) ## Build the BPF object and its skeleton, show instruction counts
 
 $(BPF_DIR)/%.bpf.o: bpf/%.bpf.c | need-bpf
@@ -146,8 +150,8 @@ $(BPF_DIR)/%.bpf.o: bpf/%.bpf.c | need-bpf
 		-Ibpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP -MT $@ -MF $(@:.o=.d) \
 		-c -o $@.raw $<
 	$(quiet)$(BPFTOOL) gen object $@ $@.raw
+	$(if $(silent),,@$(count_instructions))
 	@rm -f $@.raw
-	$(quiet)$(READELF) -sW $@ | awk '$$4 == "FUNC" { printf "  %-8s %-28s %6d instructions\n", "", $$8, $$3 / 8 }'
 
 $(BPF_DIR)/%.skel.h: $(BPF_DIR)/%.bpf.o
 	$(call msg,SKEL,$@)
