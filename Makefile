@@ -234,7 +234,7 @@ $(BUILD)/tidy/nif/%.ok: ALL_CFLAGS += -isystem $(ERL_INCLUDE)
 $(BUILD)/tidy/capture/system/%.ok: ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
 # Follows the object, which knows the headers.
 $(BUILD)/tidy/%.ok: c_src/%.c $(BUILD)/obj/%.o .clang-tidy
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(call msg,TIDY,$<)
 	$(quiet)$(CLANG_TIDY) --quiet $< -- $(filter-out -Werror,$(ALL_CFLAGS)) 2>$@.log || \
 		{ grep -v ' warnings\? generated' $@.log >&2; exit 1; }
