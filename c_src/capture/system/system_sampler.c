@@ -75,7 +75,9 @@ static void sample_of_record(const struct sampler_record *record, const uint64_t
         .pid = record->pid,
         .tid = record->tid,
         .cpu = record->cpu,
-        .stack_end = (enum system_stack_end)record->unwind_end,
+        .stack_end = record->unwind_end < SAMPLER_UNWIND_END_CNT
+                         ? (enum system_stack_end)record->unwind_end
+                         : SYSTEM_STACK_UNREADABLE,
         .address_space = record->address_space,
         .thread_start_ns = record->thread_start_ns,
         .cpu_ns = record->cpu_ns,

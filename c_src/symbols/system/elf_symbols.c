@@ -39,14 +39,15 @@ static bool is_code_label(const struct loader *loader, const Elf64_Sym *symbol, 
            (loader->file->sections[section].sh_flags & SHF_EXECINSTR) != 0;
 }
 
-// The public name of an address is the one people know.
+// Of the names of one address people know the one that is public and does not
+// begin with an underscore.
 static unsigned rank_of(const Elf64_Sym *symbol, const char *name)
 {
-    unsigned binding = ELF64_ST_BIND(symbol->st_info);
-    unsigned rank = binding == STB_GLOBAL ? 2 : binding == STB_WEAK ? 1 : 0;
-    rank += symbol->st_size > 0 ? 8 : 0;
+    unsigned rank = symbol->st_size > 0 ? 8 : 0;
     rank += ELF64_ST_TYPE(symbol->st_info) != STT_NOTYPE ? 4 : 0;
-    return name[0] == '_' && rank % 4 > 0 ? rank - 1 : rank;
+    rank += name[0] != '_' ? 2 : 0;
+    rank += ELF64_ST_BIND(symbol->st_info) != STB_LOCAL ? 1 : 0;
+    return rank;
 }
 
 // A function without a size reaches to the next, but not out of its section.

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
+#include "cli/child_command.h"
+#include "cli/command.h"
+#include "cli/record_options.h"
+#include "cli/record_progress.h"
+#include "cli/stop_signal.h"
+#include "record/system/privileges.h"
+#include "record/system/system_recording.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    STEP_MS = 100,
+    ALIVE_CHECK_MS = 500,
+    NICE_TO_HAVE_FILES = 65536, // two per CPU and a few
+};
+
+struct record_run {
+    struct record_options options;
+    struct system_recording *recording;
+    struct record_progress progress;
+    struct child_command child;
+    uint64_t alive_checked_ns;
+};
+
+static void print_log(void *context, enum log_level level, const char *line)
+{
+    static const char *const PREFIXES[] = {"", "warning: ", "", ""};
+    record_progress_clear(context);
+    (void)fprintf(stderr, "flameprof: %s%s\n", PREFIXES[level], line);
+}
+
+static void install_log(struct record_run *run)
+{
+    static const enum log_level LEVELS[] = {
+        [RECORD_TALK_QUIET] = LOG_LEVEL_ERROR,
+        [RECORD_TALK_NORMAL] = LOG_LEVEL_WARN,
+        [RECORD_TALK_VERBOSE] = LOG_LEVEL_DEBUG,
+    };
+    log_set_sink(print_log, &run->progress, LEVELS[run->options.talk]);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur =
+            limit.rlim_max < NICE_TO_HAVE_FILES ? limit.rlim_max : NICE_TO_HAVE_FILES;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static struct system_recording_options recording_options(const struct record_options *options)
+{
+    return (struct system_recording_options){
+        .sampler =
+            {
+                .period_ns = CLOCK_NS_PER_S / options->rate_hz,
+                .ring_bytes = options->ring_bytes,
+                .scope = options->scope,
+                .pids = options->pids,
+                .pid_cnt = options->pid_cnt,
+                .excluded_pid = options->includes_self ? 0 : (uint32_t)getpid(),
+            },
+        .output =
+            {
+                .files =
+                    {
+                        .directory = options->directory,
+                        .stem = options->stem,
+                        .suffix = ".perf",
+                        .naming = options->naming,
+                        .compression = options->compression,
+                        .max_files = options->max_files,
+                    },
+                .max_file_ns = options->rotate_ns,
+                .max_file_bytes = options->rotate_bytes,
+            },
+        .options_text = options->text,
+    };
+}
+
+// --- begin --------------------------------------------------------------------
+
+static bool prepare_command(struct record_run *run, struct error *err)
+{
+    char **command = run->options.command;
+    if (command == NULL) {
+        return true;
+    }
+    return child_command_prepare(&run->child, command, err) &&
+           (run->options.scope == SYSTEM_SCOPE_HOST ||
+            system_recording_trace(run->recording, run->child.pid, err));
+}
+
+static bool begin(struct record_run *run, struct error *err)
+{
+    struct system_recording_options options = recording_options(&run->options);
+    run->recording = system_recording_create(&options, err);
+    if (run->recording == NULL || !prepare_command(run, err) ||
+        !system_recording_start(run->recording, err)) {
+        return false;
+    }
+    if (!privileges_host_pids()) {
+        log_warn("this container has process ids of its own: processes outside it cannot be "
+                 "named, and -p needs the host's ids; share the host's pid namespace");
+    }
+    return run->child.pid == 0 || child_command_go(&run->child, run->options.command[0], err);
+}
+
+// --- go on until --------------------------------------------------------------
+
+static bool targets_are_gone(struct record_run *run, uint64_t elapsed_ns)
+{
+    if (run->options.scope != SYSTEM_SCOPE_PROCESSES ||
+        elapsed_ns - run->alive_checked_ns < ALIVE_CHECK_MS * (uint64_t)CLOCK_NS_PER_MS) {
+        return false;
+    }
+    run->alive_checked_ns = elapsed_ns;
+    for (uint32_t i = 0; i < run->options.pid_cnt; i++) {
+        if (kill((pid_t)run->options.pids[i], 0) == 0 || errno != ESRCH) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_over(struct record_run *run, uint64_t elapsed_ns)
+{
+    bool time_is_up = run->options.duration_ns != 0 && elapsed_ns >= run->options.duration_ns;
+    return time_is_up || stop_signal_seen() != 0 || child_command_has_ended(&run->child) ||
+           targets_are_gone(run, elapsed_ns);
+}
+
+static int step_ms(const struct record_run *run, uint64_t elapsed_ns)
+{
+    uint64_t left_ns = run->options.duration_ns - elapsed_ns;
+    bool is_last = run->options.duration_ns != 0 && left_ns < STEP_MS * (uint64_t)CLOCK_NS_PER_MS;
+    return is_last ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : STEP_MS;
+}
+
+static void go_on(struct record_run *run)
+{
+    uint64_t elapsed_ns = 0;
+    while (!is_over(run, elapsed_ns)) {
+        system_recording_step(run->recording, step_ms(run, elapsed_ns));
+        struct system_recording_stats stats = system_recording_stats(run->recording);
+        elapsed_ns = stats.elapsed_ns;
+        if (run->options.talk != RECORD_TALK_QUIET) {
+            record_progress_show(&run->progress, &stats);
+        }
+    }
+}
+
+// --- end ----------------------------------------------------------------------
+
+static void summarise(const struct record_run *run, const struct system_recording_stats *stats)
+{
+    char path[FILE_SERIES_PATH_BYTES];
+    system_recording_path(run->recording, path, sizeof path);
+    struct record_summary summary = {
+        .rate_hz = run->options.rate_hz,
+        .path = strncmp(path, "./", 2) == 0 ? path + 2 : path,
+        .names_a_process = run->options.scope != SYSTEM_SCOPE_HOST,
+    };
+    if (run->options.talk != RECORD_TALK_QUIET) {
+        record_progress_summary(&summary, stats);
+    }
+}
+
+static int end(struct record_run *run)
+{
+    struct error err = {0};
+    struct system_recording_stats before = system_recording_stats(run->recording);
+    bool ok = system_recording_stop(run->recording, "complete", &err);
+    struct system_recording_stats stats = system_recording_stats(run->recording);
+    stats.ticks.cpu_cnt = before.ticks.cpu_cnt; // the clocks are closed now
+    record_progress_clear(&run->progress);
+    summarise(run, &stats);
+    child_command_wait(&run->child, stop_signal_seen());
+    if (!ok) {
+        return command_failed(&err);
+    }
+    if (stats.file_cnt == 0) {
+        return EXIT_CODE_EMPTY;
+    }
+    return run->child.pid == 0 ? EXIT_CODE_DONE : child_command_exit_code(&run->child);
+}
+
+static int record(struct record_run *run)
+{
+    struct error err = {0};
+    int exit_code = EXIT_CODE_DONE;
+    if (begin(run, &err)) {
+        go_on(run);
+        exit_code = end(run);
+    } else {
+        child_command_wait(&run->child, 0);
+        exit_code = command_failed(&err);
+    }
+    system_recording_destroy(run->recording);
+    return exit_code;
+}
+
+int cmd_record(int argc, char **argv)
+{
+    struct error err = {0};
+    struct record_run run = {.child = {.gate_fd = -1, .result_fd = -1}};
+    if (!record_options_parse(&run.options, argc, argv, &err)) {
+        return command_misused("record", &err);
+    }
+    if (run.options.action == RECORD_ACTION_HELP) {
+        (void)fputs(record_options_help(), stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (!record_options_check(&run.options, &err)) {
+        return command_misused("record", &err);
+    }
+    install_log(&run);
+    raise_file_limit();
+    stop_signal_install();
+    return record(&run);
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/record_options.h"
+
+#include "base/clock.h"
+#include "cli/number_text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char HELP[] =
+    "usage: flameprof record [OPTIONS] [-- COMMAND [ARGUMENTS]]\n"
+    "\n"
+    "Samples what runs on every CPU, with kernel and user stacks, into perf-script\n"
+    "text that Flamescope, FlameGraph, speedscope and flameprof top read.\n"
+    "\n"
+    "what to sample\n"
+    "  -a, --all               every process of the host (the default)\n"
+    "  -p, --pid PID[,PID...]  these processes, with all their threads\n"
+    "  -- COMMAND              run it, sample it and its children until it ends\n"
+    "                          (the whole host with -a)\n"
+    "  -F, --rate HZ           samples per second and CPU (99)\n"
+    "  -d, --duration SECONDS  how long (until Ctrl-C)\n"
+    "      --self              also sample flameprof itself\n"
+    "\n"
+    "where to\n"
+    "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed\n"
+    "                          (flameprof-TIME.perf in this directory)\n"
+    "      --rotate-seconds N  begin another file every N seconds\n"
+    "      --rotate-bytes N    ... or N bytes of text (K, M, G behind N are units)\n"
+    "      --max-files N       keep the newest N files of the series\n"
+    "\n"
+    "else\n"
+    "      --buffer BYTES      ring buffer between kernel and flameprof (8M)\n"
+    "  -q, --quiet             no progress and no summary\n"
+    "  -v, --verbose           also what libbpf and the kernel say\n"
+    "  -h, --help              this\n"
+    "\n"
+    "examples\n"
+    "  flameprof record -d 10 -o host.perf\n"
+    "  flameprof record -F 499 -p $(pgrep -d, beam.smp) -d 30 -o beam.perf.gz\n"
+    "  flameprof record -o make.perf -- make -j4\n"
+    "  flameprof record -o /var/tmp/host.perf.gz --rotate-seconds 3600 --max-files 24\n"
+    "\n"
+    "Needs Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON (+ CAP_SYS_PTRACE to\n"
+    "name the functions of other users' processes). Its memory is bounded: the ring\n"
+    "buffer (8 MB) + 16 MB of samples that wait + 175 MB of names, whatever it runs\n"
+    "into; 20 to 40 MB is usual. Every sample that is lost is counted, in the summary\n"
+    "and in the file.\n";
+
+const char *record_options_help(void)
+{
+    return HELP;
+}
+
+// --- the output file ----------------------------------------------------------
+
+static const struct {
+    const char *suffix;
+    enum file_compression compression;
+} FORMATS[] = {
+    {".perf.gz", FILE_COMPRESSION_GZIP},
+    {".perf", FILE_COMPRESSION_NONE},
+};
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t len = strlen(text);
+    size_t suffix_len = strlen(suffix);
+    return len > suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
+}
+
+static bool split_path(struct record_options *options, const char *path, size_t suffix_len,
+                       struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    const char *directory = slash == NULL ? "." : path;
+    size_t directory_len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    size_t stem_len = strlen(name) - suffix_len; // set_output looked
+    if (directory_len >= sizeof options->directory || stem_len >= sizeof options->stem) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "-o: the file name is too long");
+    }
+    (void)snprintf(options->directory, sizeof options->directory, "%.*s", (int)directory_len,
+                   directory);
+    (void)snprintf(options->stem, sizeof options->stem, "%.*s", (int)stem_len, name);
+    return true;
+}
+
+static bool set_output(struct record_options *options, const char *path, struct error *err)
+{
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        const char *name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
+        if (ends_with(name, FORMATS[i].suffix)) {
+            options->compression = FORMATS[i].compression;
+            return split_path(options, path, strlen(FORMATS[i].suffix), err);
+        }
+    }
+    return error_set(err, ERROR_BAD_ARGUMENT,
+                     "-o %s: the suffix chooses the format, it must be .perf (text) or "
+                     ".perf.gz (compressed text), with a name before it",
+                     path);
+}
+
+// In a series the files have the time in their names anyway.
+static bool set_default_output(struct record_options *options, struct error *err)
+{
+    char name[64] = "flameprof.perf";
+    struct tm utc;
+    time_t now = (time_t)(clock_anchor_now().unix_ns / CLOCK_NS_PER_S);
+    if (options->naming == FILE_NAMING_SINGLE && gmtime_r(&now, &utc) != NULL) {
+        (void)strftime(name, sizeof name, "flameprof-%Y%m%dT%H%M%SZ.perf", &utc);
+    }
+    return set_output(options, name, err);
+}
+
+// --- options ------------------------------------------------------------------
+
+enum { OPTION_ROTATE_SECONDS = 256, OPTION_ROTATE_BYTES, OPTION_MAX_FILES, OPTION_BUFFER, OPTION_SELF };
+
+static const struct option LONG_OPTIONS[] = {
+    {"all", no_argument, NULL, 'a'},
+    {"pid", required_argument, NULL, 'p'},
+    {"rate", required_argument, NULL, 'F'},
+    {"duration", required_argument, NULL, 'd'},
+    {"output", required_argument, NULL, 'o'},
+    {"rotate-seconds", required_argument, NULL, OPTION_ROTATE_SECONDS},
+    {"rotate-bytes", required_argument, NULL, OPTION_ROTATE_BYTES},
+    {"max-files", required_argument, NULL, OPTION_MAX_FILES},
+    {"buffer", required_argument, NULL, OPTION_BUFFER},
+    {"self", no_argument, NULL, OPTION_SELF},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+// What was given, where it takes more than one option to know what it means.
+struct given {
+    bool all;
+    const char *output;
+};
+
+static bool add_pid(struct record_options *options, uint32_t pid, struct error *err)
+{
+    for (uint32_t i = 0; i < options->pid_cnt; i++) {
+        if (options->pids[i] == pid) {
+            return true;
+        }
+    }
+    if (options->pid_cnt == RECORD_MAX_PIDS) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "-p: at most %d processes", RECORD_MAX_PIDS);
+    }
+    options->pids[options->pid_cnt++] = pid;
+    return true;
+}
+
+static bool add_pids(struct record_options *options, const char *list, struct error *err)
+{
+    char copy[8192];
+    if (snprintf(copy, sizeof copy, "%s", list) >= (int)sizeof copy) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "-p: the list is too long");
+    }
+    char *rest = copy;
+    for (char *item = strsep(&rest, ","); item != NULL; item = strsep(&rest, ",")) {
+        uint64_t pid = 0;
+        if (!number_text_parse(item, 1, 1 << 22, &pid)) {
+            return error_set(err, ERROR_BAD_ARGUMENT,
+                             "-p %s: '%s' is no process id (expected PID[,PID...])", list, item);
+        }
+        if (!add_pid(options, (uint32_t)pid, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool wrong(const char *option, const char *value, const char *expected, struct error *err)
+{
+    return error_set(err, ERROR_BAD_ARGUMENT, "%s %s: expected %s", option, value, expected);
+}
+
+static bool set_rate(struct record_options *options, const char *value, struct error *err)
+{
+    uint64_t rate = 0;
+    if (!number_text_parse(value, 1, RECORD_MAX_RATE_HZ, &rate)) {
+        return wrong("-F", value, "samples per second, 1 to 100000", err);
+    }
+    options->rate_hz = (uint32_t)rate;
+    return true;
+}
+
+static bool set_duration(uint64_t *duration_ns, const char *option, const char *value,
+                         struct error *err)
+{
+    return number_text_parse_seconds(value, duration_ns) ||
+           wrong(option, value, "seconds, more than 0", err);
+}
+
+static bool set_rotate_bytes(struct record_options *options, const char *value, struct error *err)
+{
+    return number_text_parse_bytes(value, 1024, UINT64_MAX, &options->rotate_bytes) ||
+           wrong("--rotate-bytes", value, "1K or more", err);
+}
+
+static bool set_max_files(struct record_options *options, const char *value, struct error *err)
+{
+    uint64_t cnt = 0;
+    if (!number_text_parse(value, 1, 1000000, &cnt)) {
+        return wrong("--max-files", value, "a count, 1 or more", err);
+    }
+    options->max_files = (uint32_t)cnt;
+    return true;
+}
+
+static bool set_buffer(struct record_options *options, const char *value, struct error *err)
+{
+    uint64_t bytes = 0;
+    if (!number_text_parse_bytes(value, SYSTEM_SAMPLER_MIN_RING_BYTES,
+                                 SYSTEM_SAMPLER_MAX_RING_BYTES, &bytes)) {
+        return wrong("--buffer", value, "4K to 1G", err);
+    }
+    options->ring_bytes = (uint32_t)bytes;
+    return true;
+}
+
+static bool unknown_option(char **argv, struct error *err)
+{
+    return error_set(err, ERROR_BAD_ARGUMENT, "unknown option, or one without its value: %s",
+                     argv[optind - 1]);
+}
+
+static bool take_option(struct record_options *options, struct given *given, int option,
+                        char **argv, struct error *err)
+{
+    switch (option) {
+    case 'a':
+        given->all = true;
+        return true;
+    case 'p':
+        return add_pids(options, optarg, err);
+    case 'F':
+        return set_rate(options, optarg, err);
+    case 'd':
+        return set_duration(&options->duration_ns, "-d", optarg, err);
+    case 'o':
+        given->output = optarg;
+        return true;
+    case OPTION_ROTATE_SECONDS:
+        return set_duration(&options->rotate_ns, "--rotate-seconds", optarg, err);
+    case OPTION_ROTATE_BYTES:
+        return set_rotate_bytes(options, optarg, err);
+    case OPTION_MAX_FILES:
+        return set_max_files(options, optarg, err);
+    case OPTION_BUFFER:
+        return set_buffer(options, optarg, err);
+    case OPTION_SELF:
+        options->includes_self = true;
+        return true;
+    case 'q':
+        options->talk = RECORD_TALK_QUIET;
+        return true;
+    case 'v':
+        options->talk = RECORD_TALK_VERBOSE;
+        return true;
+    case 'h':
+        options->action = RECORD_ACTION_HELP;
+        return true;
+    default:
+        return unknown_option(argv, err);
+    }
+}
+
+static bool take_options(struct record_options *options, struct given *given, int argc,
+                         char **argv, struct error *err)
+{
+    int option = 0;
+    optind = 1;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+ap:F:d:o:qvh", LONG_OPTIONS, NULL)) != -1) {
+        if (!take_option(options, given, option, argv, err)) {
+            return false;
+        }
+    }
+    if (optind < argc && strcmp(argv[optind - 1], "--") != 0) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "'%s': a command to run goes behind --",
+                         argv[optind]);
+    }
+    options->command = optind < argc ? argv + optind : NULL;
+    return true;
+}
+
+// --- the whole ----------------------------------------------------------------
+
+static bool combine(struct record_options *options, const struct given *given, struct error *err)
+{
+    bool rotates = options->rotate_ns > 0 || options->rotate_bytes > 0;
+    if (given->all && options->pid_cnt > 0) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "-a and -p exclude each other");
+    }
+    if (options->max_files > 0 && !rotates) {
+        return error_set(err, ERROR_BAD_ARGUMENT,
+                         "--max-files is for --rotate-seconds or --rotate-bytes");
+    }
+    options->naming = rotates ? FILE_NAMING_SERIES : FILE_NAMING_SINGLE;
+    if (given->all || (options->pid_cnt == 0 && options->command == NULL)) {
+        options->scope = SYSTEM_SCOPE_HOST;
+    } else {
+        options->scope =
+            options->command != NULL ? SYSTEM_SCOPE_TREES : SYSTEM_SCOPE_PROCESSES;
+    }
+    return given->output == NULL ? set_default_output(options, err)
+                                 : set_output(options, given->output, err);
+}
+
+// A command's arguments may be nobody's business: only its name goes to the file.
+static void describe(struct record_options *options, int argc, char **argv)
+{
+    size_t used = 0;
+    for (int i = 1; i < argc && used < sizeof options->text; i++) {
+        bool is_command = options->command != NULL && argv + i >= options->command;
+        used += (size_t)snprintf(options->text + used, sizeof options->text - used, "%s%s",
+                                 i == 1 ? "" : " ", argv[i]);
+        if (is_command) {
+            break;
+        }
+    }
+}
+
+bool record_options_parse(struct record_options *options, int argc, char **argv,
+                          struct error *err)
+{
+    struct given given = {0};
+    *options = (struct record_options){
+        .rate_hz = RECORD_DEFAULT_RATE_HZ,
+        .ring_bytes = SYSTEM_SAMPLER_DEFAULT_RING_BYTES,
+        .talk = RECORD_TALK_NORMAL,
+    };
+    if (!take_options(options, &given, argc, argv, err)) {
+        return false;
+    }
+    describe(options, argc, argv);
+    return options->action == RECORD_ACTION_HELP || combine(options, &given, err);
+}
+
+static bool check_rate(uint32_t rate_hz, struct error *err)
+{
+    static const char PATH[] = "/proc/sys/kernel/perf_event_max_sample_rate";
+    unsigned max_hz = 0;
+    FILE *file = fopen(PATH, "re");
+    bool known = file != NULL && fscanf(file, "%u", &max_hz) == 1;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return !known || rate_hz <= max_hz ||
+           error_set(err, ERROR_BAD_ARGUMENT,
+                     "-F %u: this kernel allows at most %u samples per second and CPU; ask for "
+                     "less, or raise it: sysctl kernel.perf_event_max_sample_rate=%u",
+                     rate_hz, max_hz, rate_hz);
+}
+
+static bool check_pid(uint32_t pid, struct error *err)
+{
+    char path[64];
+    char line[128];
+    unsigned process = pid;
+    (void)snprintf(path, sizeof path, "/proc/%u/status", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "-p %u: there is no such process", pid);
+    }
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "Tgid: %u", &process) != 1) {
+    }
+    (void)fclose(file);
+    return process == pid || error_set(err, ERROR_BAD_ARGUMENT,
+                                       "-p %u: that is a thread of process %u, give its process",
+                                       pid, process);
+}
+
+bool record_options_check(const struct record_options *options, struct error *err)
+{
+    bool ok = check_rate(options->rate_hz, err);
+    for (uint32_t i = 0; i < options->pid_cnt && ok; i++) {
+        ok = check_pid(options->pids[i], err);
+    }
+    return ok;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of `flameprof record` as a struct.
+#ifndef FLAME_PROF_CLI_RECORD_OPTIONS_H
+#define FLAME_PROF_CLI_RECORD_OPTIONS_H
+
+#include "base/error.h"
+#include "capture/system/system_sampler.h"
+#include "store/file_series.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    RECORD_MAX_PIDS = 256,
+    RECORD_DEFAULT_RATE_HZ = 99,
+    RECORD_MAX_RATE_HZ = 100000, // the kernel's shortest period is 10 us
+};
+
+enum record_talk { RECORD_TALK_QUIET, RECORD_TALK_NORMAL, RECORD_TALK_VERBOSE };
+enum record_action { RECORD_ACTION_RECORD, RECORD_ACTION_HELP };
+
+struct record_options {
+    enum record_action action;
+    uint32_t rate_hz;
+    enum system_scope scope;
+    uint32_t pids[RECORD_MAX_PIDS];
+    uint32_t pid_cnt;
+    uint64_t duration_ns; // 0 = until a signal
+    char directory[FILE_SERIES_PATH_BYTES];
+    char stem[FILE_SERIES_NAME_BYTES];
+    enum file_compression compression;
+    enum file_naming naming;
+    uint64_t rotate_ns;
+    uint64_t rotate_bytes;
+    uint32_t max_files;
+    uint32_t ring_bytes;
+    bool includes_self;
+    enum record_talk talk;
+    char **command;  // NULL-terminated, borrowed from argv; NULL = none
+    char text[480];  // the options, for the file's header
+};
+
+// False, with a message for a person, when the command line is wrong. Reads
+// nothing but the clock (for the default file name).
+bool record_options_parse(struct record_options *options, int argc, char **argv,
+                          struct error *err);
+
+// What the host says to them: the rate it allows, the processes it has.
+bool record_options_check(const struct record_options *options, struct error *err);
+
+// The text of --help; static.
+const char *record_options_help(void);
+
+#endif

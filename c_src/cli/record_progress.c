@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/record_progress.h"
+
+#include "base/clock.h"
+#include "cli/number_text.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define FIRST_SHOWN_NS (2ULL * CLOCK_NS_PER_S)
+#define SHOW_EVERY_NS (1ULL * CLOCK_NS_PER_S)
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / CLOCK_NS_PER_S;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+static uint64_t lost(const struct loss_snapshot *losses)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < LOSS_REASON_CNT; i++) {
+        sum += losses->lost[i];
+    }
+    return sum;
+}
+
+// --- while it records ---------------------------------------------------------
+
+void record_progress_show(struct record_progress *progress,
+                          const struct system_recording_stats *stats)
+{
+    if (stats->elapsed_ns < FIRST_SHOWN_NS ||
+        stats->elapsed_ns - progress->shown_ns < SHOW_EVERY_NS || isatty(STDERR_FILENO) == 0) {
+        return;
+    }
+    char cnt[NUMBER_TEXT_BYTES];
+    char bytes[NUMBER_TEXT_BYTES];
+    char gone[NUMBER_TEXT_BYTES];
+    double per_s = (double)(stats->sample_cnt - progress->shown_samples) /
+                   seconds(stats->elapsed_ns - progress->shown_ns);
+    (void)fprintf(stderr, "\r\033[K%.0f s  %s samples  %.0f/s  %s lost  %s written",
+                  seconds(stats->elapsed_ns),
+                  number_text_grouped((int64_t)stats->sample_cnt, cnt), per_s,
+                  number_text_grouped((int64_t)lost(&stats->losses), gone),
+                  number_text_bytes(stats->written_bytes, bytes));
+    (void)fflush(stderr);
+    progress->shown_ns = stats->elapsed_ns;
+    progress->shown_samples = stats->sample_cnt;
+    progress->is_visible = true;
+}
+
+void record_progress_clear(struct record_progress *progress)
+{
+    if (progress->is_visible) {
+        (void)fputs("\r\033[K", stderr);
+        (void)fflush(stderr);
+        progress->is_visible = false;
+    }
+}
+
+// --- afterwards ---------------------------------------------------------------
+
+static void print_result(const struct record_summary *summary,
+                         const struct system_recording_stats *stats)
+{
+    char cnt[NUMBER_TEXT_BYTES];
+    char bytes[NUMBER_TEXT_BYTES];
+    (void)fprintf(stderr, "%s samples in %.1f s at %u Hz on %u CPUs -> ",
+                  number_text_grouped((int64_t)stats->sample_cnt, cnt), seconds(stats->elapsed_ns),
+                  summary->rate_hz, stats->ticks.cpu_cnt);
+    if (stats->file_cnt == 0) {
+        (void)fputs("no file\n", stderr);
+    } else if (stats->file_cnt == 1) {
+        (void)fprintf(stderr, "%s (%s)\n", summary->path,
+                      number_text_bytes(stats->written_bytes, bytes));
+    } else {
+        (void)fprintf(stderr, "%u files, the last %s (%s together)\n", stats->file_cnt,
+                      summary->path, number_text_bytes(stats->written_bytes, bytes));
+    }
+}
+
+static void print_ticks(const struct system_recording_stats *stats)
+{
+    const struct system_ticks *ticks = &stats->ticks;
+    uint64_t all = ticks->ticks + ticks->missed;
+    (void)fprintf(stderr,
+                  "  ticks    %llu = %llu samples + %llu idle + %llu excluded + %llu lost\n",
+                  (unsigned long long)all, (unsigned long long)stats->sample_cnt,
+                  (unsigned long long)ticks->idle, (unsigned long long)ticks->excluded,
+                  (unsigned long long)lost(&stats->losses));
+}
+
+static void print_losses(const struct loss_snapshot *losses)
+{
+    if (lost(losses) == 0) {
+        return;
+    }
+    (void)fputs("  lost    ", stderr);
+    for (int i = 0; i < LOSS_REASON_CNT; i++) {
+        if (losses->lost[i] > 0) {
+            (void)fprintf(stderr, " %s %llu", loss_reason_name((enum loss_reason)i),
+                          (unsigned long long)losses->lost[i]);
+        }
+    }
+    (void)fputc('\n', stderr);
+}
+
+static void print_stacks(const struct system_recording_stats *stats)
+{
+    uint64_t user = 0;
+    for (int i = 0; i < SYSTEM_STACK_END_CNT; i++) {
+        user += i == SYSTEM_STACK_NO_USER ? 0 : stats->stack_ends[i];
+    }
+    (void)fprintf(stderr,
+                  "  stacks   %.1f %% of the user stacks reach the end of their frame-pointer "
+                  "chain; %.1f %% of all frames have a name\n",
+                  percent(stats->stack_ends[SYSTEM_STACK_COMPLETE], user),
+                  percent(stats->frame_cnt - stats->unnamed_frame_cnt, stats->frame_cnt));
+    if (stats->unread_processes > 0) {
+        (void)fprintf(stderr,
+                      "           %llu processes were gone, or not ours to see, before their "
+                      "mappings were read\n",
+                      (unsigned long long)stats->unread_processes);
+    }
+}
+
+static void print_own_cost(const struct system_recording_stats *stats)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0) {
+        return;
+    }
+    double cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                   (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    (void)fprintf(stderr, "  own cost %.2f s of CPU, start included (%.2f %% of one), %.1f MB\n",
+                  cpu_s, 100 * cpu_s / seconds(stats->elapsed_ns),
+                  (double)usage.ru_maxrss * 1024 / 1e6);
+}
+
+void record_progress_summary(const struct record_summary *summary,
+                             const struct system_recording_stats *stats)
+{
+    print_result(summary, stats);
+    print_ticks(stats);
+    print_losses(&stats->losses);
+    print_stacks(stats);
+    print_own_cost(stats);
+    if (stats->file_cnt == 0) {
+        (void)fprintf(stderr, "  %s\n",
+                      summary->names_a_process
+                          ? "nothing to see: the chosen processes used no CPU meanwhile"
+                          : "nothing to see: no process used any CPU meanwhile");
+        return;
+    }
+    (void)fprintf(stderr, "  next     flameprof top %s\n", summary->path);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/sample_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct queued_sample {
+    struct system_sample sample; // sample.frames points behind the struct
+    uint64_t sequence;
+    size_t bytes;
+    uint64_t frames[];
+};
+
+void sample_queue_init(struct sample_queue *queue, size_t max_bytes)
+{
+    *queue = (struct sample_queue){.max_bytes = max_bytes};
+}
+
+void sample_queue_deinit(struct sample_queue *queue)
+{
+    for (uint32_t i = 0; i < queue->cnt; i++) {
+        free(queue->heap[i]);
+    }
+    free(queue->heap);
+    free(queue->out);
+    *queue = (struct sample_queue){.max_bytes = queue->max_bytes};
+}
+
+static bool is_before(const struct queued_sample *a, const struct queued_sample *b)
+{
+    return a->sample.time_ns != b->sample.time_ns ? a->sample.time_ns < b->sample.time_ns
+                                                  : a->sequence < b->sequence;
+}
+
+static void swap(struct sample_queue *queue, uint32_t i, uint32_t j)
+{
+    struct queued_sample *kept = queue->heap[i];
+    queue->heap[i] = queue->heap[j];
+    queue->heap[j] = kept;
+}
+
+static void sift_up(struct sample_queue *queue, uint32_t at)
+{
+    while (at > 0 && is_before(queue->heap[at], queue->heap[(at - 1) / 2])) {
+        swap(queue, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
+static void sift_down(struct sample_queue *queue, uint32_t at)
+{
+    for (;;) {
+        uint32_t first = at;
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2; child++) {
+            if (child < queue->cnt && is_before(queue->heap[child], queue->heap[first])) {
+                first = child;
+            }
+        }
+        if (first == at) {
+            return;
+        }
+        swap(queue, at, first);
+        at = first;
+    }
+}
+
+static bool make_room(struct sample_queue *queue)
+{
+    if (queue->cnt < queue->capacity) {
+        return true;
+    }
+    uint32_t capacity = queue->capacity == 0 ? 256 : queue->capacity * 2;
+    struct queued_sample **heap = realloc(queue->heap, capacity * sizeof *heap);
+    if (heap == NULL) {
+        return false;
+    }
+    queue->heap = heap;
+    queue->capacity = capacity;
+    return true;
+}
+
+static struct queued_sample *copy(const struct system_sample *sample, size_t max_bytes)
+{
+    size_t frames_bytes =
+        ((size_t)sample->kernel_cnt + sample->user_cnt) * sizeof sample->frames[0];
+    size_t bytes = sizeof(struct queued_sample) + frames_bytes;
+    struct queued_sample *queued = bytes > max_bytes ? NULL : malloc(bytes);
+    if (queued == NULL) {
+        return NULL;
+    }
+    queued->sample = *sample;
+    queued->bytes = bytes;
+    if (frames_bytes > 0) {
+        memcpy(queued->frames, sample->frames, frames_bytes);
+    }
+    queued->sample.frames = queued->frames;
+    return queued;
+}
+
+enum sample_queue_result sample_queue_push(struct sample_queue *queue,
+                                           const struct system_sample *sample)
+{
+    if (sample->time_ns < queue->out_ns) {
+        return SAMPLE_LATE;
+    }
+    if (!make_room(queue)) {
+        return SAMPLE_REFUSED;
+    }
+    struct queued_sample *queued = copy(sample, queue->max_bytes - queue->bytes);
+    if (queued == NULL) {
+        return SAMPLE_REFUSED;
+    }
+    queued->sequence = queue->sequence++;
+    queue->bytes += queued->bytes;
+    queue->heap[queue->cnt] = queued;
+    sift_up(queue, queue->cnt++);
+    return SAMPLE_QUEUED;
+}
+
+const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
+{
+    free(queue->out);
+    queue->out = NULL;
+    if (queue->cnt == 0 || queue->heap[0]->sample.time_ns >= until_ns) {
+        return NULL;
+    }
+    struct queued_sample *first = queue->heap[0];
+    queue->heap[0] = queue->heap[--queue->cnt];
+    sift_down(queue, 0);
+    queue->bytes -= first->bytes;
+    queue->out_ns = first->sample.time_ns;
+    queue->out = first;
+    return &first->sample;
+}

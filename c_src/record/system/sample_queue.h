@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts samples of all CPUs in the order of time: holds them back for a while,
+// then gives them out oldest first. Bounded. One owner, one thread.
+#ifndef FLAME_PROF_RECORD_SYSTEM_SAMPLE_QUEUE_H
+#define FLAME_PROF_RECORD_SYSTEM_SAMPLE_QUEUE_H
+
+#include "capture/system/system_sample.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sample_queue_result {
+    SAMPLE_QUEUED,
+    SAMPLE_LATE,     // a newer one is already out
+    SAMPLE_REFUSED, // the queue is full or memory is short
+};
+
+struct queued_sample;
+
+// A zeroed struct with `max_bytes` set is empty.
+struct sample_queue {
+    struct queued_sample **heap;
+    uint32_t cnt;
+    uint32_t capacity;
+    size_t bytes;
+    size_t max_bytes;
+    uint64_t sequence;
+    uint64_t out_ns; // time of the last sample given out
+    struct queued_sample *out;
+};
+
+void sample_queue_init(struct sample_queue *queue, size_t max_bytes);
+// Harmless twice and on a zeroed struct.
+void sample_queue_deinit(struct sample_queue *queue);
+
+// Copies the sample with its frames.
+enum sample_queue_result sample_queue_push(struct sample_queue *queue,
+                                           const struct system_sample *sample);
+
+// The oldest sample, if it is from before `until_ns`; NULL otherwise. Samples of
+// the same time come in the order they were pushed. Valid until the next pop.
+const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/system_recording.h"
+
+#include "base/clock.h"
+#include "model/session.h"
+#include "record/system/frame_names.h"
+#include "record/system/privileges.h"
+#include "record/system/sample_queue.h"
+#include "record/system/thread_counters.h"
+#include "sinks/perf_script_sink.h"
+
+#include <stdlib.h>
+
+enum {
+    MAX_QUEUE_BYTES = 16 << 20,
+    MAX_THREADS = 32768,
+};
+// A CPU can be that much behind the others in handing over what it has.
+#define HOLD_BACK_NS (100ULL * CLOCK_NS_PER_MS)
+
+struct system_recording {
+    struct system_recording_options options;
+    struct session session;
+    struct loss_counters losses;
+    struct recording output;
+    struct system_sampler *sampler;
+    struct sample_queue queue;
+    struct thread_counters *threads;
+    struct frame_names *names;
+    struct system_ticks seen_ticks; // those already in `losses`
+    struct system_recording_stats stats;
+    uint64_t drained_ns;
+    struct named_stack stack;
+};
+
+// --- header -------------------------------------------------------------------
+
+static void fill_session(struct system_recording *recording)
+{
+    static const char *const SCOPES[] = {
+        [SYSTEM_SCOPE_HOST] = "host",
+        [SYSTEM_SCOPE_PROCESSES] = "processes",
+        [SYSTEM_SCOPE_TREES] = "processes and their children",
+    };
+    char rights[256];
+    const struct system_sampler_options *sampler = &recording->options.sampler;
+    struct session *session = &recording->session;
+    session_init_system(session);
+    (void)session_set(session, "sample_interval_ns", "%llu",
+                      (unsigned long long)sampler->period_ns);
+    (void)session_set(session, "scope", "%s", SCOPES[sampler->scope]);
+    (void)session_set(session, "unwinder", "frame pointers");
+    (void)session_set(session, "options", "%s", recording->options.options_text);
+    privileges_describe(rights, sizeof rights);
+    (void)session_set(session, "privileges", "%s", rights);
+}
+
+// --- from the ring to the queue -----------------------------------------------
+
+static void on_sample(void *context, const struct system_sample *sample)
+{
+    struct system_recording *recording = context;
+    frame_names_note(recording->names, sample, recording->drained_ns);
+    switch (sample_queue_push(&recording->queue, sample)) {
+    case SAMPLE_QUEUED:
+        break;
+    case SAMPLE_LATE:
+        loss_add(&recording->losses, LOSS_LATE, 1);
+        break;
+    case SAMPLE_REFUSED:
+        loss_add(&recording->losses, LOSS_NO_MEMORY, 1);
+        break;
+    }
+}
+
+// --- from the queue to the file -----------------------------------------------
+
+static void count_degraded(struct system_recording *recording, const struct system_sample *sample)
+{
+    enum system_stack_end end = sample->stack_end;
+    recording->stats.stack_ends[end]++;
+    recording->stats.frame_cnt += recording->stack.frame_cnt;
+    recording->stats.unnamed_frame_cnt += recording->stack.unnamed_cnt;
+    if (sample->user_omitted > 0 || end == SYSTEM_STACK_TOO_DEEP) {
+        degraded_add(&recording->losses, DEGRADED_STACK_TRUNCATED);
+    } else if (end == SYSTEM_STACK_32BIT) {
+        degraded_add(&recording->losses, DEGRADED_STACK_MISSING);
+    } else if (end != SYSTEM_STACK_COMPLETE && end != SYSTEM_STACK_NO_USER) {
+        degraded_add(&recording->losses, DEGRADED_STACK_PARTIAL);
+    }
+    if (recording->stack.unnamed_cnt > 0) {
+        degraded_add(&recording->losses, DEGRADED_NAME_UNKNOWN);
+    }
+}
+
+static void write_sample(struct system_recording *recording, const struct system_sample *sample)
+{
+    struct metric_value metrics[SYSTEM_METRIC_CNT];
+    uint64_t period_ns = recording->options.sampler.period_ns;
+    thread_counters_take(recording->threads, sample, period_ns, metrics);
+    frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
+    count_degraded(recording, sample);
+    struct sample named = {
+        .time_ns = sample->time_ns,
+        .period_ns = period_ns,
+        .cpu = sample->cpu,
+        .pid = sample->pid,
+        .tid = sample->tid,
+        .category = text_of(sample->comm),
+        .frames = recording->stack.frames,
+        .frame_cnt = recording->stack.frame_cnt,
+        .metrics = metrics,
+    };
+    recording_write(&recording->output, &named);
+}
+
+static void write_until(struct system_recording *recording, uint64_t until_ns)
+{
+    const struct system_sample *sample = NULL;
+    while ((sample = sample_queue_pop(&recording->queue, until_ns)) != NULL) {
+        write_sample(recording, sample);
+    }
+}
+
+static void take_ticks(struct system_recording *recording)
+{
+    struct system_ticks now = system_sampler_ticks(recording->sampler);
+    struct system_ticks *seen = &recording->seen_ticks;
+    struct loss_counters *losses = &recording->losses;
+    uint64_t samples = now.samples - seen->samples;
+    uint64_t ring_full = now.ring_full - seen->ring_full;
+    uint64_t missed = now.missed - seen->missed;
+    loss_add(losses, LOSS_RING_FULL, ring_full);
+    loss_add(losses, LOSS_THROTTLED, missed);
+    atomic_fetch_add_explicit(&losses->ticks_taken, samples, memory_order_relaxed);
+    atomic_fetch_add_explicit(&losses->ticks_expected, samples + ring_full + missed,
+                              memory_order_relaxed);
+    *seen = now;
+}
+
+// --- lifecycle ----------------------------------------------------------------
+
+static bool open_parts(struct system_recording *recording, struct error *err)
+{
+    const struct system_recording_options *options = &recording->options;
+    sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
+    recording->threads = thread_counters_create(MAX_THREADS);
+    recording->names = frame_names_create();
+    if (recording->threads == NULL || recording->names == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
+    }
+    recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
+    if (recording->sampler == NULL) {
+        return false;
+    }
+    fill_session(recording);
+    return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
+                          &recording->losses, &options->output, err);
+}
+
+struct system_recording *system_recording_create(const struct system_recording_options *options,
+                                                 struct error *err)
+{
+    struct system_recording *recording = calloc(1, sizeof *recording);
+    if (recording == NULL) {
+        (void)error_set(err, ERROR_NO_MEMORY, "record: out of memory");
+        return NULL;
+    }
+    recording->options = *options;
+    if (!open_parts(recording, err)) {
+        system_recording_destroy(recording);
+        return NULL;
+    }
+    recording->options.sampler.pids = NULL; // borrowed for this call only
+    return recording;
+}
+
+void system_recording_destroy(struct system_recording *recording)
+{
+    if (recording == NULL) {
+        return;
+    }
+    (void)recording_close(&recording->output, "not stopped", NULL);
+    system_sampler_destroy(recording->sampler);
+    sample_queue_deinit(&recording->queue);
+    thread_counters_destroy(recording->threads);
+    frame_names_destroy(recording->names);
+    free(recording);
+}
+
+bool system_recording_start(struct system_recording *recording, struct error *err)
+{
+    recording->drained_ns = clock_monotonic_ns();
+    if (!system_sampler_start(recording->sampler, err)) {
+        return false;
+    }
+    recording->stats.start_ns = system_sampler_start_ns(recording->sampler);
+    return true;
+}
+
+bool system_recording_trace(struct system_recording *recording, uint32_t pid, struct error *err)
+{
+    return system_sampler_trace(recording->sampler, pid, err);
+}
+
+void system_recording_step(struct system_recording *recording, int timeout_ms)
+{
+    system_sampler_drain(recording->sampler, timeout_ms);
+    recording->drained_ns = clock_monotonic_ns();
+    write_until(recording, recording->drained_ns - HOLD_BACK_NS);
+    take_ticks(recording);
+    recording->stats.elapsed_ns = recording->drained_ns - recording->stats.start_ns;
+    recording_tick(&recording->output);
+}
+
+bool system_recording_stop(struct system_recording *recording, const char *end_reason,
+                           struct error *err)
+{
+    system_sampler_stop(recording->sampler);
+    recording->stats.elapsed_ns = clock_monotonic_ns() - recording->stats.start_ns;
+    system_sampler_drain(recording->sampler, 0);
+    recording->drained_ns = clock_monotonic_ns();
+    write_until(recording, UINT64_MAX);
+    take_ticks(recording);
+    return recording_close(&recording->output, end_reason, err);
+}
+
+struct system_recording_stats system_recording_stats(const struct system_recording *recording)
+{
+    struct system_recording_stats stats = recording->stats;
+    const struct file_series *files = &recording->output.files;
+    stats.sample_cnt = recording->output.sample_cnt;
+    stats.written_bytes = files->total_bytes + (files->fd < 0 ? 0 : files->file_bytes);
+    stats.file_cnt = files->finished_cnt;
+    stats.ticks = system_sampler_ticks(recording->sampler);
+    stats.losses = loss_counters_read(&recording->losses);
+    stats.unread_processes = frame_names_stats(recording->names).unread_processes;
+    return stats;
+}
+
+void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes)
+{
+    file_series_path(&recording->output.files, path, path_bytes);
+}
