@@ -163,13 +163,17 @@ MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # Modules into ebin/, as `erl -pa ebin` wants them; rebar3 has its own _build/.
 ERL_SOURCES := $(sort $(wildcard src/*.erl))
+# Those that others implement come first.
+ERL_BEHAVIOURS = $(shell grep -l '^-callback' /dev/null $(ERL_SOURCES))
+ERLC_ALL = $(ERLC) +debug_info +warnings_as_errors +warn_missing_spec -o ebin
 beam: ebin/.compiled ## Compile the Erlang modules into ebin/
 
 ebin/.compiled: $(ERL_SOURCES) $(wildcard src/*.app.src src/*.hrl include/*.hrl)
 	$(call need,the Erlang compiler ($(ERLC)),command -v $(ERLC),apt-get install erlang-base)
 	@mkdir -p ebin
 	$(call msg,ERLC,$(words $(ERL_SOURCES)) modules)
-	$(quiet)$(ERLC) +debug_info +warnings_as_errors +warn_missing_spec -o ebin $(ERL_SOURCES)
+	$(quiet)rm -f ebin/*.beam && $(ERLC_ALL) $(ERL_BEHAVIOURS) && $(ERLC_ALL) -pa ebin \
+		$(filter-out $(ERL_BEHAVIOURS),$(ERL_SOURCES))
 	$(quiet)escript tools/write-app src/flame_prof.app.src ebin $(ERL_SOURCES)
 	@touch $@
 
