@@ -86,9 +86,9 @@ put_back(none) ->
     none;
 put_back(#raised{monitor = Monitor, before = Before, set = Set}) ->
     demonitor(Monitor, [flush]),
-    case erlang:system_flag(backtrace_depth, Before) of
-        Set -> ok;
-        Foreign -> erlang:system_flag(backtrace_depth, Foreign)
-    end,
+    _ = case erlang:system_flag(backtrace_depth, Before) of
+            Set -> Before;
+            Foreign -> erlang:system_flag(backtrace_depth, Foreign)
+        end,
     application:unset_env(flame_prof, ?KEPT),
     none.

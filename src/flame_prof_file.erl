@@ -51,8 +51,13 @@ name(UnixNs, OsPid, Sequence, Compress) ->
     {{Year, Month, Day}, {Hour, Minute, Second}} =
         calendar:system_time_to_universal_time(UnixNs, nanosecond),
     lists:flatten(
-      io_lib:format("flame_prof-~4..0b~2..0b~2..0bT~2..0b~2..0b~2..0bZ-~s-~4..0b.perf~s",
-                    [Year, Month, Day, Hour, Minute, Second, OsPid, Sequence, suffix(Compress)])).
+      io_lib:format("flame_prof-~4..0b~2..0b~2..0bT~2..0b~2..0b~2..0bZ-~s-~s.perf~s",
+                    [Year, Month, Day, Hour, Minute, Second, OsPid, padded(Sequence),
+                     suffix(Compress)])).
+
+%% A field of io_lib:format/2 that is too narrow would be shown as asterisks.
+padded(Sequence) when Sequence < 10000 -> io_lib:format("~4..0b", [Sequence]);
+padded(Sequence) -> integer_to_list(Sequence).
 
 %% @doc Opens a file that will be called `Name'; `exists' when there is one.
 -spec open(file:filename(), string(), compress()) ->

@@ -59,6 +59,7 @@
                  finished = [] :: [file:filename()],
                  written = 0 :: non_neg_integer(),
                  bytes = 0 :: non_neg_integer(),
+                 %% The last one; it stays to be seen when writing works again.
                  failure :: undefined | flame_prof:error_reason(),
                  retry_ms :: undefined | integer()}).
 -opaque series() :: #series{}.
@@ -201,8 +202,7 @@ append(_, #series{file = undefined} = Series) ->
 append(NowMs, #series{file = File, held = #{data := Data} = Held, sums = Sums} = Series) ->
     case flame_prof_file:append(File, Data) of
         {ok, Appended} ->
-            Series#series{file = Appended, held = undefined, sums = add(Held, Sums),
-                          failure = undefined};
+            Series#series{file = Appended, held = undefined, sums = add(Held, Sums)};
         {error, {_, Detail} = Reason, Cut} ->
             Dropped = drop_held(Series#series{file = Cut}),
             failed(Reason, NowMs, end_file(Detail, Dropped))

@@ -9,6 +9,9 @@
 -export([start_link/2, read/3]).
 -export_type([question/0, answer/0, initial/0]).
 
+%% The type of process_info/2 in OTP 25 does not know `{dictionary, Key}' yet.
+-dialyzer({nowarn_function, [initial_call_in_dictionary/2, has_dictionary_key/0]}).
+
 -type initial() :: undefined | {maybe_later, mfa()} | mfa().
 %% As known so far: proc_lib sets the initial call just after the start.
 

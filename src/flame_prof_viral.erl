@@ -210,7 +210,7 @@ adopt(Child, Root, #state{roots = Roots, members = Members, orphans = Orphans} =
         #root{opts = #{viral := send}} ->
             State;
         #root{members = Count} = Entry ->
-            found(Child, Root, State),
+            ok = found(Child, Root, State),
             lists:foldl(fun(Orphan, Acc) -> child(Child, Orphan, Acc) end,
                         State#state{roots = Roots#{Root => Entry#root{members = Count + 1}},
                                     members = Members#{Child => Root},
@@ -236,7 +236,7 @@ receiver(To, From, #state{receivers = Receivers} = State) ->
         {ok, To} ->
             State;
         {ok, Root} ->
-            found(To, Root, State),
+            ok = found(To, Root, State),
             State#state{receivers = (some_of(Receivers))#{To => true}};
         unknown ->
             State
@@ -257,7 +257,8 @@ local_pid(_) -> none.
 
 found(Pid, Root, #state{session = Session, roots = Roots}) ->
     #root{opts = Opts} = maps:get(Root, Roots),
-    Session ! {?MODULE, self(), {found, Pid, Opts, Root}}.
+    Session ! {?MODULE, self(), {found, Pid, Opts, Root}},
+    ok.
 
 %% A root that has ended is remembered for as long as its children live.
 exited(Pid, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->

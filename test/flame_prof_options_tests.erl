@@ -1,0 +1,88 @@
+%% SPDX-License-Identifier: Apache-2.0
+-module(flame_prof_options_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+defaults_are_complete_test() ->
+    {ok, Options} = flame_prof_options:start(#{}),
+    ?assertMatch(#{sample_interval := 9, process_interval := auto, flush_interval := 15000,
+                   flush_close_max := 8, file_bytes_max := 268435456, files_max := 15,
+                   compress := none, auto_select := {top, 100, 10000},
+                   auto_process_opts := #{viral := self_only, status := all},
+                   flatten_recursive := true, tier := auto, reader := auto,
+                   stack_frames_max := 256, profile_self := false}, Options),
+    ?assertEqual(absolute, filename:pathtype(maps:get(basename, Options))).
+
+undefined_is_the_default_test() ->
+    {ok, Defaults} = flame_prof_options:start(#{}),
+    Undefined = maps:map(fun(_, _) -> undefined end, maps:remove(auto_select, Defaults)),
+    ?assertEqual({ok, Defaults}, flame_prof_options:start(Undefined)).
+
+nothing_is_selected_when_so_said_test_() ->
+    [?_assertMatch({ok, #{auto_select := none}}, flame_prof_options:start(#{auto_select => V}))
+     || V <- [undefined, none, {top, 0}, {top, 0, 5000}]].
+
+accepted_values_test_() ->
+    [?_assertEqual({Key, Normal}, {Key, normal(Key, Value)})
+     || {Key, Value, Normal} <- [{basename, "/x/y", "/x/y"},
+                                 {basename, <<"/x/ö"/utf8>>, "/x/ö"},
+                                 {auto_select, {top, 7}, {top, 7, 10000}},
+                                 {auto_select, {top, 7, 100}, {top, 7, 100}},
+                                 {process_interval, 250, 250},
+                                 {flush_close_max, infinity, infinity},
+                                 {file_bytes_max, infinity, infinity},
+                                 {files_max, infinity, infinity},
+                                 {compress, gzip, gzip},
+                                 {auto_process_opts, #{viral => true},
+                                  #{viral => spawn_and_send, status => all}},
+                                 {flush_interval, 1009, 1009}]].
+
+%% Each answer is one line, names the option and what was given.
+refused_values_test_() ->
+    [{atom_to_list(Key), ?_test(refused(Key, Value))}
+     || {Key, Value} <- [{basename, ""}, {basename, 7}, {basename, <<>>}, {basename, [0]},
+                         {basename, dir}, {basename, "a\0b"},
+                         {sample_interval, 0}, {sample_interval, 9.0}, {sample_interval, "9"},
+                         {sample_interval, 1 bsl 40},
+                         {process_interval, 0}, {process_interval, none},
+                         {flush_interval, 1008}, {flush_interval, infinity},
+                         {flush_close_max, 0}, {flush_close_max, never},
+                         {file_bytes_max, 100}, {files_max, 0}, {files_max, -1},
+                         {compress, true}, {compress, zstd},
+                         {auto_select, top}, {auto_select, {top, -1}}, {auto_select, {top, 1, 0}},
+                         {auto_select, {bottom, 1}}, {auto_select, {top, 1.5}},
+                         {auto_process_opts, []}, {auto_process_opts, #{viral => maybe_so}},
+                         {auto_process_opts, #{status => sleeping}},
+                         {auto_process_opts, #{virale => true}},
+                         {flatten_recursive, yes}, {tier, best}, {reader, mmap},
+                         {stack_frames_max, 1}, {stack_frames_max, infinity},
+                         {profile_self, 1}]].
+
+unknown_options_are_refused_with_a_hint_test() ->
+    ?assertEqual({error, {bad_option, <<"sample_intervall: unknown option; "
+                                        "did you mean sample_interval?">>}},
+                 flame_prof_options:start(#{sample_intervall => 9})),
+    {error, {bad_option, Detail}} = flame_prof_options:start(#{colour => red}),
+    ?assertNotEqual(nomatch, binary:match(Detail, <<"sample_interval">>)).
+
+options_that_are_no_map_are_refused_test_() ->
+    [?_assertMatch({error, {bad_option, <<"options: ", _/binary>>}}, flame_prof_options:start(V))
+     || V <- [[], undefined, {top, 100}, 1.5]].
+
+process_options_test_() ->
+    [?_assertEqual({ok, #{viral => spawn, status => all}}, flame_prof_options:process(#{}, spawn)),
+     ?_assertEqual({ok, #{viral => self_only, status => running}},
+                   flame_prof_options:process(#{viral => false, status => running}, spawn)),
+     ?_assertEqual({ok, #{viral => spawn_and_send, status => all}},
+                   flame_prof_options:process(#{viral => true, status => undefined}, spawn)),
+     ?_assertMatch({error, {bad_option, _}}, flame_prof_options:process(#{viral => 1}, spawn)),
+     ?_assertMatch({error, {bad_option, _}}, flame_prof_options:process(nothing, spawn))].
+
+normal(Key, Value) ->
+    {ok, #{Key := Normal}} = flame_prof_options:start(#{Key => Value}),
+    Normal.
+
+refused(Key, Value) ->
+    {error, {bad_option, Detail}} = flame_prof_options:start(#{Key => Value}),
+    ?assertMatch({0, _}, binary:match(Detail, atom_to_binary(Key))),
+    ?assertEqual(nomatch, binary:match(Detail, <<"\n">>)).
