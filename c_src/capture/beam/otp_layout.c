@@ -56,7 +56,17 @@ static bool in_regproc(int field)
 // Widths in bytes; the rest are words.
 static int32_t width_of(int field)
 {
-    return field == LAYOUT_GEN_GCS ? 2 : field == LAYOUT_STATE ? 4 : field == LAYOUT_INITIAL ? 24 : 8;
+    switch (field) {
+    case LAYOUT_GEN_GCS:
+        return 2;
+    case LAYOUT_STATE:
+    case LAYOUT_MSGQ_FLAGS:
+        return 4;
+    case LAYOUT_INITIAL:
+        return 24;
+    default:
+        return 8;
+    }
 }
 
 static bool overlap(const struct otp_layout *layout, int a, int b)

@@ -27,7 +27,9 @@
     X(LAYOUT_HEAP_SZ, "heap_sz", 152, 216)                                                         \
     X(LAYOUT_I, "i", 256, 248)                                                                     \
     X(LAYOUT_REDS, "reds", 280, 272)                                                               \
+    X(LAYOUT_MSGQ_FIRST, "msgq_first", 328, 312)                                                   \
     X(LAYOUT_MSGQ_LEN, "msgq_len", 392, 336)                                                       \
+    X(LAYOUT_MSGQ_FLAGS, "msgq_flags", 400, 392)                                                   \
     X(LAYOUT_INQ_LEN, "inq_len", 672, 656)                                                         \
     X(LAYOUT_DICTIONARY, "dictionary", 416, 408)                                                   \
     X(LAYOUT_INITIAL, "initial", 448, 440)                                                         \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/beam/process_snapshot.h"
 
+#include "capture/beam/message_data.h"
+
 #include <string.h>
 
 enum { PROCESS_WORDS = LAYOUT_MAX_PROCESS_BYTES / 8, REGPROC_WORDS = LAYOUT_MAX_REGPROC_BYTES / 8, READS_PER_PROCESS = 4 };
@@ -54,7 +56,7 @@ static bool plausible(const struct otp_layout *layout, const struct image *image
 
 static const enum layout_field STABLE_FIELDS[] = {
     LAYOUT_ID,   LAYOUT_REDS, LAYOUT_HTOP, LAYOUT_STOP, LAYOUT_HEAP,
-    LAYOUT_HEND, LAYOUT_I,    LAYOUT_REG,  LAYOUT_DICTIONARY,
+    LAYOUT_HEND, LAYOUT_I,    LAYOUT_REG,  LAYOUT_DICTIONARY, LAYOUT_MSGQ_FIRST,
 };
 
 static bool unchanged(const struct otp_layout *layout, const struct image *before,
@@ -195,7 +197,7 @@ static size_t plan_companions(const struct otp_layout *layout, const struct imag
     return cnt;
 }
 
-enum { DICTIONARY_HEADER_BYTES = 24 };
+enum { DICTIONARY_HEADER_BYTES = 24, MSGQ_ON_HEAP = 1 << 1 }; // FS_ON_HEAP_MSGQ
 
 static void fill_companions(const struct otp_layout *layout, const struct companion *companion,
                             struct process_snapshot *snapshot)
@@ -213,6 +215,21 @@ static void fill_companions(const struct otp_layout *layout, const struct compan
     bytes += 8 * values[BEAM_METRIC_TOTAL_HEAP_SIZE];
     bytes += (int64_t)layout->message_bytes * values[BEAM_METRIC_MESSAGE_QUEUE_LEN];
     snapshot->values[BEAM_METRIC_MEMORY] = bytes;
+}
+
+// With the queue on the heap, what its messages hold counts as heap (erl_bif_info.c).
+static void add_message_data(struct memory_reader *reader, const struct otp_layout *layout,
+                             const struct image *image, struct process_snapshot *snapshot)
+{
+    if ((int64_t)word(layout, image, LAYOUT_MSGQ_LEN) <= 0) {
+        return;
+    }
+    struct message_data data = message_data_read(reader, word(layout, image, LAYOUT_MSGQ_FIRST));
+    snapshot->values[BEAM_METRIC_MEMORY] += 8 * data.words;
+    if ((half(layout, image, LAYOUT_MSGQ_FLAGS) & MSGQ_ON_HEAP) != 0) {
+        snapshot->values[BEAM_METRIC_TOTAL_HEAP_SIZE] += data.words;
+        snapshot->values[BEAM_METRIC_MBUF_SIZE] += data.fragment_words;
+    }
 }
 
 struct batch {
@@ -310,6 +327,7 @@ static void finish_batch(struct memory_reader *reader, const struct otp_layout *
         stack_ok[i] = stack_was_read(batch, i);
         if (wants_stack(live[i])) {
             fill_companions(layout, &batch->companions[i], live[i]);
+            add_message_data(reader, layout, &batch->before[i], live[i]);
         }
     }
     struct memory_read again[SNAPSHOT_MAX_BATCH];

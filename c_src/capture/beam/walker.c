@@ -6,9 +6,12 @@
 #include "capture/beam/process_snapshot.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
     PPM = 1000000,
@@ -18,6 +21,7 @@ enum {
     FIRST_SELECT_NS = 500 * CLOCK_NS_PER_MS,
     SELECT_BUDGET_NS = 1500000, // per tick
     MAX_SLEEP_NS = 50 * CLOCK_NS_PER_MS,
+    SLICE_NS = 100000, // the least the kernel grants
 };
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -414,9 +418,35 @@ static bool sleep_until(struct walker *walker, uint64_t due_ns)
     return !atomic_load_explicit(&walker->stopping, memory_order_acquire);
 }
 
+// struct sched_attr of linux/sched/types.h, first version.
+struct scheduling {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns;
+    uint64_t deadline_ns;
+    uint64_t period_ns;
+};
+
+// From Linux 6.12 a thread may ask for short slices without any right: it gets
+// less at a time, but sooner, when every CPU is busy (EEVDF,
+// Documentation/scheduler/sched-eevdf.rst). Older kernels refuse or ignore it.
+static void ask_for_short_slices(void)
+{
+    struct scheduling wanted = {.size = sizeof wanted, .runtime_ns = SLICE_NS};
+    struct scheduling now = {.size = sizeof now};
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) == 0 && now.policy == SCHED_OTHER) {
+        wanted.nice = now.nice;
+        (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
+    }
+}
+
 static void *walk(void *context)
 {
     struct walker *walker = context;
+    ask_for_short_slices();
     uint64_t due_ns = clock_monotonic_ns() + walker->options.sample_interval_ns;
     while (sleep_until(walker, due_ns)) {
         due_ns = account_lateness(walker, due_ns);

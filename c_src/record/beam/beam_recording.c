@@ -144,7 +144,12 @@ static void add_state(struct stack_builder *builder)
         add_note(builder, TEXT("[on a scheduler, stack may lag]"), TEXT("beam"));
     } else if (builder->raw->stack == STACK_MISSING) {
         bool exiting = builder->raw->status == PROCESS_EXITING;
-        add_note(builder, exiting ? TEXT("[exiting]") : TEXT("[stack not readable]"), TEXT("beam"));
+        bool collecting = builder->raw->status == PROCESS_GARBAGE_COLLECTING;
+        add_note(builder,
+                 exiting      ? TEXT("[exiting]")
+                 : collecting ? TEXT("[garbage collecting]")
+                              : TEXT("[stack not readable]"),
+                 TEXT("beam"));
     }
 }
 
@@ -408,6 +413,7 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
     if (!read_code(recording)) {
         return error_set(err, ERROR_LAYOUT, "the emulator's list of code did not hold still");
     }
+    (void)session_set(&recording->session, "reader", "%s", memory_reader_name(&recording->reader));
     if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
                         &recording->walker.losses, &options->output, err)) {
         return false;

@@ -1,0 +1,130 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @private
+%% @doc Stubs of the native library; see c_src/nif/. Nothing here is for users.
+%%
+%% A missing or unloadable library is no error: {@link loaded/0} then says why,
+%% and the session takes the portable tier.
+-module(flame_prof_nif).
+
+-export([loaded/0]).
+-export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
+         find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
+-export([start/3, watch/3, unwatch/2, set_atom_count/2, status/1, stop/2]).
+-export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
+
+-on_load(load/0).
+
+%% Equal to FLAME_PROF_NIF_ABI in c_src/nif/flame_prof_nif.c.
+-define(ABI, 1).
+-define(REASON, {?MODULE, not_loaded}).
+
+-opaque probe() :: reference().
+-opaque session() :: reference().
+-type address() :: non_neg_integer().
+-type bits() :: non_neg_integer().
+%% The word that stands for an atom, a local pid or a small integer in memory.
+-type layout() :: #{atom() => non_neg_integer()}.
+-type error() :: {error, {atom(), binary()}}.
+-type snapshot() ::
+        {End :: whole | partial | status_only | gone | changed | unreadable | implausible,
+         Status :: atom(), Name :: bits(), Initial :: {bits(), bits(), arity()},
+         FromDictionary :: undefined | {bits(), bits(), arity()},
+         Pc :: address(), ReturnAddresses :: [address()], Metrics :: [integer()]}.
+
+%% @doc Can the library be used?
+-spec loaded() -> ok | {error, binary()}.
+loaded() ->
+    persistent_term:get(?REASON, ok).
+
+load() ->
+    Path = filename:join(priv_dir(), atom_to_list(?MODULE)),
+    case erlang:load_nif(Path, ?ABI) of
+        ok ->
+            _ = persistent_term:erase(?REASON),
+            ok;
+        {error, {Kind, Text}} ->
+            %% The module loads all the same: its absence is an answer.
+            persistent_term:put(?REASON, {error, reason(Kind, Text)}),
+            ok
+    end.
+
+reason(load_failed, _) ->
+    <<"the native library is not built for this system (a C compiler and the Erlang headers "
+      "build it: make nif)">>;
+reason(Kind, Text) ->
+    unicode:characters_to_binary(
+      io_lib:format("the native library was not loaded: ~ts: ~ts", [Kind, Text])).
+
+%% Also without the application's name on the code path (`-pa ebin').
+priv_dir() ->
+    case code:priv_dir(flame_prof) of
+        {error, bad_name} ->
+            Ebin = filename:dirname(filename:absname(code:which(?MODULE))),
+            filename:join(filename:dirname(Ebin), "priv");
+        Directory ->
+            Directory
+    end.
+
+%% Calibration and verification.
+
+%% Where the caller's own process structure is; `undefined' where that cannot be told.
+-spec self_address(probe()) -> address() | undefined.
+self_address(_) -> not_loaded().
+
+-spec term_bits(atom() | pid() | integer()) -> bits().
+term_bits(_) -> not_loaded().
+
+-spec known_layout(Release :: string()) -> layout() | undefined.
+known_layout(_) -> not_loaded().
+
+-spec open_probe(auto | guarded_load | process_vm_readv) -> {ok, probe()} | error().
+open_probe(_) -> not_loaded().
+
+-spec close_probe(probe()) -> ok.
+close_probe(_) -> not_loaded().
+
+-spec read_words(probe(), address(), WordCount :: non_neg_integer()) -> binary() | undefined.
+read_words(_, _, _) -> not_loaded().
+
+-spec find_table(probe(), SlotInLowBits :: 0 | 1, SlotCount :: pos_integer(),
+                 [{bits(), address()}]) -> {ok, address()} | error().
+find_table(_, _, _, _) -> not_loaded().
+
+-spec load_code(probe()) -> {ok, ModuleCount :: non_neg_integer()} | error().
+load_code(_) -> not_loaded().
+
+-spec locate(probe(), address()) ->
+    undefined | {Name :: binary(), File :: binary(), Line :: non_neg_integer(),
+                 IsStub :: boolean()}.
+locate(_, _) -> not_loaded().
+
+-spec snapshot(probe(), layout(), pid()) -> snapshot() | error().
+snapshot(_, _, _) -> not_loaded().
+
+-spec time_snapshots(probe(), layout(), [pid()]) ->
+    {ReadNs :: non_neg_integer(), Whole :: non_neg_integer(), Other :: non_neg_integer()} | error().
+time_snapshots(_, _, _) -> not_loaded().
+
+%% A capture.
+
+-spec start(layout(), Config :: map(), AtomCount :: pos_integer()) -> {ok, session()} | error().
+start(_, _, _) -> not_loaded().
+
+-spec watch(session(), pid(), Status :: atom()) -> ok | full.
+watch(_, _, _) -> not_loaded().
+
+-spec unwatch(session(), pid()) -> ok | full.
+unwatch(_, _) -> not_loaded().
+
+-spec set_atom_count(session(), pos_integer()) -> ok.
+set_atom_count(_, _) -> not_loaded().
+
+-spec status(session()) -> map().
+status(_) -> not_loaded().
+
+-spec stop(session(), TimeoutMs :: non_neg_integer()) -> done | timeout.
+stop(_, _) -> not_loaded().
+
+-spec not_loaded() -> no_return().
+not_loaded() ->
+    erlang:nif_error({not_loaded, ?MODULE}).

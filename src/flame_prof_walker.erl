@@ -1,0 +1,201 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @private
+%% @doc The walker tier: a native thread reads the processes' memory from outside,
+%% another one writes the files (c_src/record/beam/). Refused wherever the layout
+%% of this VM cannot be verified.
+-module(flame_prof_walker).
+-behaviour(flame_prof_tier).
+
+-export([open/1, watch/3, unwatch/2, tick/1, info/1, close/2]).
+
+-define(LAYOUT, {?MODULE, layout}).
+-define(VERIFIED_PROCESSES, 60).
+-define(TARGETS_MIN, 16384).
+-define(RING_BYTES, (8 bsl 20)).
+-define(CODE_BYTES, (256 bsl 20)).
+-define(STEM, <<"flame_prof">>).
+
+-record(handle, {session :: flame_prof_nif:session()}).
+
+-spec open(flame_prof_tier:config()) ->
+    {ok, #handle{}} | {refused, binary()} | {error, flame_prof:error_reason()}.
+open(Config) ->
+    case flame_prof_nif:loaded() of
+        ok ->
+            case unsupported() of
+                none -> open_with_layout(Config);
+                Reason -> {refused, Reason}
+            end;
+        {error, Reason} ->
+            {refused, Reason}
+    end.
+
+%% A dead process and one that cannot be read have nothing to say: no error.
+-spec watch(#handle{}, pid(), flame_prof:process_opts()) -> {ok, #handle{}}.
+watch(#handle{session = Session} = Handle, Pid, #{status := Status}) ->
+    insist(fun() -> flame_prof_nif:watch(Session, Pid, Status) end),
+    {ok, Handle}.
+
+-spec unwatch(#handle{}, pid()) -> {ok, #handle{}}.
+unwatch(#handle{session = Session} = Handle, Pid) ->
+    insist(fun() -> flame_prof_nif:unwatch(Session, Pid) end),
+    {ok, Handle}.
+
+%% The walker empties its list of requests at each tick.
+insist(Request) ->
+    case Request() of
+        ok -> ok;
+        full -> timer:sleep(1), insist(Request)
+    end.
+
+-spec tick(#handle{}) -> {ok, #handle{}} | {failed, binary()}.
+tick(#handle{session = Session} = Handle) ->
+    ok = flame_prof_nif:set_atom_count(Session, erlang:system_info(atom_count)),
+    case flame_prof_nif:status(Session) of
+        #{done := true, last_error := Why} ->
+            {failed, unicode:characters_to_binary(io_lib:format("the writer ended: ~tp", [Why]))};
+        #{} ->
+            {ok, Handle}
+    end.
+
+-spec info(#handle{}) -> map().
+info(#handle{session = Session}) ->
+    #{cpu_ns := CpuNs, current_file := File, files := Files} = Status =
+        flame_prof_nif:status(Session),
+    (maps:without([cpu_ns, current_file, done, explicit], Status))
+        #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files]}.
+
+path(undefined) -> undefined;
+path(Path) -> unicode:characters_to_list(Path).
+
+-spec close(#handle{}, non_neg_integer()) ->
+    {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
+close(#handle{session = Session} = Handle, TimeoutMs) ->
+    case flame_prof_nif:stop(Session, TimeoutMs) of
+        done ->
+            {ok, maps:with([files, samples, losses, degraded, ticks_expected, ticks_taken, bytes,
+                            cpu_ms, memory_bytes, reader, last_error], info(Handle))};
+        timeout ->
+            {error, {timeout, <<"stop: the writer is still finishing its file; it will be there "
+                                "when the disk has taken it">>}}
+    end.
+
+%% Where it can work at all.
+
+unsupported() ->
+    Needs = [{os, os:type(), {unix, linux}, "Linux"},
+             {arch, machine(), "x86_64", "x86-64"},
+             {wordsize, erlang:system_info(wordsize), 8, "a 64-bit VM"},
+             {flavor, erlang:system_info(emu_flavor), jit, "a VM with the JIT"},
+             {build, erlang:system_info(build_type), opt, "a release build of the VM"}],
+    case [{Have, Name} || {_, Have, Need, Name} <- Needs, Have =/= Need] of
+        [] -> none;
+        [{Have, Name} | _] ->
+            unicode:characters_to_binary(io_lib:format("needs ~ts, this is ~tp", [Name, Have]))
+    end.
+
+machine() ->
+    hd(string:split(erlang:system_info(system_architecture), "-")).
+
+%% The layout of a VM does not change while it runs: verified once.
+open_with_layout(#{reader := Reader} = Config) ->
+    case persistent_term:get(?LAYOUT, undefined) of
+        undefined ->
+            case verified_layout(Reader) of
+                {ok, Layout} ->
+                    persistent_term:put(?LAYOUT, Layout),
+                    start(Layout, Config);
+                {refused, _} = Refused ->
+                    Refused
+            end;
+        Layout ->
+            start(Layout, Config)
+    end.
+
+verified_layout(Reader) ->
+    case flame_prof_nif:open_probe(Reader) of
+        {ok, Probe} ->
+            try
+                verify(Probe)
+            after
+                flame_prof_nif:close_probe(Probe)
+            end;
+        {error, {_, Detail}} ->
+            {refused, Detail}
+    end.
+
+verify(Probe) ->
+    case flame_prof_calibration:layout(Probe, erlang:system_info(otp_release)) of
+        {ok, Layout} ->
+            case flame_prof_verification:verify(Probe, Layout, ?VERIFIED_PROCESSES) of
+                ok -> {ok, Layout};
+                {refused, _} = Refused -> Refused
+            end;
+        {refused, _} = Refused ->
+            Refused
+    end.
+
+start(Layout, Config) ->
+    case flame_prof_nif:start(Layout, native(Config), erlang:system_info(atom_count)) of
+        {ok, Session} -> {ok, #handle{session = Session}};
+        {error, {Kind, Detail}} when Kind =:= unsupported; Kind =:= layout -> {refused, Detail};
+        {error, _} = Error -> Error
+    end.
+
+%% Options in the native side's words and units.
+native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
+         stack_frames_max := MaxFrames, auto_process_opts := #{status := AutoStatus},
+         file_bytes_max := FileBytes, files_max := Files, compress := Compress,
+         flatten_recursive := Flatten} = Config) ->
+    {TopCount, SelectMs} = selection(Config),
+    #{directory => unicode:characters_to_binary(Directory),
+      stem => ?STEM,
+      gzip => Compress =:= gzip,
+      reader => Reader,
+      sample_interval_ns => SampleMs * 1000000,
+      process_interval_ns => process_interval_ns(Config),
+      select_interval_ns => SelectMs * 1000000,
+      top_cnt => TopCount,
+      max_targets => TopCount + ?TARGETS_MIN,
+      max_frames => MaxFrames,
+      auto_status => AutoStatus,
+      flatten_recursive => Flatten,
+      max_files => unlimited(Files),
+      max_file_ns => file_ns(Config),
+      max_file_bytes => unlimited(FileBytes),
+      ring_bytes => ?RING_BYTES,
+      code_bytes => ?CODE_BYTES,
+      excluded => excluded(Config),
+      header => header(Config)}.
+
+selection(#{auto_select := none}) -> {0, 1000};
+selection(#{auto_select := {top, Count, IntervalMs}}) -> {Count, IntervalMs}.
+
+process_interval_ns(#{process_interval := auto}) -> 0;
+process_interval_ns(#{process_interval := Ms}) -> Ms * 1000000.
+
+unlimited(infinity) -> 0;
+unlimited(Limit) -> Limit.
+
+file_ns(#{flush_close_max := infinity}) -> 0;
+file_ns(#{flush_close_max := Count, flush_interval := FlushMs}) -> Count * FlushMs * 1000000.
+
+excluded(#{profile_self := true}) -> [];
+excluded(#{profiler_pids := Pids}) -> Pids.
+
+header(#{sample_interval := SampleMs, tier_reason := Reason} = Config) ->
+    [{<<"node">>, atom_to_binary(node())},
+     {<<"otp">>, line("~ts erts-~ts ~ts", [erlang:system_info(otp_release),
+                                            erlang:system_info(version),
+                                            erlang:system_info(emu_flavor)])},
+     {<<"tier">>, <<"walker">>},
+     {<<"tier_reason">>, Reason},
+     {<<"sample_interval_ns">>, integer_to_binary(SampleMs * 1000000)},
+     {<<"process_interval_ns">>, process_interval_text(Config)},
+     {<<"options">>, flame_prof_options:line(Config)}].
+
+process_interval_text(#{process_interval := auto}) -> <<"auto">>;
+process_interval_text(#{process_interval := Ms}) -> integer_to_binary(Ms * 1000000).
+
+line(Format, Arguments) ->
+    unicode:characters_to_binary(io_lib:format(Format, Arguments)).
