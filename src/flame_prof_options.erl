@@ -6,7 +6,7 @@
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
--export([start/1, process/2]).
+-export([start/1, process/2, line/1]).
 -export_type([options/0]).
 
 -type options() :: #{basename := file:filename(),
@@ -51,6 +51,14 @@ start(Given) when is_map(Given) ->
 start(Given) ->
     wrong("options: expected a map, got ~0tP; write for example #{sample_interval => 9}",
           [Given, 8]).
+
+%% @doc The options in force as one line, for file headers.
+-spec line(options()) -> binary().
+line(Options) ->
+    Told = maps:without([session, profiler_pids, tier_reason], Options),
+    unicode:characters_to_binary(
+      lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
+                       || {Key, Value} <- lists:sort(maps:to_list(Told))])).
 
 %% @doc Checks and completes the options of one process. `Viral' is the default
 %% of `viral'.
