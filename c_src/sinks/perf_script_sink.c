@@ -91,7 +91,8 @@ bool perf_script_append_name(struct byte_buffer *out, struct text name)
     return append_escaped(out, name.len == 0 ? TEXT("[unknown]") : name, true);
 }
 
-// The fork takes everything before the first digit as the category.
+// The fork takes everything before the first digit as the category; a line that
+// begins with # is a comment to all importers ("1_scheduler" becomes N_scheduler).
 static bool append_category(struct byte_buffer *out, struct text category)
 {
     bool ok = category.len > 0 || byte_buffer_append_text(out, TEXT("unknown"));
@@ -99,7 +100,8 @@ static bool append_category(struct byte_buffer *out, struct text category)
         unsigned char c = (unsigned char)category.bytes[i];
         bool digit = c >= '0' && c <= '9';
         bool plain = c > ' ' && c < 0x7F && !digit;
-        ok = byte_buffer_append_char(out, plain ? (char)c : digit ? '#' : '_');
+        char shown = plain ? (char)c : digit ? '#' : '_';
+        ok = byte_buffer_append_char(out, i == 0 && shown == '#' ? 'N' : shown);
     }
     return ok;
 }
