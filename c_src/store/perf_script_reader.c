@@ -181,10 +181,7 @@ void perf_script_reader_line(struct perf_script_reader *reader, struct text line
     if (is_empty(line)) {
         end_event(reader);
     } else if (line.bytes[0] == '#') {
-        // `# end` may stand right behind the last event; "#_scheduler" is a category.
-        if (!take_event(reader, line)) {
-            take_comment(reader, line);
-        }
+        take_comment(reader, line);
     } else if (line.bytes[0] == '\t') {
         take_frame(reader, line);
     } else if (!take_event(reader, line)) {
