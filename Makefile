@@ -94,6 +94,8 @@ SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf li
 
 .PHONY: need-cc need-erl need-bpf need-libs
 need-cc:
+	@test "$$(uname -s)" = Linux || \
+		{ echo 'flame_prof: the C parts are for Linux; elsewhere the Erlang modules do without: make beam' >&2; exit 1; }
 	$(call need,a C compiler ($(CC)),command -v $(CC),apt-get install gcc libc6-dev)
 need-erl: need-cc
 	$(call need,Erlang ($(ERL)),command -v $(ERL),apt-get install erlang-base erlang-dev)
@@ -128,18 +130,25 @@ $(CLI_BIN): $(CLI_OBJECTS) | need-libs
 	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(SYSTEM_LIBS) $(LIBS)
 	$(quiet)mv $@.new $@
 
-$(BUILD)/obj/nif/%.o: ALL_CFLAGS += -isystem $(ERL_INCLUDE)
+$(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
 $(call objects,$(call sources,nif)): | need-erl
-$(BUILD)/obj/capture/system/%.o: ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
+$(BUILD)/obj/capture/system/%.o: private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
 $(call objects,$(call sources,capture/system)): | $(BPF_SKELETON) need-libs
 
-$(BUILD)/obj/%.o: c_src/%.c | need-cc
+$(BUILD)/obj/%.o: c_src/%.c $(BUILD)/flags | need-cc
 	@mkdir -p $(@D)
 	$(call msg,CC,$<)
 	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 count_instructions = $(READELF) -sW $@.raw | awk '$$4 == "FUNC" \
 	{ printf "  %-8s %-36s %5d instructions\n", "", $$8, $$3 / 8 }'
+
+# Other flags, or another compiler, rebuild; warnings being errors or not do not.
+FLAGS = $(CC) $(filter-out -Werror,$(ALL_CFLAGS))
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+.PHONY: FORCE
 
 bpf: $(BPF_SKELETON) ## Build the BPF object and its skeleton, show instruction counts
 
@@ -184,7 +193,7 @@ $(LAYERS): $(LAYER_OBJECTS)
 	@rm -f $@
 	$(quiet)$(AR) rcs $@ $(LAYER_OBJECTS)
 
-$(BUILD)/test/%: ALL_CFLAGS += -Itest/c -Ibpf -I$(BPF_DIR)
+$(BUILD)/test/%: private ALL_CFLAGS += -Itest/c -Ibpf -I$(BPF_DIR)
 $(BUILD)/test/c/%: test/c/%.c test/c/test.h $(LAYERS)
 	@mkdir -p $(@D)
 	$(call msg,TEST,$<)
@@ -238,8 +247,8 @@ check-tidy: $(BPF_SKELETON) ## clang-tidy on every C source
 	@MAKE='$(MAKE)' CLANG_TIDY='$(CLANG_TIDY)' tools/check-tidy $(BUILD) $(TIDY)
 
 tidy: $(TIDY)
-$(BUILD)/tidy/nif/%.ok: ALL_CFLAGS += -isystem $(ERL_INCLUDE)
-$(BUILD)/tidy/capture/system/%.ok: ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
+$(BUILD)/tidy/nif/%.ok: private ALL_CFLAGS += -I$(ERL_INCLUDE)
+$(BUILD)/tidy/capture/system/%.ok: private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
 # Follows the object, which knows the headers.
 $(BUILD)/tidy/%.ok: c_src/%.c $(BUILD)/obj/%.o .clang-tidy
 	@mkdir -p $(@D) && rm -f $@
