@@ -9,15 +9,15 @@
 
 // Samples that were due and are not in the output. Append only.
 #define LOSS_REASONS(X)                                                                            \
-    X(LOSS_CHANGED, "changed_while_read")   /* BEAM: moved between the two reads, every retry */   \
-    X(LOSS_UNREADABLE, "unreadable")        /* BEAM: memory went away under the read */            \
-    X(LOSS_IMPLAUSIBLE, "implausible")      /* BEAM: fields contradict each other */               \
-    X(LOSS_RING_FULL, "ring_full")          /* writer too slow or stuck */                         \
-    X(LOSS_MISSED_TICK, "missed_tick")      /* the sampling thread woke too late: whole ticks */   \
-    X(LOSS_WRITE_FAILED, "write_failed")    /* disk full or gone */                                \
-    X(LOSS_LATE, "late")                    /* system: arrived after newer samples were written */ \
-    X(LOSS_THROTTLED, "throttled")          /* system: the kernel skipped ticks */                 \
-    X(LOSS_NO_MEMORY, "no_memory")          /* a bounded table or buffer was full */
+    X(LOSS_CHANGED, "changed_while_read") /* BEAM: moved between the two reads, every retry */     \
+    X(LOSS_UNREADABLE, "unreadable")      /* BEAM: memory went away under the read */              \
+    X(LOSS_IMPLAUSIBLE, "implausible")    /* BEAM: fields contradict each other */                 \
+    X(LOSS_RING_FULL, "ring_full")        /* writer too slow or stuck */                           \
+    X(LOSS_MISSED_TICK, "missed_tick")    /* the sampling thread woke too late: whole ticks */     \
+    X(LOSS_WRITE_FAILED, "write_failed")  /* disk full or gone */                                  \
+    X(LOSS_LATE, "late")                  /* system: arrived after newer samples were written */   \
+    X(LOSS_THROTTLED, "throttled")        /* system: the kernel skipped ticks */                   \
+    X(LOSS_NO_MEMORY, "no_memory")        /* a bounded table or buffer was full */
 
 enum loss_reason {
 #define LOSS_ENUM(id, name) id,

@@ -11,8 +11,7 @@
 
 static const char *const BEAM_METRIC_NAMES[] = {
 #define METRIC_NAME(id, name) [id] = (name),
-    BEAM_METRICS(METRIC_NAME)
-};
+    BEAM_METRICS(METRIC_NAME)};
 
 static const char *const SYSTEM_METRIC_NAMES[] = {SYSTEM_METRICS(METRIC_NAME)};
 #undef METRIC_NAME

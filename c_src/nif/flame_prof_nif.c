@@ -54,8 +54,7 @@ static int load(ErlNifEnv *env, void **private_data, ERL_NIF_TERM info)
 }
 
 // A library whose threads run is not replaced: stop the profiler first.
-static int upgrade(ErlNifEnv *env, void **private_data, void **old_private_data,
-                   ERL_NIF_TERM info)
+static int upgrade(ErlNifEnv *env, void **private_data, void **old_private_data, ERL_NIF_TERM info)
 {
     (void)private_data;
     (void)old_private_data;

@@ -175,8 +175,7 @@ ERL_NIF_TERM probe_nif_open(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     memset(probe, 0, sizeof *probe);
     ERL_NIF_TERM term = enif_make_resource(env, probe);
     enif_release_resource(probe);
-    if (!vm_memory_open(&probe->memory, &err) ||
-        !memory_reader_open(&probe->reader, kind, &err)) {
+    if (!vm_memory_open(&probe->memory, &err) || !memory_reader_open(&probe->reader, kind, &err)) {
         return nif_error(env, &err);
     }
     probe->open = true;

@@ -31,8 +31,7 @@ static void session_destructor(ErlNifEnv *env, void *object)
     beam_recording_destroy(((struct session_resource *)object)->recording);
 }
 
-static void session_owner_down(ErlNifEnv *env, void *object, ErlNifPid *pid,
-                               ErlNifMonitor *monitor)
+static void session_owner_down(ErlNifEnv *env, void *object, ErlNifPid *pid, ErlNifMonitor *monitor)
 {
     (void)env;
     (void)pid;
@@ -217,8 +216,7 @@ static void set_session_fields(ErlNifEnv *env, ERL_NIF_TERM config, struct sessi
             char key_text[SESSION_KEY_BYTES];
             (void)snprintf(key_text, sizeof key_text, "%.*s", (int)key.size,
                            (const char *)key.data);
-            (void)session_set(session, key_text, "%.*s", (int)value.size,
-                              (const char *)value.data);
+            (void)session_set(session, key_text, "%.*s", (int)value.size, (const char *)value.data);
         }
     }
 }
@@ -270,9 +268,9 @@ static bool start_session(ErlNifEnv *env, struct session_resource *session,
     arguments->options.on_done_context = session;
     enif_keep_resource(session);
     atomic_fetch_add(&running_cnt, 1);
-    session->recording = beam_recording_start(&arguments->layout, &arguments->memory,
-                                              &arguments->session, &texts, &arguments->options,
-                                              err);
+    session->recording =
+        beam_recording_start(&arguments->layout, &arguments->memory, &arguments->session, &texts,
+                             &arguments->options, err);
     if (session->recording == NULL) {
         on_done(session);
         return false;
@@ -317,8 +315,7 @@ static bool get_session(ErlNifEnv *env, ERL_NIF_TERM term, struct session_resour
     return true;
 }
 
-static ERL_NIF_TERM command(ErlNifEnv *env, ERL_NIF_TERM session_term,
-                            struct walker_command wanted)
+static ERL_NIF_TERM command(ErlNifEnv *env, ERL_NIF_TERM session_term, struct walker_command wanted)
 {
     struct session_resource *session;
     if (!get_session(env, session_term, &session)) {

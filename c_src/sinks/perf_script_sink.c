@@ -150,8 +150,8 @@ static bool append_event_line(struct byte_buffer *out, const struct session *ses
            byte_buffer_append_u64(out, sample->pid) && byte_buffer_append_char(out, '/') &&
            byte_buffer_append_u64(out, sample->tid) && append_cpu(out, sample->cpu) &&
            append_time(out, sample->time_ns) && byte_buffer_append_text(out, TEXT(": ")) &&
-           append_metrics(out, session, sample) &&
-           byte_buffer_append_u64(out, sample->period_ns) && byte_buffer_append_char(out, ' ') &&
+           append_metrics(out, session, sample) && byte_buffer_append_u64(out, sample->period_ns) &&
+           byte_buffer_append_char(out, ' ') &&
            byte_buffer_append_text(out, text_of(session->event_name)) &&
            byte_buffer_append_text(out, TEXT(":\n"));
 }

@@ -169,8 +169,8 @@ static bool rotation_due(const struct recording *recording, uint64_t now_ns)
 {
     const struct recording_options *options = &recording->options;
     uint64_t bytes = recording->file_text_bytes + recording->buffer.len;
-    bool old = options->max_file_ns != 0 &&
-               now_ns - recording->file_begin_ns >= options->max_file_ns;
+    bool old =
+        options->max_file_ns != 0 && now_ns - recording->file_begin_ns >= options->max_file_ns;
     bool big = options->max_file_bytes != 0 && bytes >= options->max_file_bytes;
     return (old || big) && recording->summary.sample_cnt >= MIN_SAMPLES_PER_FILE;
 }

@@ -90,13 +90,12 @@ static bool copy_options(struct file_series *series, const struct file_series_op
     size_t suffix_len = strlen(options->suffix);
     bool has_gz = suffix_len > 3 && strcmp(options->suffix + suffix_len - 3, ".gz") == 0;
     bool adds_gz = options->compression == FILE_COMPRESSION_GZIP && !has_gz;
-    bool fits =
-        snprintf(series->directory, sizeof series->directory, "%s", options->directory) <
-            (int)sizeof series->directory &&
-        snprintf(series->stem, sizeof series->stem, "%s", options->stem) <
-            (int)sizeof series->stem - 64 &&
-        snprintf(series->suffix, sizeof series->suffix, "%s%s", options->suffix,
-                 adds_gz ? ".gz" : "") < (int)sizeof series->suffix;
+    bool fits = snprintf(series->directory, sizeof series->directory, "%s", options->directory) <
+                    (int)sizeof series->directory &&
+                snprintf(series->stem, sizeof series->stem, "%s", options->stem) <
+                    (int)sizeof series->stem - 64 &&
+                snprintf(series->suffix, sizeof series->suffix, "%s%s", options->suffix,
+                         adds_gz ? ".gz" : "") < (int)sizeof series->suffix;
     if (!fits) {
         return error_set(err, ERROR_BAD_ARGUMENT, "output name: too long");
     }
@@ -129,8 +128,7 @@ bool file_series_open(struct file_series *series, const struct file_series_optio
 static void choose_name(struct file_series *series)
 {
     if (series->options.naming == FILE_NAMING_SINGLE) {
-        (void)snprintf(series->name, sizeof series->name, "%.200s%s", series->stem,
-                       series->suffix);
+        (void)snprintf(series->name, sizeof series->name, "%.200s%s", series->stem, series->suffix);
         return;
     }
     char stamp[32] = "";
@@ -194,8 +192,7 @@ static void cut_to_sync(struct file_series *series)
     }
 }
 
-static bool write_gzip(struct file_series *series, const char *bytes, size_t len,
-                       struct error *err)
+static bool write_gzip(struct file_series *series, const char *bytes, size_t len, struct error *err)
 {
     bool ok = true;
     for (size_t at = 0; at < len && ok; at += GZIP_CHUNK_BYTES) {
@@ -209,8 +206,7 @@ static bool write_gzip(struct file_series *series, const char *bytes, size_t len
     return ok;
 }
 
-bool file_series_write(struct file_series *series, const void *bytes, size_t len,
-                       struct error *err)
+bool file_series_write(struct file_series *series, const void *bytes, size_t len, struct error *err)
 {
     bool ok = series->gzip == NULL ? write_plain(series, bytes, len, err)
                                    : write_gzip(series, bytes, len, err);

@@ -37,13 +37,13 @@ struct file_series {
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];
     char suffix[32];
-    int directory_fd; // -1 when closed
-    int fd;           // -1 between files
+    int directory_fd;                           // -1 when closed
+    int fd;                                     // -1 between files
     char name[FILE_SERIES_NAME_BYTES];          // of the open file
     char finished_name[FILE_SERIES_NAME_BYTES]; // of the last finished one
-    uint64_t file_bytes;   // on disk, of the open file
-    uint64_t synced_bytes; // up to the last file_series_sync
-    uint64_t total_bytes;  // of all finished files
+    uint64_t file_bytes;                        // on disk, of the open file
+    uint64_t synced_bytes;                      // up to the last file_series_sync
+    uint64_t total_bytes;                       // of all finished files
     uint32_t sequence;
     uint32_t finished_cnt;
     struct gzip_stream *gzip;

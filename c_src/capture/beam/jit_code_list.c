@@ -22,8 +22,7 @@ static bool is_pointer(uint64_t word)
 
 static bool read_entry(struct memory_reader *reader, uint64_t address, struct raw_entry *entry)
 {
-    return is_pointer(address) &&
-           memory_reader_words(reader, address, entry, sizeof *entry / 8) &&
+    return is_pointer(address) && memory_reader_words(reader, address, entry, sizeof *entry / 8) &&
            is_pointer(entry->symfile) && entry->symfile_bytes >= MIN_SYMFILE_BYTES &&
            entry->symfile_bytes <= JIT_CODE_MAX_SYMFILE_BYTES;
 }

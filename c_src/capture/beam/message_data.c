@@ -47,8 +47,8 @@ struct message_data message_data_read(struct memory_reader *reader, uint64_t fir
         }
         if (is_message(message[MESSAGE_TERM]) && message[MESSAGE_ATTACHED] != 0) {
             bool combined = message[MESSAGE_ATTACHED] == COMBINED;
-            int64_t words = fragment_words(
-                reader, combined ? address + MESSAGE_FRAGMENT_OFFSET : message[MESSAGE_ATTACHED]);
+            int64_t words = fragment_words(reader, combined ? address + MESSAGE_FRAGMENT_OFFSET
+                                                            : message[MESSAGE_ATTACHED]);
             data.words += words;
             data.fragment_words += combined ? 0 : words;
         }

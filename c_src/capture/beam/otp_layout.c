@@ -71,8 +71,7 @@ static int32_t width_of(int field)
 
 static bool overlap(const struct otp_layout *layout, int a, int b)
 {
-    return in_regproc(a) == in_regproc(b) &&
-           layout->offset[a] < layout->offset[b] + width_of(b) &&
+    return in_regproc(a) == in_regproc(b) && layout->offset[a] < layout->offset[b] + width_of(b) &&
            layout->offset[b] < layout->offset[a] + width_of(a);
 }
 

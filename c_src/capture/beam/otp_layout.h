@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 // field, name towards Erlang, offset in OTP 25, in OTP 27 and 29.
-// struct process: https://github.com/erlang/otp/blob/OTP-25.2.3/erts/emulator/beam/erl_process.h#L1007
+// struct process:
+// https://github.com/erlang/otp/blob/OTP-25.2.3/erts/emulator/beam/erl_process.h#L1007
 //                 https://github.com/erlang/otp/blob/OTP-27.3.4.1/erts/emulator/beam/erl_process.h#L1020
 #define LAYOUT_FIELDS(X)                                                                           \
     X(LAYOUT_ID, "id", 0, 0)                                                                       \
@@ -63,10 +64,10 @@ enum pid_encoding { PID_SLOT_IN_HIGH_WORD, PID_SLOT_IN_LOW_BITS };
 struct otp_layout {
     int32_t offset[LAYOUT_FIELD_CNT]; // bytes
     enum pid_encoding pid_encoding;
-    uint32_t process_bytes; // what process_info(memory) counts for the struct itself
-    uint32_t message_bytes; // and for one queued message without data
-    uint64_t table_address; // of the slot array: slot_cnt words, never freed by the VM
-    uint64_t slot_cnt;      // a power of two
+    uint32_t process_bytes;    // what process_info(memory) counts for the struct itself
+    uint32_t message_bytes;    // and for one queued message without data
+    uint64_t table_address;    // of the slot array: slot_cnt words, never freed by the VM
+    uint64_t slot_cnt;         // a power of two
     uint64_t initial_call_key; // the atom '$initial_call'
 };
 

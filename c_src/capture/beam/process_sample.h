@@ -17,10 +17,10 @@ enum stack_state {
 
 struct process_sample {
     uint64_t time_ns;
-    uint64_t period_ns;  // wall time this sample stands for
-    uint64_t id;         // pid term
-    uint64_t name;       // atom term, 0 = not registered
-    uint64_t initial[3]; // module and function atom terms, arity
+    uint64_t period_ns;       // wall time this sample stands for
+    uint64_t id;              // pid term
+    uint64_t name;            // atom term, 0 = not registered
+    uint64_t initial[3];      // module and function atom terms, arity
     uint32_t code_generation; // of the walker's view of the loaded code
     uint16_t status;          // enum process_status
     uint16_t stack;           // enum stack_state

@@ -5,8 +5,12 @@
 
 #include <string.h>
 
-enum { PROCESS_WORDS = LAYOUT_MAX_PROCESS_BYTES / 8, REGPROC_WORDS = LAYOUT_MAX_REGPROC_BYTES / 8, READS_PER_PROCESS = 4 };
-_Static_assert(SNAPSHOT_MAX_BATCH * READS_PER_PROCESS <= MEMORY_READER_MAX_BATCH,
+enum {
+    PROCESS_WORDS = LAYOUT_MAX_PROCESS_BYTES / 8,
+    REGPROC_WORDS = LAYOUT_MAX_REGPROC_BYTES / 8,
+    READS_PER_PROCESS = 4
+};
+_Static_assert(SNAPSHOT_MAX_BATCH *READS_PER_PROCESS <= MEMORY_READER_MAX_BATCH,
                "one batch of reads must hold every process of a batch");
 
 struct image {
@@ -55,7 +59,7 @@ static bool plausible(const struct otp_layout *layout, const struct image *image
 }
 
 static const enum layout_field STABLE_FIELDS[] = {
-    LAYOUT_ID,   LAYOUT_REDS, LAYOUT_HTOP, LAYOUT_STOP, LAYOUT_HEAP,
+    LAYOUT_ID,   LAYOUT_REDS, LAYOUT_HTOP, LAYOUT_STOP,       LAYOUT_HEAP,
     LAYOUT_HEND, LAYOUT_I,    LAYOUT_REG,  LAYOUT_DICTIONARY, LAYOUT_MSGQ_FIRST,
 };
 
@@ -171,9 +175,9 @@ static size_t plan_stack(const struct otp_layout *layout, const struct image *im
     snapshot->root_cnt = SNAPSHOT_ROOT_WORDS;
     snapshot->omitted_words = depth - SNAPSHOT_LEAF_WORDS - SNAPSHOT_ROOT_WORDS;
     reads[0] = (struct memory_read){stop, snapshot->stack, SNAPSHOT_LEAF_WORDS, false};
-    reads[1] = (struct memory_read){hend - SNAPSHOT_ROOT_WORDS * 8ULL,
-                                    snapshot->stack + SNAPSHOT_LEAF_WORDS, SNAPSHOT_ROOT_WORDS,
-                                    false};
+    reads[1] =
+        (struct memory_read){hend - SNAPSHOT_ROOT_WORDS * 8ULL,
+                             snapshot->stack + SNAPSHOT_LEAF_WORDS, SNAPSHOT_ROOT_WORDS, false};
     return 2;
 }
 
@@ -268,8 +272,8 @@ static bool begin(struct process_snapshot *snapshot, const struct otp_layout *la
     snapshot->root_cnt = 0;
     snapshot->omitted_words = 0;
     memset(snapshot->values, 0, sizeof snapshot->values);
-    snapshot->end = snapshot->address == 0 || snapshot->address % 8 != 0 ? SNAPSHOT_GONE
-                                                                        : SNAPSHOT_WHOLE;
+    snapshot->end =
+        snapshot->address == 0 || snapshot->address % 8 != 0 ? SNAPSHOT_GONE : SNAPSHOT_WHOLE;
     return snapshot->end == SNAPSHOT_WHOLE;
 }
 
@@ -352,8 +356,8 @@ void process_snapshot_batch(struct memory_reader *reader, const struct otp_layou
     }
     read_structs(reader, layout, live, batch.before, batch.reads, live_cnt);
     for (size_t i = 0; i < live_cnt; i++) {
-        live[i]->end = batch.reads[i].ok ? classify(layout, &batch.before[i], live[i])
-                                         : SNAPSHOT_UNREADABLE;
+        live[i]->end =
+            batch.reads[i].ok ? classify(layout, &batch.before[i], live[i]) : SNAPSHOT_UNREADABLE;
     }
     size_t read_cnt = plan_batch(layout, &batch, live, live_cnt);
     (void)memory_reader_batch(reader, batch.reads, read_cnt);

@@ -38,9 +38,9 @@ struct process_snapshot {
     uint64_t pc;         // where it will go on; frame 0
     uint64_t dictionary; // address of the process dictionary, 0 = none
     int64_t values[BEAM_METRIC_CNT];
-    uint32_t leaf_cnt;       // words in `stack` from the top
-    uint32_t root_cnt;       // words in `stack` behind them from the bottom
-    uint64_t omitted_words;  // between the two
+    uint32_t leaf_cnt;      // words in `stack` from the top
+    uint32_t root_cnt;      // words in `stack` behind them from the bottom
+    uint64_t omitted_words; // between the two
     uint64_t stack[SNAPSHOT_LEAF_WORDS + SNAPSHOT_ROOT_WORDS];
 };
 

@@ -50,21 +50,25 @@ struct target *target_set_find(struct target_set *set, uint64_t id)
     return at == 0 ? NULL : &set->targets[at - 1];
 }
 
-struct target *target_set_join(struct target_set *set, uint64_t id, enum target_origin origin,
-                               int status_filter, uint64_t now_ns)
+static struct target *add(struct target_set *set, uint64_t id, int status_filter, uint64_t now_ns)
 {
-    struct target *target = target_set_find(set, id);
-    if (target == NULL && set->cnt == set->max_cnt) {
+    if (set->cnt == set->max_cnt) {
         set->refused_cnt++;
         return NULL;
     }
-    if (target == NULL) {
-        uint32_t cell = find_cell(set, id);
-        target = &set->targets[set->cnt++];
-        *target = (struct target){.id = id, .status_filter = status_filter, .last_ns = now_ns};
-        set->index[cell] = set->cnt;
-    }
-    if (origin == TARGET_EXPLICIT) {
+    uint32_t cell = find_cell(set, id);
+    struct target *target = &set->targets[set->cnt++];
+    *target = (struct target){.id = id, .status_filter = status_filter, .last_ns = now_ns};
+    set->index[cell] = set->cnt;
+    return target;
+}
+
+struct target *target_set_join(struct target_set *set, uint64_t id, enum target_origin origin,
+                               int status_filter, uint64_t now_ns)
+{
+    struct target *found = target_set_find(set, id);
+    struct target *target = found != NULL ? found : add(set, id, status_filter, now_ns);
+    if (target != NULL && origin == TARGET_EXPLICIT) {
         target->origin = TARGET_EXPLICIT;
         target->status_filter = status_filter;
     }
@@ -121,8 +125,8 @@ static void leave_unchosen(struct target_set *set)
     }
 }
 
-void target_set_choose(struct target_set *set, const uint64_t *ids, uint32_t cnt,
-                       int status_filter, uint64_t now_ns)
+void target_set_choose(struct target_set *set, const uint64_t *ids, uint32_t cnt, int status_filter,
+                       uint64_t now_ns)
 {
     for (uint32_t i = 0; i < set->cnt; i++) {
         set->targets[i].chosen = false;

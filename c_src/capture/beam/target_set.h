@@ -50,8 +50,8 @@ void target_set_leave(struct target_set *set, uint64_t id);
 
 // What the selector found replaces the automatic targets: those found again keep
 // their history, the others leave.
-void target_set_choose(struct target_set *set, const uint64_t *ids, uint32_t cnt,
-                       int status_filter, uint64_t now_ns);
+void target_set_choose(struct target_set *set, const uint64_t *ids, uint32_t cnt, int status_filter,
+                       uint64_t now_ns);
 
 // An explicit target that is given up stays if it is chosen as well.
 void target_set_release(struct target_set *set, uint64_t id);

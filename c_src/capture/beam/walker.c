@@ -52,7 +52,8 @@ static uint32_t share_of_tick(struct walker *walker)
     }
     uint64_t interval_ns = walker_effective_process_interval_ns(&walker->options, cnt);
     walker->credit_ppm += cnt * walker->options.sample_interval_ns / interval_ns * PPM;
-    walker->credit_ppm += cnt * walker->options.sample_interval_ns % interval_ns * PPM / interval_ns;
+    walker->credit_ppm +=
+        cnt * walker->options.sample_interval_ns % interval_ns * PPM / interval_ns;
     uint64_t due = max_u64(walker->credit_ppm / PPM, 1);
     walker->credit_ppm -= due * PPM < walker->credit_ppm ? due * PPM : walker->credit_ppm;
     return (uint32_t)(due < cnt ? due : cnt);
@@ -88,8 +89,8 @@ static void fill_metrics(struct process_sample *sample, struct target *target,
 {
     bool sizes_known = snapshot->end != SNAPSHOT_STATUS_ONLY;
     for (int i = 0; i < BEAM_METRIC_CNT; i++) {
-        bool known = sizes_known || i == BEAM_METRIC_REDUCTIONS ||
-                     i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
+        bool known =
+            sizes_known || i == BEAM_METRIC_REDUCTIONS || i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
         int64_t value = known ? snapshot->values[i] : target->values[i];
         sample->metrics[i].value = value;
         sample->metrics[i].delta = target->has_values ? value - target->values[i] : 0;
@@ -156,9 +157,8 @@ static void fill_stack(struct walker *walker, struct process_sample *sample,
     uint32_t root_frames = max_frames / 4;
     uint32_t leaf = append_frames(sample, stack, snapshot->leaf_cnt, max_frames - root_frames);
     sample->gap_at = sample->frame_cnt;
-    sample->gap_words = max_u64(snapshot->omitted_words, total > leaf + root_frames
-                                                             ? total - leaf - root_frames
-                                                             : 1);
+    sample->gap_words = max_u64(snapshot->omitted_words,
+                                total > leaf + root_frames ? total - leaf - root_frames : 1);
     const uint64_t *root = snapshot->root_cnt > 0 ? stack + snapshot->leaf_cnt : stack;
     uint32_t root_cnt = snapshot->root_cnt > 0 ? snapshot->root_cnt : snapshot->leaf_cnt;
     append_root(sample, root, root_cnt, root_frames);
@@ -186,8 +186,8 @@ static void fill_frames(struct walker *walker, struct process_sample *sample,
 static void emit(struct walker *walker, struct target *target,
                  const struct process_snapshot *snapshot, uint64_t now_ns)
 {
-    uint32_t max_len = (uint32_t)(sizeof(struct process_sample) +
-                                  walker->options.max_frames * sizeof(uint64_t));
+    uint32_t max_len =
+        (uint32_t)(sizeof(struct process_sample) + walker->options.max_frames * sizeof(uint64_t));
     struct process_sample *sample = spsc_ring_reserve(&walker->ring, max_len);
     if (sample == NULL) {
         loss_add(&walker->losses, LOSS_RING_FULL, 1);
@@ -205,8 +205,8 @@ static void emit(struct walker *walker, struct target *target,
     fill_metrics(sample, target, snapshot);
     fill_frames(walker, sample, snapshot);
     target->last_ns = now_ns;
-    spsc_ring_commit(&walker->ring, (uint32_t)(sizeof *sample +
-                                               sample->frame_cnt * sizeof(uint64_t)));
+    spsc_ring_commit(&walker->ring,
+                     (uint32_t)(sizeof *sample + sample->frame_cnt * sizeof(uint64_t)));
 }
 
 static bool is_lost(struct walker *walker, enum snapshot_end end)
@@ -330,7 +330,8 @@ static void select_targets(struct walker *walker)
     // The first pass only knows totals since each process was born: it is the
     // baseline of a second one soon after.
     bool first = walker->selector.pass_cnt == 1;
-    walker->next_select_ns = now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
+    walker->next_select_ns =
+        now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
     if (!first) {
         target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
                           walker->options.auto_status_filter, now_ns);

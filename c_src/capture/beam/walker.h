@@ -43,9 +43,9 @@ struct walker_gauges {
     _Atomic uint64_t select_pass_ns; // reading time of the last selection pass
     _Atomic uint64_t select_pass_cnt;
     _Atomic uint64_t refused_target_cnt;
-    _Atomic uint64_t cpu_ns;       // of the walker's thread
-    _Atomic uint64_t max_late_ns;  // latest wake-up
-    _Atomic uint32_t reader_kind;  // in use now
+    _Atomic uint64_t cpu_ns;        // of the walker's thread
+    _Atomic uint64_t max_late_ns;   // latest wake-up
+    _Atomic uint32_t reader_kind;   // in use now
     _Atomic uint32_t reading_stops; // times a foreign fault handler stopped the reading
 };
 

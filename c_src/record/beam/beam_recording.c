@@ -116,8 +116,8 @@ static void add_address(struct stack_builder *builder, uint32_t i)
         }
         return;
     }
-    bool repeats = recording->options.flatten_recursive &&
-                   location.function_start == builder->last_function;
+    bool repeats =
+        recording->options.flatten_recursive && location.function_start == builder->last_function;
     if (location.is_stub || repeats) {
         return;
     }
@@ -231,8 +231,7 @@ static void copy_gauges(struct beam_recording *recording, struct beam_recording_
     status->select_pass_cnt = gauge(&gauges->select_pass_cnt);
     status->refused_target_cnt = gauge(&gauges->refused_target_cnt);
     status->max_late_ns = gauge(&gauges->max_late_ns);
-    status->reading_stops =
-        atomic_load_explicit(&gauges->reading_stops, memory_order_relaxed);
+    status->reading_stops = atomic_load_explicit(&gauges->reading_stops, memory_order_relaxed);
     struct memory_reader in_use = {
         .kind = (enum reader_kind)atomic_load_explicit(&gauges->reader_kind, memory_order_relaxed)};
     status->reader = memory_reader_name(&in_use);
@@ -252,8 +251,7 @@ static void note_files(struct beam_recording *recording)
     }
     status->finished_file_cnt = files->finished_cnt;
     if (status->kept_file_cnt == BEAM_RECORDING_KEPT_FILES) {
-        memmove(status->files[0], status->files[1],
-                sizeof status->files - sizeof status->files[0]);
+        memmove(status->files[0], status->files[1], sizeof status->files - sizeof status->files[0]);
         status->kept_file_cnt--;
     }
     (void)snprintf(status->files[status->kept_file_cnt++], FILE_SERIES_NAME_BYTES, "%s",
@@ -433,12 +431,9 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
     return true;
 }
 
-struct beam_recording *beam_recording_start(const struct otp_layout *layout,
-                                            const struct vm_memory *memory,
-                                            const struct session *session,
-                                            const struct term_texts *texts,
-                                            const struct beam_recording_options *options,
-                                            struct error *err)
+struct beam_recording *beam_recording_start(
+    const struct otp_layout *layout, const struct vm_memory *memory, const struct session *session,
+    const struct term_texts *texts, const struct beam_recording_options *options, struct error *err)
 {
     struct beam_recording *recording = allocate(layout, session, texts, options);
     if (recording == NULL) {

@@ -32,7 +32,7 @@ struct beam_recording_status {
     bool failing;
     struct error last_error; // code ERROR_NONE if there was none
     char directory[FILE_SERIES_PATH_BYTES];
-    char current_file[FILE_SERIES_NAME_BYTES]; // "" when none is open
+    char current_file[FILE_SERIES_NAME_BYTES];                     // "" when none is open
     char files[BEAM_RECORDING_KEPT_FILES][FILE_SERIES_NAME_BYTES]; // last finished ones
     uint32_t kept_file_cnt;
     uint32_t finished_file_cnt;

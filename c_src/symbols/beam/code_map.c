@@ -28,9 +28,9 @@ struct module {
     struct code_key key;
     uint64_t base;
     uint64_t end;
-    uint32_t added;   // generation it was first seen in
-    uint32_t retired; // generation it was gone in, or STILL_LOADED
-    bool listed;      // met in the running refresh
+    uint32_t added;             // generation it was first seen in
+    uint32_t retired;           // generation it was gone in, or STILL_LOADED
+    bool listed;                // met in the running refresh
     struct function *functions; // by start
     uint32_t function_cnt;
     struct line *lines;
@@ -243,8 +243,7 @@ void code_map_begin(struct code_map *map, uint32_t generation)
 
 static bool same_key(const struct code_key *a, const struct code_key *b)
 {
-    return a->entry == b->entry && a->symfile == b->symfile &&
-           a->symfile_bytes == b->symfile_bytes;
+    return a->entry == b->entry && a->symfile == b->symfile && a->symfile_bytes == b->symfile_bytes;
 }
 
 bool code_map_has(struct code_map *map, const struct code_key *key)
