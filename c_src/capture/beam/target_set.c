@@ -52,7 +52,7 @@ struct target *target_set_find(struct target_set *set, uint64_t id)
 
 static struct target *add(struct target_set *set, uint64_t id, int status_filter, uint64_t now_ns)
 {
-    if (set->cnt == set->max_cnt) {
+    if (set->cnt == set->max_cnt || set->targets == NULL) {
         set->refused_cnt++;
         return NULL;
     }
