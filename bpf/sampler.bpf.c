@@ -143,8 +143,7 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
     }
     if (in_kernel) {
         const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-        walk_user_stack(work, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs),
-                        IS_32BIT(regs));
+        walk_user_stack(work, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs), IS_32BIT(regs));
     } else {
         walk_user_stack(work, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),
                         PT_REGS_FP(&ctx->regs), IS_32BIT(&ctx->regs));

@@ -67,8 +67,8 @@ struct sampler_record {
 enum { SAMPLER_RECORD_HEADER_BYTES = 104 };
 
 /*
- * Of one CPU since the start; an array by CPU number, mapped by user space. Every tick is counted once:
- * ticks = idle + excluded + samples + ring_full.
+ * Of one CPU since the start; an array by CPU number, mapped by user space. Every tick is counted
+ * once: ticks = idle + excluded + samples + ring_full.
  */
 struct sampler_counters {
     __u64 last_tick_ns; /* user space sets it when the CPU's timer starts */

@@ -11,8 +11,8 @@
 
 // A zeroed struct is no command.
 struct child_command {
-    uint32_t pid; // 0 = none
-    int gate_fd;  // closed: the child goes
+    uint32_t pid;  // 0 = none
+    int gate_fd;   // closed: the child goes
     int result_fd; // the child's errno, when it cannot run the command
     bool has_ended;
     int status; // as waitpid() gives it, once it has ended

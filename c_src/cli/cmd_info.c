@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.h"
-#include "cli/profile_file.h"
 #include "cli/profile_facts.h"
+#include "cli/profile_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>

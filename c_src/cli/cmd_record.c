@@ -50,8 +50,7 @@ static void raise_file_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur =
-            limit.rlim_max < NICE_TO_HAVE_FILES ? limit.rlim_max : NICE_TO_HAVE_FILES;
+        limit.rlim_cur = limit.rlim_max < NICE_TO_HAVE_FILES ? limit.rlim_max : NICE_TO_HAVE_FILES;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }

@@ -66,8 +66,7 @@ static void print_row(const struct top_run *run, enum top_key key, const struct 
     char total[NUMBER_TEXT_BYTES];
     (void)printf("%16s %5.1f %%", weight_text(run, row->self, self), share(run, row->self));
     if (key == TOP_KEY_FUNCTION) {
-        (void)printf(" %16s %5.1f %%", weight_text(run, row->total, total),
-                     share(run, row->total));
+        (void)printf(" %16s %5.1f %%", weight_text(run, row->total, total), share(run, row->total));
     }
     (void)fputs("  ", stdout);
     profile_file_print_text(row->key);
@@ -116,15 +115,13 @@ static void print_head(const struct top_run *run)
 {
     char text[NUMBER_TEXT_BYTES];
     const struct profile_totals *totals = &run->totals;
-    (void)printf("%s samples over %.3f s, ",
-                 number_text_grouped((int64_t)totals->event_cnt, text),
+    (void)printf("%s samples over %.3f s, ", number_text_grouped((int64_t)totals->event_cnt, text),
                  (double)(totals->last_ns - totals->first_ns) / 1e9);
     (void)printf("%s of ", weight_text(run, totals->weight, text));
     print_what(run);
     (void)putchar('\n');
     if (run->malformed_cnt > 0) {
-        (void)printf("%" PRIu64 " lines could not be read and were left out\n",
-                     run->malformed_cnt);
+        (void)printf("%" PRIu64 " lines could not be read and were left out\n", run->malformed_cnt);
     }
     if (run->dropped_cnt > 0) {
         (void)printf("%" PRIu64 " frames or metrics beyond the limits were left out\n",

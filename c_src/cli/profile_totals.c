@@ -74,9 +74,8 @@ static bool metric_weight(const struct profile_totals *totals,
     struct text wanted = text_of(totals->options->metric);
     for (uint32_t i = 0; i < event->metric_cnt; i++) {
         if (text_equal(event->metrics[i].name, wanted)) {
-            *weight = totals->options->weight == TOP_WEIGHT_METRIC_DELTA
-                          ? event->metrics[i].delta
-                          : event->metrics[i].value;
+            *weight = totals->options->weight == TOP_WEIGHT_METRIC_DELTA ? event->metrics[i].delta
+                                                                         : event->metrics[i].value;
             return true;
         }
     }
@@ -164,12 +163,11 @@ static void label_process(struct profile_table *table, struct profile_row *row,
         if (!is_category_frame(&event->frames[i - 1])) {
             break;
         }
-        bool is_registered = name.len > REGISTERED.len &&
-                             memcmp(name.bytes, REGISTERED.bytes, REGISTERED.len) == 0;
+        bool is_registered =
+            name.len > REGISTERED.len && memcmp(name.bytes, REGISTERED.bytes, REGISTERED.len) == 0;
         uint32_t skipped = is_registered ? REGISTERED.len : 1;
         struct text inner = {name.bytes + skipped, name.len - skipped - 1};
-        profile_table_label(table, row, inner,
-                            is_registered ? RANK_REGISTERED : RANK_INITIAL_CALL);
+        profile_table_label(table, row, inner, is_registered ? RANK_REGISTERED : RANK_INITIAL_CALL);
     }
 }
 

@@ -13,11 +13,11 @@
 struct profile_totals {
     const struct top_options *options; // borrowed
     struct profile_table *tables[TOP_KEY_CNT];
-    uint64_t event_cnt;      // those taken
+    uint64_t event_cnt; // those taken
     uint64_t with_period_cnt;
-    uint64_t no_metric_cnt;  // events without the wanted metric
-    int64_t weight;          // the sum
-    uint64_t magnitude;      // the sum of absolute weights
+    uint64_t no_metric_cnt; // events without the wanted metric
+    int64_t weight;         // the sum
+    uint64_t magnitude;     // the sum of absolute weights
     uint64_t first_ns;
     uint64_t last_ns;
     char event_name[64]; // of the first event

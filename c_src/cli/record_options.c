@@ -120,7 +120,13 @@ static bool set_default_output(struct record_options *options, struct error *err
 
 // --- options ------------------------------------------------------------------
 
-enum { OPTION_ROTATE_SECONDS = 256, OPTION_ROTATE_BYTES, OPTION_MAX_FILES, OPTION_BUFFER, OPTION_SELF };
+enum {
+    OPTION_ROTATE_SECONDS = 256,
+    OPTION_ROTATE_BYTES,
+    OPTION_MAX_FILES,
+    OPTION_BUFFER,
+    OPTION_SELF
+};
 
 static const struct option LONG_OPTIONS[] = {
     {"all", no_argument, NULL, 'a'},
@@ -275,8 +281,8 @@ static bool take_option(struct record_options *options, struct given *given, int
     }
 }
 
-static bool take_options(struct record_options *options, struct given *given, int argc,
-                         char **argv, struct error *err)
+static bool take_options(struct record_options *options, struct given *given, int argc, char **argv,
+                         struct error *err)
 {
     int option = 0;
     optind = 1;
@@ -310,8 +316,7 @@ static bool combine(struct record_options *options, const struct given *given, s
     if (given->all || (options->pid_cnt == 0 && options->command == NULL)) {
         options->scope = SYSTEM_SCOPE_HOST;
     } else {
-        options->scope =
-            options->command != NULL ? SYSTEM_SCOPE_TREES : SYSTEM_SCOPE_PROCESSES;
+        options->scope = options->command != NULL ? SYSTEM_SCOPE_TREES : SYSTEM_SCOPE_PROCESSES;
     }
     return given->output == NULL ? set_default_output(options, err)
                                  : set_output(options, given->output, err);
@@ -331,8 +336,7 @@ static void describe(struct record_options *options, int argc, char **argv)
     }
 }
 
-bool record_options_parse(struct record_options *options, int argc, char **argv,
-                          struct error *err)
+bool record_options_parse(struct record_options *options, int argc, char **argv, struct error *err)
 {
     struct given given = {0};
     *options = (struct record_options){
@@ -376,9 +380,9 @@ static bool check_pid(uint32_t pid, struct error *err)
     while (fgets(line, sizeof line, file) != NULL && sscanf(line, "Tgid: %u", &process) != 1) {
     }
     (void)fclose(file);
-    return process == pid || error_set(err, ERROR_BAD_ARGUMENT,
-                                       "-p %u: that is a thread of process %u, give its process",
-                                       pid, process);
+    return process == pid ||
+           error_set(err, ERROR_BAD_ARGUMENT,
+                     "-p %u: that is a thread of process %u, give its process", pid, process);
 }
 
 bool record_options_check(const struct record_options *options, struct error *err)

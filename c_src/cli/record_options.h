@@ -36,14 +36,13 @@ struct record_options {
     uint32_t ring_bytes;
     bool includes_self;
     enum record_talk talk;
-    char **command;  // NULL-terminated, borrowed from argv; NULL = none
-    char text[480];  // the options, for the file's header
+    char **command; // NULL-terminated, borrowed from argv; NULL = none
+    char text[480]; // the options, for the file's header
 };
 
 // False, with a message for a person, when the command line is wrong. Reads
 // nothing but the clock (for the default file name).
-bool record_options_parse(struct record_options *options, int argc, char **argv,
-                          struct error *err);
+bool record_options_parse(struct record_options *options, int argc, char **argv, struct error *err);
 
 // What the host says to them: the rate it allows, the processes it has.
 bool record_options_check(const struct record_options *options, struct error *err);

@@ -45,9 +45,8 @@ void record_progress_show(struct record_progress *progress,
     double per_s = (double)(stats->sample_cnt - progress->shown_samples) /
                    seconds(stats->elapsed_ns - progress->shown_ns);
     (void)fprintf(stderr, "\r\033[K%.0f s  %s samples  %.0f/s  %s lost  %s written",
-                  seconds(stats->elapsed_ns),
-                  number_text_grouped((int64_t)stats->sample_cnt, cnt), per_s,
-                  number_text_grouped((int64_t)lost(&stats->losses), gone),
+                  seconds(stats->elapsed_ns), number_text_grouped((int64_t)stats->sample_cnt, cnt),
+                  per_s, number_text_grouped((int64_t)lost(&stats->losses), gone),
                   number_text_bytes(stats->written_bytes, bytes));
     (void)fflush(stderr);
     progress->shown_ns = stats->elapsed_ns;

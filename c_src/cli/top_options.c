@@ -43,9 +43,12 @@ static const char *const KEY_NAMES[] = {
 enum { OPTION_DELTA = 256 };
 
 static const struct option LONG_OPTIONS[] = {
-    {"metric", required_argument, NULL, 'm'},   {"delta", no_argument, NULL, OPTION_DELTA},
-    {"by", required_argument, NULL, 'b'},       {"category", required_argument, NULL, 'c'},
-    {"rows", required_argument, NULL, 'n'},     {"help", no_argument, NULL, 'h'},
+    {"metric", required_argument, NULL, 'm'},
+    {"delta", no_argument, NULL, OPTION_DELTA},
+    {"by", required_argument, NULL, 'b'},
+    {"category", required_argument, NULL, 'c'},
+    {"rows", required_argument, NULL, 'n'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -87,8 +90,8 @@ static bool take_option(struct top_options *options, int option, char **argv, bo
     static const char PREFIX[] = "metric_";
     switch (option) {
     case 'm':
-        options->metric = strncmp(optarg, PREFIX, strlen(PREFIX)) == 0 ? optarg + strlen(PREFIX)
-                                                                       : optarg;
+        options->metric =
+            strncmp(optarg, PREFIX, strlen(PREFIX)) == 0 ? optarg + strlen(PREFIX) : optarg;
         return true;
     case OPTION_DELTA:
         *delta = true;
@@ -104,8 +107,8 @@ static bool take_option(struct top_options *options, int option, char **argv, bo
         options->action = TOP_ACTION_HELP;
         return true;
     default:
-        return error_set(err, ERROR_BAD_ARGUMENT,
-                         "unknown option, or one without its value: %s", argv[optind - 1]);
+        return error_set(err, ERROR_BAD_ARGUMENT, "unknown option, or one without its value: %s",
+                         argv[optind - 1]);
     }
 }
 

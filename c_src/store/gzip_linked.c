@@ -74,8 +74,7 @@ bool gzip_stream_write(struct gzip_stream *stream, const void *bytes, size_t len
     return true;
 }
 
-bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out,
-                            struct error *err)
+bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out, struct error *err)
 {
     if (!stream->member_open) {
         return true;

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 enum {
-    PERF_SCRIPT_MAX_FRAMES = 2048,  // per event; further ones are counted
-    PERF_SCRIPT_MAX_METRICS = 64,   // the same
+    PERF_SCRIPT_MAX_FRAMES = 2048, // per event; further ones are counted
+    PERF_SCRIPT_MAX_METRICS = 64,  // the same
     PERF_SCRIPT_MAX_EVENT_BYTES = 4 << 20,
 };
 

@@ -84,16 +84,14 @@ void process_maps_add_line(struct process_maps *maps, const char *line)
     struct process_mapping mapping = {0};
     char rights[5] = "";
     int path_at = -1;
-    int fields = sscanf(line,
-                        "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32
-                        " %" SCNu64 " %n",
-                        &mapping.start, &mapping.end, rights, &mapping.offset, &mapping.dev_major,
-                        &mapping.dev_minor, &mapping.inode, &path_at);
+    int fields = sscanf(
+        line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 " %n",
+        &mapping.start, &mapping.end, rights, &mapping.offset, &mapping.dev_major,
+        &mapping.dev_minor, &mapping.inode, &path_at);
     if (fields != 7 || strchr(rights, 'x') == NULL || mapping.start >= mapping.end) {
         return;
     }
-    bool in_order =
-        maps->cnt == 0 || mapping.start >= maps->mappings[maps->cnt - 1].end;
+    bool in_order = maps->cnt == 0 || mapping.start >= maps->mappings[maps->cnt - 1].end;
     const char *path_bytes = path_at < 0 ? "" : line + path_at;
     struct text path = {path_bytes, (uint32_t)strcspn(path_bytes, "\n")};
     path = without_deleted(path);

@@ -100,8 +100,7 @@ static int on_record(void *context, void *data, size_t size)
     struct system_sampler *sampler = context;
     const struct sampler_record *record = data;
     if (size < SAMPLER_RECORD_HEADER_BYTES ||
-        size < SAMPLER_RECORD_HEADER_BYTES +
-                   8 * ((size_t)record->kernel_cnt + record->user_cnt) ||
+        size < SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)record->kernel_cnt + record->user_cnt) ||
         (uint32_t)record->kernel_cnt + record->user_cnt > SAMPLER_MAX_FRAMES) {
         return 0; // our own BPF program never sends such a record
     }
@@ -255,8 +254,8 @@ void system_sampler_destroy(struct system_sampler *sampler)
 bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct error *err)
 {
     uint32_t one = 1;
-    int result = bpf_map__update_elem(sampler->bpf->maps.traced, &pid, sizeof pid, &one,
-                                      sizeof one, BPF_ANY);
+    int result = bpf_map__update_elem(sampler->bpf->maps.traced, &pid, sizeof pid, &one, sizeof one,
+                                      BPF_ANY);
     return result == 0 || error_os(err, -result, "trace process %u", pid);
 }
 

@@ -258,8 +258,7 @@ static void add_kernel_frames(const struct naming *naming, const struct system_s
     for (uint32_t i = 0; i < sample->kernel_cnt; i++) {
         struct frame *frame = &stack->frames[stack->frame_cnt++];
         *frame = (struct frame){.address = sample->frames[i]};
-        bool named =
-            name_kernel_frame(naming->names, inside_call(frame->address, i), frame);
+        bool named = name_kernel_frame(naming->names, inside_call(frame->address, i), frame);
         stack->unnamed_cnt += named ? 0 : 1;
     }
 }
@@ -270,8 +269,7 @@ static void add_user_frames(const struct naming *naming, const struct system_sam
     const uint64_t *frames = user_frames(sample);
     for (uint32_t i = 0; i < sample->user_cnt; i++) {
         if (sample->user_omitted > 0 && i == sample->user_omitted_at) {
-            stack->frames[stack->frame_cnt++] =
-                omitted_frame(naming->names, sample->user_omitted);
+            stack->frames[stack->frame_cnt++] = omitted_frame(naming->names, sample->user_omitted);
         }
         struct frame *frame = &stack->frames[stack->frame_cnt++];
         *frame = (struct frame){.address = frames[i]};

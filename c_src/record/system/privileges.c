@@ -15,8 +15,13 @@ static const struct {
     unsigned bit;
     const char *name;
 } CAPABILITIES[] = {
-    {39, "cap_bpf"},    {38, "cap_perfmon"}, {21, "cap_sys_admin"},       {19, "cap_sys_ptrace"},
-    {34, "cap_syslog"}, {2, "cap_dac_read_search"}, {40, "cap_checkpoint_restore"},
+    {39, "cap_bpf"},
+    {38, "cap_perfmon"},
+    {21, "cap_sys_admin"},
+    {19, "cap_sys_ptrace"},
+    {34, "cap_syslog"},
+    {2, "cap_dac_read_search"},
+    {40, "cap_checkpoint_restore"},
 };
 
 static uint64_t effective_capabilities(void)

@@ -12,7 +12,7 @@
 
 enum sample_queue_result {
     SAMPLE_QUEUED,
-    SAMPLE_LATE,     // a newer one is already out
+    SAMPLE_LATE,    // a newer one is already out
     SAMPLE_REFUSED, // the queue is full or memory is short
 };
 

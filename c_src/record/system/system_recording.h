@@ -63,7 +63,6 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
 struct system_recording_stats system_recording_stats(const struct system_recording *recording);
 
 // The open or the last finished file.
-void system_recording_path(const struct system_recording *recording, char *path,
-                           size_t path_bytes);
+void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes);
 
 #endif

@@ -133,6 +133,5 @@ bool elf_debug_file_open(struct elf_file *debug, const struct elf_file *stripped
                          const struct elf_debug_opener *opener)
 {
     struct elf_build_id id = elf_file_build_id(stripped);
-    return open_by_build_id(debug, &id, opener) ||
-           open_by_link(debug, stripped, &id, path, opener);
+    return open_by_build_id(debug, &id, opener) || open_by_link(debug, stripped, &id, path, opener);
 }

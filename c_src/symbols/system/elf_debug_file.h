@@ -9,7 +9,7 @@
 #include "symbols/system/elf_symbols.h"
 
 // `debug` is then the caller's to close.
-bool elf_debug_file_open(struct elf_file *debug, const struct elf_file *stripped,
-                         struct text path, const struct elf_debug_opener *opener);
+bool elf_debug_file_open(struct elf_file *debug, const struct elf_file *stripped, struct text path,
+                         const struct elf_debug_opener *opener);
 
 #endif

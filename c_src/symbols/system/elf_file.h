@@ -41,8 +41,7 @@ struct elf_build_id {
 // The descriptor becomes the file's own, also on failure.
 bool elf_file_open(struct elf_file *file, int fd_take, struct error *err);
 // `memory` stays the caller's and must outlive the file.
-bool elf_file_open_memory(struct elf_file *file, const void *memory, size_t len,
-                          struct error *err);
+bool elf_file_open_memory(struct elf_file *file, const void *memory, size_t len, struct error *err);
 // Harmless twice and on a zeroed struct.
 void elf_file_close(struct elf_file *file);
 

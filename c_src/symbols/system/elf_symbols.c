@@ -58,9 +58,8 @@ static uint64_t longest_size(const struct loader *loader, const Elf64_Sym *symbo
     }
     const Elf64_Shdr *section = &loader->file->sections[symbol->st_shndx];
     uint64_t into = symbol->st_value - section->sh_addr;
-    return symbol->st_value >= section->sh_addr && into < section->sh_size
-               ? section->sh_size - into
-               : 0;
+    return symbol->st_value >= section->sh_addr && into < section->sh_size ? section->sh_size - into
+                                                                           : 0;
 }
 
 static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
@@ -79,8 +78,8 @@ static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
         extent = SYMBOL_UP_TO_THE_NEXT;
     }
     if (size > 0) {
-        (void)symbol_table_add(loader->table, symbol->st_value, size, extent,
-                               rank_of(symbol, name), text_of(name));
+        (void)symbol_table_add(loader->table, symbol->st_value, size, extent, rank_of(symbol, name),
+                               text_of(name));
     }
 }
 

@@ -57,8 +57,8 @@ static bool make_room(struct symbol_table *table, uint32_t name_bytes)
     if (used + wanted > table->max_bytes || table->name_bytes + name_bytes > MAX_NAME_BYTES) {
         return false;
     }
-    uint32_t symbols = table->cnt < table->capacity ? table->capacity
-                                                    : (table->cnt < 64 ? 64 : table->cnt * 2);
+    uint32_t symbols =
+        table->cnt < table->capacity ? table->capacity : (table->cnt < 64 ? 64 : table->cnt * 2);
     uint32_t names = table->name_capacity;
     if (table->name_bytes + name_bytes > names) {
         names = (table->name_bytes < 4096 ? 4096 : table->name_bytes * 2) + name_bytes;
