@@ -327,15 +327,13 @@ static void select_targets(struct walker *walker)
         return;
     }
     walker->selecting = false;
-    // The first pass only knows totals since each process was born: it is the
-    // baseline of a second one soon after.
+    // The first pass only knows totals since each process was born: good enough to
+    // begin with, and the baseline of a second one soon after.
     bool first = walker->selector.pass_cnt == 1;
     walker->next_select_ns =
         now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
-    if (!first) {
-        target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
-                          walker->options.auto_status_filter, now_ns);
-    }
+    target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
+                      walker->options.auto_status_filter, now_ns);
 }
 
 static void follow_code(struct walker *walker)
