@@ -234,7 +234,7 @@ SHELL_SCRIPTS = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* de
 	test/*/*) 2>/dev/null))
 TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(CLI_SOURCES)))
 
-.PHONY: check check-lint check-tidy check-tools check-beam check-beam-static check-system \
+.PHONY: check check-lint check-tidy check-tools check-beam check-beam-asan check-beam-static check-system \
 	check-trees check-trees-ready tidy fmt
 
 check: ## Install what tests need, build, run every check
@@ -265,6 +265,9 @@ check-beam: nif beam ## EUnit and common test on the Erlang that is here
 
 check-beam-static: nif beam ## xref, dialyzer, edoc
 	@tools/check-beam static
+
+check-beam-asan: ## The same with the NIF under AddressSanitizer and UBSan
+	@tools/check-beam asan
 
 check-system: cli ## BPF through this kernel's verifier, and the tests of the command
 	@BPFTOOL='$(BPFTOOL)' tools/check-system $(BPF_OBJECT) $(sort $(wildcard test/system/*_test.sh))
