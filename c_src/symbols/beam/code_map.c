@@ -9,6 +9,7 @@
 
 enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22 };
 #define STILL_LOADED UINT32_MAX
+#define NOT_LISTED UINT32_MAX
 
 struct function {
     uint32_t start; // offsets from the module's base
@@ -30,7 +31,7 @@ struct module {
     uint64_t end;
     uint32_t added;             // generation it was first seen in
     uint32_t retired;           // generation it was gone in, or STILL_LOADED
-    bool listed;                // met in the running refresh
+    uint32_t position;          // in the running refresh, newest first; NOT_LISTED
     struct function *functions; // by start
     uint32_t function_cnt;
     struct line *lines;
@@ -43,8 +44,22 @@ struct module_list {
     uint32_t capacity;
 };
 
+// An entry of the VM's list that was met before. `module` is NULL for code that
+// was already replaced when it was first met: OTP 25 keeps it listed for ever.
+struct known_entry {
+    struct code_key key;
+    struct module *module;
+    bool used;
+};
+
 struct code_map {
     struct string_table *strings;
+    struct known_entry *known; // open addressing over key.entry, made anew by each refresh
+    uint32_t known_size;       // a power of two, or 0
+    struct code_key *stale;    // replaced before they were met, in the running refresh
+    uint32_t stale_cnt;
+    uint32_t stale_capacity;
+    uint32_t next_position;
     struct module_list live;    // by base, not overlapping
     struct module_list fresh;   // added in the running refresh, newest first
     struct module_list retired; // oldest first
@@ -131,6 +146,8 @@ void code_map_destroy(struct code_map *map)
     list_deinit(map, &map->live);
     list_deinit(map, &map->fresh);
     list_deinit(map, &map->retired);
+    free(map->known);
+    free(map->stale);
     string_table_destroy(map->strings);
     free(map);
 }
@@ -214,7 +231,7 @@ static struct module *read_module(struct code_map *map, const struct code_key *k
         .end = symfile.base + symfile.code_bytes,
         .added = map->generation,
         .retired = STILL_LOADED,
-        .listed = true,
+        .position = map->next_position++,
         .functions = calloc(counts.functions + 1, sizeof *module->functions),
         .function_cnt = counts.functions,
         .lines = calloc(counts.lines + 1, sizeof *module->lines),
@@ -230,31 +247,97 @@ static struct module *read_module(struct code_map *map, const struct code_key *k
     return module;
 }
 
-// ---- refresh --------------------------------------------------------------------
-
-void code_map_begin(struct code_map *map, uint32_t generation)
-{
-    map->generation = generation;
-    for (uint32_t i = 0; i < map->live.cnt; i++) {
-        map->live.modules[i]->listed = false;
-    }
-    list_deinit(map, &map->fresh);
-}
+// ---- what was met before --------------------------------------------------------
 
 static bool same_key(const struct code_key *a, const struct code_key *b)
 {
     return a->entry == b->entry && a->symfile == b->symfile && a->symfile_bytes == b->symfile_bytes;
 }
 
+static struct known_entry *find_known(const struct code_map *map, const struct code_key *key)
+{
+    uint32_t mask = map->known_size - 1;
+    uint32_t at = (uint32_t)((key->entry * 0x9E3779B97F4A7C15ULL) >> 32) & mask;
+    while (map->known[at].used && !same_key(&map->known[at].key, key)) {
+        at = (at + 1) & mask;
+    }
+    return &map->known[at];
+}
+
+static void remember(struct code_map *map, const struct code_key *key, struct module *module)
+{
+    struct known_entry *entry = find_known(map, key);
+    if (!entry->used || module != NULL) {
+        *entry = (struct known_entry){.key = *key, .module = module, .used = true};
+    }
+}
+
+// Without memory for it nothing is known, and the next refresh reads everything
+// again.
+static void index_known(struct code_map *map)
+{
+    uint32_t cnt = map->live.cnt + map->retired.cnt + map->stale_cnt;
+    uint32_t size = 256;
+    while (size < 2 * cnt) {
+        size *= 2;
+    }
+    free(map->known);
+    map->known = calloc(size, sizeof *map->known);
+    map->known_size = map->known == NULL ? 0 : size;
+    if (map->known == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < map->stale_cnt; i++) {
+        remember(map, &map->stale[i], NULL);
+    }
+    for (uint32_t i = 0; i < map->retired.cnt; i++) {
+        remember(map, &map->retired.modules[i]->key, map->retired.modules[i]);
+    }
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        remember(map, &map->live.modules[i]->key, map->live.modules[i]);
+    }
+}
+
+static void note_stale(struct code_map *map, const struct code_key *key)
+{
+    if (map->stale_cnt == map->stale_capacity) {
+        uint32_t capacity = map->stale_capacity == 0 ? 64 : map->stale_capacity * 2;
+        struct code_key *stale = realloc(map->stale, capacity * sizeof *stale);
+        if (stale == NULL) {
+            return; // it is read once more next time
+        }
+        map->stale = stale;
+        map->stale_capacity = capacity;
+    }
+    map->stale[map->stale_cnt++] = *key;
+}
+
+// ---- refresh --------------------------------------------------------------------
+
+void code_map_begin(struct code_map *map, uint32_t generation)
+{
+    map->generation = generation;
+    map->next_position = 0;
+    map->stale_cnt = 0;
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        map->live.modules[i]->position = NOT_LISTED;
+    }
+    list_deinit(map, &map->fresh);
+}
+
 bool code_map_has(struct code_map *map, const struct code_key *key)
 {
-    for (uint32_t i = 0; i < map->live.cnt; i++) {
-        if (same_key(&map->live.modules[i]->key, key)) {
-            map->live.modules[i]->listed = true;
-            return true;
-        }
+    const struct known_entry *entry = map->known_size == 0 ? NULL : find_known(map, key);
+    if (entry == NULL || !entry->used) {
+        return false;
     }
-    return false;
+    if (entry->module == NULL) {
+        note_stale(map, key);
+    } else if (entry->module->retired == STILL_LOADED) {
+        entry->module->position = map->next_position;
+    }
+    map->next_position++;
+    return true;
 }
 
 bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile)
@@ -301,10 +384,26 @@ static uint32_t live_position(const struct code_map *map, uint64_t address)
     return low;
 }
 
-// OTP 25 never takes purged code off its list: what lies where newer code lies
-// is gone.
+// OTP 25 never takes purged code off its list: of two that lie in one place the
+// newer, listed first, is what is there.
+static bool is_replaced(const struct code_map *map, const struct module *module)
+{
+    uint32_t at = live_position(map, module->base);
+    for (; at < map->live.cnt && map->live.modules[at]->base < module->end; at++) {
+        if (map->live.modules[at]->position < module->position) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void make_live(struct code_map *map, struct module *module)
 {
+    if (is_replaced(map, module)) {
+        note_stale(map, &module->key);
+        module_destroy(map, module);
+        return;
+    }
     map->lowest = module->base < map->lowest ? module->base : map->lowest;
     map->highest = module->end > map->highest ? module->end : map->highest;
     uint32_t at = live_position(map, module->base);
@@ -320,13 +419,14 @@ static void make_live(struct code_map *map, struct module *module)
 void code_map_end(struct code_map *map)
 {
     for (uint32_t i = map->live.cnt; i > 0; i--) {
-        if (!map->live.modules[i - 1]->listed) {
+        if (map->live.modules[i - 1]->position == NOT_LISTED) {
             retire(map, i - 1);
         }
     }
     while (map->fresh.cnt > 0) { // oldest first
         make_live(map, list_remove(&map->fresh, map->fresh.cnt - 1));
     }
+    index_known(map);
 }
 
 // ---- lookup ---------------------------------------------------------------------
