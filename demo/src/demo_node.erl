@@ -13,6 +13,9 @@
 
 -export([main/0]).
 
+%% Looked at more often than by default: the demo is short.
+-define(PROCESS_INTERVAL_MS, 45).
+-define(SELECT_INTERVAL_MS, 1000).
 -define(TOP, 100).
 
 -spec main() -> no_return().
@@ -40,7 +43,9 @@ serve() ->
     end.
 
 order(["start", Directory]) ->
-    case flame_prof:start(#{basename => Directory, auto_select => {top, ?TOP, 1000}}) of
+    case flame_prof:start(#{basename => Directory,
+                            process_interval => ?PROCESS_INTERVAL_MS,
+                            auto_select => {top, ?TOP, ?SELECT_INTERVAL_MS}}) of
         {ok, _Session} ->
             #{tier := Tier} = Info = flame_prof:info(),
             answer("started ~ts ~ts", [Tier, maps:get(reader, Info, Tier)]);

@@ -14,12 +14,15 @@
                  metrics :: #{binary() => {Value :: integer(), Delta :: integer()}},
                  frames :: [binary()]}).
 
-%% Of all processes of one name.
--record(group, {pids = #{} :: #{binary() => true},
-                samples = 0, busy = 0, reductions = 0, mailbox = 0, memory = 0}).
+%% Of a process, or of all processes of one name.
+-record(group, {name = {0, <<>>} :: name(),
+                count = 1, samples = 0, busy = 0, reductions = 0, mailbox = 0, memory = 0}).
+
+%% What a process is called, and how telling that is: not every sample knows all.
+-type name() :: {Rank :: 0..3, binary()}.
 
 -record(totals, {samples = 0, busy = 0,
-                 groups = #{} :: #{binary() => #group{}},
+                 processes = #{} :: #{binary() => #group{}},
                  functions = #{} :: #{binary() => {Self :: non_neg_integer(),
                                                    Total :: non_neg_integer()}}}).
 
@@ -71,23 +74,29 @@ frame(Line) ->
 
 add(none, Totals) ->
     Totals;
-add(#sample{frames = Outermost} = Sample, #totals{groups = Groups} = Totals) ->
-    Name = name(Outermost),
+add(#sample{frames = Outermost, process = Process} = Sample, #totals{processes = Processes} = Totals) ->
     Busy = is_busy(Sample),
-    Group = in_group(Sample, Busy, maps:get(Name, Groups, #group{})),
+    Group = merge(group(Sample, Busy), maps:get(Process, Processes, #group{})),
     Summed = Totals#totals{samples = Totals#totals.samples + 1, busy = Totals#totals.busy + Busy,
-                           groups = Groups#{Name => Group}},
+                           processes = Processes#{Process => Group#group{count = 1}}},
     case Busy of
-        1 -> in_functions([F || <<C, _/binary>> = F <- lists:reverse(Outermost), C =/= ${], Summed);
+        1 -> in_functions([Frame || Frame <- lists:reverse(Outermost), is_code(Frame)], Summed);
         0 -> Summed
     end.
 
+%% Not a category ({...}) and not a remark ([...]).
+is_code(<<First, _/binary>>) -> First =/= ${ andalso First =/= $[;
+is_code(<<>>) -> false.
+
 %% The initial call stands outermost, inside it the registered name if there is one.
-name([_Initial, <<"{registered ", Name/binary>> | _]) -> binary:part(Name, 0, byte_size(Name) - 1);
-name([<<"{registered ", Name/binary>> | _]) -> binary:part(Name, 0, byte_size(Name) - 1);
-name([<<"{", _/binary>> = Initial | _]) -> binary:part(Initial, 1, byte_size(Initial) - 2);
-name([Other | _]) -> Other;
-name([]) -> <<"?">>.
+name([_Initial, <<"{registered ", Name/binary>> | _]) -> {3, without_brace(Name)};
+name([<<"{registered ", Name/binary>> | _]) -> {3, without_brace(Name)};
+name([<<"{proc_lib:", Initial/binary>> | _]) -> {1, <<"proc_lib:", (without_brace(Initial))/binary>>};
+name([<<"{", Initial/binary>> | _]) -> {2, without_brace(Initial)};
+name(_) -> {0, <<"?">>}.
+
+without_brace(Name) ->
+    binary:part(Name, 0, byte_size(Name) - 1).
 
 is_busy(#sample{status = Status}) ->
     case lists:member(Status, [<<"running">>, <<"runnable">>, <<"garbage_collecting">>]) of
@@ -95,16 +104,27 @@ is_busy(#sample{status = Status}) ->
         false -> 0
     end.
 
-in_group(#sample{process = Process} = Sample, Busy, Group) ->
+group(#sample{frames = Outermost} = Sample, Busy) ->
     {_, Reductions} = value(<<"erlang_reductions">>, Sample),
     {Mailbox, _} = value(<<"erlang_message_queue_len">>, Sample),
     {Memory, _} = value(<<"erlang_memory">>, Sample),
-    Group#group{pids = (Group#group.pids)#{Process => true},
-                samples = Group#group.samples + 1,
-                busy = Group#group.busy + Busy,
-                reductions = Group#group.reductions + Reductions,
-                mailbox = max(Group#group.mailbox, Mailbox),
-                memory = max(Group#group.memory, Memory)}.
+    #group{name = name(Outermost), samples = 1, busy = Busy, reductions = Reductions,
+           mailbox = Mailbox, memory = Memory}.
+
+merge(A, B) ->
+    #group{name = max(A#group.name, B#group.name),
+           count = A#group.count + B#group.count,
+           samples = A#group.samples + B#group.samples,
+           busy = A#group.busy + B#group.busy,
+           reductions = A#group.reductions + B#group.reductions,
+           mailbox = max(A#group.mailbox, B#group.mailbox),
+           memory = max(A#group.memory, B#group.memory)}.
+
+by_name(Processes) ->
+    maps:values(maps:fold(fun(_, #group{name = Name} = Group, Groups) ->
+                                  maps:update_with(Name, fun(Other) -> merge(Group, Other) end,
+                                                   Group, Groups)
+                          end, #{}, Processes)).
 
 value(Name, #sample{metrics = Metrics}) ->
     maps:get(Name, Metrics, {0, 0}).
@@ -127,20 +147,19 @@ function(Frame) ->
 
 %% Printing
 
-print_processes(#totals{samples = Samples, groups = Groups}) ->
+print_processes(#totals{samples = Samples, processes = Processes}) ->
     io:format("~nErlang processes, by reductions (~b samples of wall time)~n~n", [Samples]),
-    io:format("~12ts ~6ts ~6ts ~8ts ~9ts  ~3ts  ~ts~n",
-              ["reductions", "wall %", "busy %", "mailbox", "memory", "N", "process or initial call"]),
-    Rows = lists:reverse(lists:sort([{Group#group.reductions, Name, Group}
-                                     || {Name, Group} <- maps:to_list(Groups)])),
-    _ = [print_group(Name, Group, Samples) || {_, Name, Group} <- lists:sublist(Rows, ?ROWS)],
+    io:format("~12ts ~6ts ~6ts ~8ts ~9ts ~5ts  ~ts~n",
+              ["reductions", "wall %", "busy %", "mailbox", "memory", "count", "process or initial call"]),
+    Rows = lists:reverse(lists:keysort(#group.reductions, by_name(Processes))),
+    _ = [print_group(Group, Samples) || Group <- lists:sublist(Rows, ?ROWS)],
     io:format("~nwall %: share of all samples; busy %: of its samples in which it ran, waited for a~n"
-              "scheduler or collected garbage; mailbox, memory (bytes): the most seen; N: processes~n").
+              "scheduler or collected garbage; mailbox, memory (bytes): the most seen~n").
 
-print_group(Name, #group{samples = Count} = Group, Samples) ->
-    io:format("~12b ~6.1f ~6.1f ~8b ~9b  ~3b  ~ts~n",
-              [Group#group.reductions, percent(Count, Samples), percent(Group#group.busy, Count),
-               Group#group.mailbox, Group#group.memory, map_size(Group#group.pids), clip(Name)]).
+print_group(#group{name = {_, Name}, count = Count, samples = Own} = Group, Samples) ->
+    io:format("~12b ~6.1f ~6.1f ~8b ~9b ~5b  ~ts~n",
+              [Group#group.reductions, percent(Own, Samples), percent(Group#group.busy, Own),
+               Group#group.mailbox, Group#group.memory, Count, clip(Name)]).
 
 print_functions(#totals{busy = Busy, functions = Functions}) ->
     io:format("~nErlang functions, of ~b busy samples~n~n", [Busy]),

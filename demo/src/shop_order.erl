@@ -7,7 +7,7 @@
 -type line() :: {shop_catalog:id(), Count :: pos_integer(), Price :: pos_integer(), Note :: binary()}.
 -export_type([line/0]).
 
--define(INVOICE_BYTES, 200000).
+-define(INVOICE_BYTES, 64000).
 
 %% @doc Hand in an order. Not waited for.
 -spec place([line()]) -> ok.
