@@ -115,8 +115,9 @@ compared(Probe, Info, Quiet, {whole, Status, Name, Initial, _, Pc, Returns, Valu
     Rows = [{status, Status, proplists:get_value(status, Quiet)},
             {registered_name, Name, name_bits(maps:get(registered_name, Info))},
             {initial_call, Initial, mfa_bits(maps:get(initial_call, Info))},
-            {return_addresses, Returns, backtrace_addresses(Info)},
-            {current_stacktrace, stack(Probe, Pc, Returns, depth(Info)), theirs(Info)}
+            {return_addresses, in_code(Probe, Returns), in_code(Probe, backtrace_addresses(Info))},
+            {current_stacktrace, stack(Probe, Pc, in_code(Probe, Returns), depth(Info)),
+             theirs(Info)}
             | metric_rows(Metrics, Info, Quiet)],
     [Row || {_, Ours, Theirs} = Row <- Rows, Ours =/= Theirs];
 compared(_, _, _, Snapshot) ->
@@ -153,6 +154,11 @@ backtrace_addresses(#{backtrace := Text}) ->
         {match, Found} -> [list_to_integer(Hex, 16) || [Hex] <- Found];
         nomatch -> []
     end.
+
+%% With frame pointers (+JPperf true) the stack holds other aligned words as well.
+in_code(Probe, Addresses) ->
+    [Address || Address <- Addresses, Address > 0,
+                flame_prof_nif:locate(Probe, Address - 1) =/= undefined].
 
 depth(#{current_stacktrace := Stack}) -> length(Stack).
 
