@@ -60,13 +60,13 @@ static bool make_room(struct profile_bucket_set *set, uint64_t byte)
 
 static void mark(struct profile_bucket_set *set, uint64_t time_ns)
 {
-    static const uint64_t BEFORE_FIRST = 3600 * 50;
+    static const uint64_t BEFORE_FIRST = 180000;
     uint64_t bucket = time_ns / BUCKET_NS;
     if (set->bits == NULL) {
         set->first_bucket = bucket < BEFORE_FIRST ? 0 : bucket - BEFORE_FIRST;
     }
     uint64_t at = bucket - set->first_bucket;
-    if (bucket < set->first_bucket || !make_room(set, at / 8)) {
+    if (bucket < set->first_bucket || !make_room(set, at / 8) || set->bits == NULL) {
         set->is_too_long = true;
         return;
     }

@@ -26,7 +26,7 @@ struct process_history;
 // `max_bytes` bounds the mappings of all processes together. NULL when out of
 // memory.
 struct process_history *process_history_create(size_t max_bytes);
-void process_history_destroy(struct process_history *table);
+void process_history_destroy(struct process_history *history);
 
 // Call when a sample arrives, with `now_ns` of CLOCK_MONOTONIC: reads the
 // mappings of a process not seen before. True when it was new. Kernel threads
@@ -44,9 +44,9 @@ struct process *process_history_find(struct process_history *history, uint32_t p
 void process_history_refresh(struct process_history *history, struct process *process,
                              uint64_t now_ns);
 
-uint32_t process_history_count(const struct process_history *table);
-size_t process_history_memory_bytes(const struct process_history *table);
+uint32_t process_history_count(const struct process_history *history);
+size_t process_history_memory_bytes(const struct process_history *history);
 // Processes that were gone, or not ours to see, when their mappings were wanted.
-uint64_t process_history_unread(const struct process_history *table);
+uint64_t process_history_unread(const struct process_history *history);
 
 #endif

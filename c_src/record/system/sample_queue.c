@@ -70,7 +70,7 @@ static bool make_room(struct sample_queue *queue)
         return true;
     }
     uint32_t capacity = queue->capacity == 0 ? 256 : queue->capacity * 2;
-    struct queued_sample **heap = realloc(queue->heap, capacity * sizeof *heap);
+    struct queued_sample **heap = realloc(queue->heap, capacity * sizeof(void *));
     if (heap == NULL) {
         return false;
     }

@@ -33,7 +33,7 @@ static bool same_build(const struct elf_file *debug, const struct elf_build_id *
 static bool open_by_build_id(struct elf_file *debug, const struct elf_build_id *id,
                              const struct elf_debug_opener *opener)
 {
-    char path[sizeof DEBUG_ROOT + 32 + 2 * ELF_FILE_MAX_BUILD_ID_BYTES];
+    char path[sizeof DEBUG_ROOT + 32 + 2 * (size_t)ELF_FILE_MAX_BUILD_ID_BYTES];
     if (id->len < 2) {
         return false;
     }

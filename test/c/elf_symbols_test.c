@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/system/elf_symbols.h"
+
+#include "elf_image.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <zlib.h>
+
+enum { TEXT_AT = ELF_IMAGE_TEXT_ADDRESS };
+
+static struct elf_image image;
+static struct elf_image debug_image;
+static struct elf_file file;
+static struct symbol_table table;
+static char opened_path[4096];
+
+static enum elf_symbols_source load(const char *path, const struct elf_debug_opener *opener)
+{
+    elf_file_close(&file);
+    symbol_table_deinit(&table);
+    symbol_table_init(&table, 1 << 20);
+    CHECK(elf_file_open_memory(&file, image.bytes, image.len, NULL));
+    return elf_symbols_load(&table, &file, text_of(path), opener);
+}
+
+static const char *name_at(uint64_t address)
+{
+    const struct symbol *symbol = symbol_table_find(&table, address);
+    return symbol == NULL ? "-" : symbol_table_name(&table, symbol).bytes;
+}
+
+static void make(struct elf_image *to, uint32_t type, const Elf64_Sym *symbols, size_t cnt,
+                 const char *strings, size_t strings_len)
+{
+    elf_image_begin(to);
+    elf_image_add_symbols(to, type, symbols, cnt, strings, strings_len);
+}
+
+static const char STRINGS[] = "\0first\0second\0_third\0.L4\0";
+enum { FIRST = 1, SECOND = 7, THIRD = 14, LOCAL_LABEL = 21 };
+
+TEST(functions_are_named)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(FIRST, TEXT_AT, 0x10),
+        elf_image_function(SECOND, TEXT_AT + 0x20, 0x10),
+    };
+    make(&image, SHT_SYMTAB, symbols, 2, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_STR(name_at(TEXT_AT + 0xf), "first");
+    CHECK_STR(name_at(TEXT_AT + 0x10), "-");
+    CHECK_STR(name_at(TEXT_AT + 0x20), "second");
+}
+
+TEST(a_function_without_a_size_reaches_to_the_next_in_symtab)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(FIRST, TEXT_AT, 0),
+        elf_image_function(SECOND, TEXT_AT + 0x20, 0),
+    };
+    make(&image, SHT_SYMTAB, symbols, 2, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_STR(name_at(TEXT_AT + 0x1f), "first");
+    CHECK_STR(name_at(TEXT_AT + ELF_IMAGE_TEXT_BYTES - 1), "second");
+    CHECK_STR(name_at(TEXT_AT + ELF_IMAGE_TEXT_BYTES), "-");
+}
+
+TEST(dynsym_names_only_what_its_sizes_cover)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(FIRST, TEXT_AT, 0x10),
+        elf_image_function(SECOND, TEXT_AT + 0x20, 0),
+    };
+    make(&image, SHT_DYNSYM, symbols, 2, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
+    CHECK_STR(name_at(TEXT_AT), "first");
+    CHECK_STR(name_at(TEXT_AT + 0x10), "-");
+    CHECK_STR(name_at(TEXT_AT + 0x20), "-");
+}
+
+TEST(the_name_people_know_is_chosen)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(THIRD, TEXT_AT, 0x10),
+        elf_image_function(SECOND, TEXT_AT, 0x10),
+        elf_image_function(FIRST, TEXT_AT + 0x20, 0x10),
+        elf_image_function(SECOND, TEXT_AT + 0x20, 0x10),
+    };
+    symbols[3].st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC);
+    make(&image, SHT_SYMTAB, symbols, 4, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_STR(name_at(TEXT_AT), "second"); // not _third
+    CHECK_STR(name_at(TEXT_AT + 0x20), "first");
+}
+
+TEST(data_undefined_and_local_labels_are_no_functions)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(FIRST, TEXT_AT, 0x10),
+        elf_image_function(SECOND, TEXT_AT + 0x20, 0x10),
+        elf_image_function(LOCAL_LABEL, TEXT_AT + 0x40, 0x10),
+        elf_image_function(THIRD, TEXT_AT + 0x60, 0x10),
+    };
+    symbols[0].st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT);
+    symbols[1].st_shndx = SHN_UNDEF;
+    symbols[2].st_info = ELF64_ST_INFO(STB_LOCAL, STT_NOTYPE);
+    symbols[3].st_info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE);
+    make(&image, SHT_SYMTAB, symbols, 4, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_UINT(table.cnt, 1);
+    CHECK_STR(name_at(TEXT_AT + 0x60), "_third"); // a label in assembly
+}
+
+TEST(names_outside_their_strings_are_skipped)
+{
+    Elf64_Sym symbols[] = {
+        elf_image_function(100000, TEXT_AT, 0x10),
+        elf_image_function(UINT32_MAX, TEXT_AT + 0x20, 0x10),
+        elf_image_function(3, TEXT_AT + 0x40, 0x10), // ends with the section, no NUL
+    };
+    make(&image, SHT_SYMTAB, symbols, 3, "\0unterminated", 8);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_UINT(table.cnt, 1);
+    CHECK_STR(name_at(TEXT_AT + 0x40), "termi");
+}
+
+// --- debug files --------------------------------------------------------------
+
+static int open_debug(void *context, const char *path)
+{
+    const char *wanted = context;
+    (void)snprintf(opened_path, sizeof opened_path, "%s", path);
+    if (strcmp(path, wanted) != 0) {
+        return -1;
+    }
+    char real[128];
+    (void)snprintf(real, sizeof real, "%s/debug", test_dir());
+    return open(real, O_RDONLY | O_CLOEXEC);
+}
+
+static void make_debug(const char *build_id)
+{
+    Elf64_Sym symbol = elf_image_function(FIRST, TEXT_AT, 0x10);
+    char real[128];
+    make(&debug_image, SHT_SYMTAB, &symbol, 1, STRINGS, sizeof STRINGS);
+    if (build_id != NULL) {
+        elf_image_add_build_id(&debug_image, build_id);
+    }
+    elf_image_end(&debug_image);
+    (void)snprintf(real, sizeof real, "%s/debug", test_dir());
+    CHECK_INT(elf_image_write(&debug_image, real), 0);
+}
+
+static void make_stripped(const char *build_id, uint32_t checksum)
+{
+    char link[16] = "x.debug";
+    memcpy(link + 8, &checksum, sizeof checksum);
+    elf_image_begin(&image);
+    if (build_id != NULL) {
+        elf_image_add_build_id(&image, build_id);
+    }
+    (void)elf_image_add(&image, ".gnu_debuglink", SHT_PROGBITS, link, 12);
+    elf_image_end(&image);
+}
+
+TEST(a_debug_file_is_found_by_build_id)
+{
+    struct elf_debug_opener opener = {
+        open_debug,
+        (char[]){"/usr/lib/debug/.build-id/61/62630000000000000000000000000000000000.debug"}};
+    make_debug("abc");
+    make_stripped("abc", 0);
+    CHECK_INT(load("/usr/bin/x", &opener), ELF_SYMBOLS_DEBUG_FILE);
+    CHECK_STR(name_at(TEXT_AT), "first");
+}
+
+TEST(a_debug_file_of_another_build_is_refused)
+{
+    struct elf_debug_opener opener = {
+        open_debug,
+        (char[]){"/usr/lib/debug/.build-id/61/62630000000000000000000000000000000000.debug"}};
+    make_debug("xyz");
+    make_stripped("abc", 0);
+    CHECK_INT(load("/usr/bin/x", &opener), ELF_SYMBOLS_NONE);
+}
+
+static enum elf_symbols_source load_by_link(const char *place, uint32_t checksum_error)
+{
+    struct elf_debug_opener opener = {open_debug, (void *)(uintptr_t)place};
+    make_debug(NULL);
+    uLong checksum = crc32(0, debug_image.bytes, (uInt)debug_image.len);
+    make_stripped(NULL, (uint32_t)checksum + checksum_error);
+    return load("/usr/bin/x", &opener);
+}
+
+TEST(a_debug_file_is_found_by_its_link_in_three_places)
+{
+    CHECK_INT(load_by_link("/usr/bin/x.debug", 0), ELF_SYMBOLS_DEBUG_FILE);
+    CHECK_INT(load_by_link("/usr/bin/.debug/x.debug", 0), ELF_SYMBOLS_DEBUG_FILE);
+    CHECK_INT(load_by_link("/usr/lib/debug/usr/bin/x.debug", 0), ELF_SYMBOLS_DEBUG_FILE);
+    CHECK_INT(load_by_link("/elsewhere/x.debug", 0), ELF_SYMBOLS_NONE);
+}
+
+TEST(a_debug_file_with_another_checksum_is_refused)
+{
+    CHECK_INT(load_by_link("/usr/bin/x.debug", 1), ELF_SYMBOLS_NONE);
+}
+
+TEST(a_link_with_a_slash_is_refused)
+{
+    struct elf_debug_opener opener = {open_debug, (char[]){"/usr/bin/../x"}};
+    elf_image_begin(&image);
+    (void)elf_image_add(&image, ".gnu_debuglink", SHT_PROGBITS, "../x\0\0\0\0abcd", 12);
+    elf_image_end(&image);
+    opened_path[0] = '\0';
+    CHECK_INT(load("/usr/bin/x", &opener), ELF_SYMBOLS_NONE);
+    CHECK_STR(opened_path, "");
+}
+
+TEST(own_functions_are_named)
+{
+    struct error err = {0};
+    elf_file_close(&file);
+    symbol_table_deinit(&table);
+    symbol_table_init(&table, 16 << 20);
+    CHECK(elf_file_open(&file, open("/proc/self/exe", O_RDONLY | O_CLOEXEC), &err));
+    CHECK_INT(elf_symbols_load(&table, &file, TEXT(""), NULL), ELF_SYMBOLS_SYMTAB);
+    bool found = false;
+    for (uint32_t i = 0; i < table.cnt; i++) {
+        found = found || strcmp(symbol_table_name(&table, &table.symbols[i]).bytes,
+                                "own_functions_are_named") == 0;
+    }
+    CHECK(found);
+    elf_file_close(&file);
+    symbol_table_deinit(&table);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/system/process_history.h"
+
+#include "test.h"
+
+#include <unistd.h>
+
+enum { SPACE = 0x1000, SECOND = 1000000000 };
+
+TEST(a_process_is_read_once_when_first_noted)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    uint32_t pid = (uint32_t)getpid();
+    CHECK(process_history_note(history, pid, SPACE, 5));
+    CHECK(!process_history_note(history, pid, SPACE, 6));
+    const struct process *process = process_history_find(history, pid, SPACE);
+    CHECK(process != NULL);
+    CHECK(process->maps.cnt > 0);
+    CHECK_UINT(process->read_ns, 5);
+    CHECK_UINT(process_history_count(history), 1);
+    CHECK_UINT(process_history_unread(history), 0);
+    process_history_destroy(history);
+}
+
+TEST(an_exec_is_another_process)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    uint32_t pid = (uint32_t)getpid();
+    CHECK(process_history_note(history, pid, SPACE, 5));
+    CHECK(process_history_note(history, pid, SPACE + 64, 6));
+    CHECK_UINT(process_history_count(history), 2);
+    CHECK(process_history_find(history, pid, SPACE) !=
+          process_history_find(history, pid, SPACE + 64));
+    process_history_destroy(history);
+}
+
+TEST(kernel_threads_are_not_kept)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    CHECK(!process_history_note(history, 2, 0, 5));
+    CHECK_UINT(process_history_count(history), 0);
+    process_history_destroy(history);
+}
+
+TEST(a_process_that_is_gone_is_counted)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    CHECK(process_history_note(history, 0x7ffffff0, SPACE, 5));
+    CHECK_UINT(process_history_unread(history), 1);
+    CHECK(process_history_find(history, 0x7ffffff0, SPACE) != NULL);
+    process_history_destroy(history);
+}
+
+TEST(a_refresh_is_not_done_too_often)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    uint32_t pid = (uint32_t)getpid();
+    CHECK(process_history_note(history, pid, SPACE, SECOND));
+    struct process *process = process_history_find(history, pid, SPACE);
+    process_history_refresh(history, process, SECOND + 1000);
+    CHECK_UINT(process->read_ns, SECOND);
+    process_history_refresh(history, process, 2LL * SECOND);
+    CHECK_UINT(process->read_ns, 2ULL * SECOND);
+    process_history_destroy(history);
+}
+
+TEST(the_least_recently_used_go_first)
+{
+    struct process_history *history = process_history_create(1); // room for one
+    uint32_t pid = (uint32_t)getpid();
+    CHECK(process_history_note(history, pid, SPACE, 5));
+    CHECK(process_history_note(history, pid, SPACE + 1, 6));
+    CHECK_UINT(process_history_count(history), 1);
+    CHECK(process_history_find(history, pid, SPACE) == NULL);
+    CHECK(process_history_find(history, pid, SPACE + 1) != NULL);
+    process_history_destroy(history);
+}
+
+TEST(the_count_is_bounded)
+{
+    struct process_history *history = process_history_create(1 << 20);
+    for (uint64_t i = 0; i < PROCESS_HISTORY_MAX_PROCESSES + 10; i++) {
+        CHECK(process_history_note(history, 0x7ffffff0, SPACE + i, 5));
+    }
+    CHECK_UINT(process_history_count(history), PROCESS_HISTORY_MAX_PROCESSES);
+    CHECK(process_history_find(history, 0x7ffffff0, SPACE) == NULL);
+    process_history_destroy(history);
+    process_history_destroy(NULL);
+}
