@@ -5,8 +5,8 @@
 #include "capture/system/cpu_clock.h"
 #include "capture/system/cpu_list.h"
 #include "capture/system/libbpf_log.h"
-#include "capture/system/sampler_skeleton.h"
 #include "sampler.h"
+#include "sampler.skel.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
