@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 static _Atomic uint64_t fault_cnt;
 
@@ -51,7 +53,12 @@ static void pass_on(int signal_number)
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
-    (void)info;
+    if (info->si_code <= 0) {
+        // Sent by somebody (kill -SEGV, for a core dump): nothing would fault again.
+        pass_on(signal_number);
+        (void)syscall(SYS_tgkill, getpid(), gettid(), signal_number);
+        return;
+    }
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uintptr_t pc = (uintptr_t)registers[REG_RIP];
     if (pc < (uintptr_t)guarded_read_copy_begin || pc >= (uintptr_t)guarded_read_copy_end) {
