@@ -164,5 +164,9 @@ bool memory_reader_check(struct memory_reader *reader)
     if (reader->kind != READER_GUARDED_LOAD || guarded_read_state() == GUARD_INSTALLED) {
         return true;
     }
-    return reader->may_fall_back && open_readv(reader, NULL);
+    if (reader->may_fall_back && open_readv(reader, NULL)) {
+        return true;
+    }
+    reader->kind = READER_GUARDED_LOAD; // asked again next time
+    return false;
 }

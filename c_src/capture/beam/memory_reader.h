@@ -41,8 +41,9 @@ bool memory_reader_open(struct memory_reader *reader, enum reader_kind kind, str
 void memory_reader_close(struct memory_reader *reader);
 
 // Once per pass: still allowed to read? When somebody else took SIGSEGV since,
-// an automatic reader changes to process_vm_readv (a first-time refusal of that
-// is false, as is a fixed guarded reader). False means: read nothing.
+// an automatic reader changes to process_vm_readv; where that is refused, and for
+// a fixed guarded reader, this is false until they give it back. False means: read
+// nothing.
 bool memory_reader_check(struct memory_reader *reader);
 
 // At most MEMORY_READER_MAX_BATCH reads. Returns how many went well.
