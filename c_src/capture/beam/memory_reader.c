@@ -67,11 +67,6 @@ bool memory_reader_words(struct memory_reader *reader, uint64_t address, void *t
     return memory_reader_batch(reader, &read, 1) == 1;
 }
 
-size_t memory_reader_preferred_batch(const struct memory_reader *reader)
-{
-    return reader->kind == READER_GUARDED_LOAD ? 1 : MEMORY_READER_MAX_BATCH;
-}
-
 const char *memory_reader_name(const struct memory_reader *reader)
 {
     return reader->kind == READER_GUARDED_LOAD ? "guarded_load" : "process_vm_readv";

@@ -53,10 +53,6 @@ size_t memory_reader_batch(struct memory_reader *reader, struct memory_read *rea
 bool memory_reader_words(struct memory_reader *reader, uint64_t address, void *to,
                          uint32_t word_cnt);
 
-// How many processes are worth reading in one go: 1 where a read is a load (the
-// window between a read and its check stays short), many where it is a call.
-size_t memory_reader_preferred_batch(const struct memory_reader *reader);
-
 // "guarded_load" or "process_vm_readv"; static.
 const char *memory_reader_name(const struct memory_reader *reader);
 

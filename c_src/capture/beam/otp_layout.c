@@ -93,7 +93,17 @@ static bool check_field(const struct otp_layout *layout, int field, struct error
     return true;
 }
 
-bool otp_layout_check(const struct otp_layout *layout, struct error *err)
+static uint32_t process_words(const struct otp_layout *layout)
+{
+    int32_t end = 0;
+    for (int field = 0; field < LAYOUT_FIELD_CNT; field++) {
+        int32_t field_end = in_regproc(field) ? 0 : layout->offset[field] + width_of(field);
+        end = field_end > end ? field_end : end;
+    }
+    return (uint32_t)(end + 7) / 8;
+}
+
+bool otp_layout_finish(struct otp_layout *layout, struct error *err)
 {
     for (int field = 0; field < LAYOUT_FIELD_CNT; field++) {
         if (!check_field(layout, field, err)) {
@@ -105,17 +115,8 @@ bool otp_layout_check(const struct otp_layout *layout, struct error *err)
     if (!table_ok) {
         return error_set(err, ERROR_LAYOUT, "layout: no process table");
     }
+    layout->process_words = process_words(layout);
     return true;
-}
-
-uint32_t otp_layout_process_words(const struct otp_layout *layout)
-{
-    int32_t end = 0;
-    for (int field = 0; field < LAYOUT_FIELD_CNT; field++) {
-        int32_t field_end = in_regproc(field) ? 0 : layout->offset[field] + width_of(field);
-        end = field_end > end ? field_end : end;
-    }
-    return (uint32_t)(end + 7) / 8;
 }
 
 uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term)

@@ -64,6 +64,7 @@ enum pid_encoding { PID_SLOT_IN_HIGH_WORD, PID_SLOT_IN_LOW_BITS };
 struct otp_layout {
     int32_t offset[LAYOUT_FIELD_CNT]; // bytes
     enum pid_encoding pid_encoding;
+    uint32_t process_words;    // to read, to have every field; set by otp_layout_finish
     uint32_t process_bytes;    // what process_info(memory) counts for the struct itself
     uint32_t message_bytes;    // and for one queued message without data
     uint64_t table_address;    // of the slot array: slot_cnt words, never freed by the VM
@@ -80,10 +81,9 @@ bool otp_layout_known(const char *otp_release, struct otp_layout *layout);
 
 // Refuses what cannot be right: a missing field, an offset that is unaligned or
 // outside the struct, two fields in one place, a table that is not a power of two.
-bool otp_layout_check(const struct otp_layout *layout, struct error *err);
-
-// How many 8-byte words of a process must be read to have every field.
-uint32_t otp_layout_process_words(const struct otp_layout *layout);
+// Sets what follows from the offsets. Call it last: no other function takes a
+// layout that is not finished.
+bool otp_layout_finish(struct otp_layout *layout, struct error *err);
 
 uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/beam/process_snapshot.h"
 
+#include "capture/beam/guarded_read.h"
 #include "capture/beam/message_data.h"
 
 #include <string.h>
@@ -256,7 +257,7 @@ static void read_structs(struct memory_reader *reader, const struct otp_layout *
                          struct process_snapshot *const *snapshots, struct image *images,
                          struct memory_read *reads, size_t cnt)
 {
-    uint32_t words = otp_layout_process_words(layout);
+    uint32_t words = layout->process_words;
     for (size_t i = 0; i < cnt; i++) {
         // An address of 0 (already given up) fails by itself and is not looked at again.
         reads[i] = (struct memory_read){snapshots[i]->address, images[i].words, words, false};
@@ -343,8 +344,8 @@ static void finish_batch(struct memory_reader *reader, const struct otp_layout *
     }
 }
 
-void process_snapshot_batch(struct memory_reader *reader, const struct otp_layout *layout,
-                            struct process_snapshot *const *snapshots, size_t cnt)
+static void take_together(struct memory_reader *reader, const struct otp_layout *layout,
+                          struct process_snapshot *const *snapshots, size_t cnt)
 {
     struct batch batch;
     struct process_snapshot *live[SNAPSHOT_MAX_BATCH] = {0};
@@ -362,4 +363,62 @@ void process_snapshot_batch(struct memory_reader *reader, const struct otp_layou
     size_t read_cnt = plan_batch(layout, &batch, live, live_cnt);
     (void)memory_reader_batch(reader, batch.reads, read_cnt);
     finish_batch(reader, layout, &batch, live, live_cnt);
+}
+
+// ---- prefetching ----------------------------------------------------------------
+
+enum { CACHE_LINE_BYTES = 64, STACK_LINES = 3 };
+
+static void prefetch(uint64_t address, uint32_t bytes)
+{
+    for (uint32_t at = 0; at < bytes; at += CACHE_LINE_BYTES) {
+        __builtin_prefetch((const void *)(uintptr_t)(address + at));
+    }
+}
+
+// A prefetch of a dead address does nothing: it cannot fault.
+static void prefetch_structs(const struct otp_layout *layout,
+                             struct process_snapshot *const *snapshots, size_t cnt)
+{
+    for (size_t i = 0; i < cnt; i++) {
+        prefetch(layout->table_address + 8 * otp_layout_slot(layout, snapshots[i]->id), 8);
+    }
+    uint32_t bytes = 8 * layout->process_words;
+    for (size_t i = 0; i < cnt; i++) {
+        prefetch(slot_value(layout, otp_layout_slot(layout, snapshots[i]->id)), bytes);
+    }
+}
+
+static void prefetch_stack(const struct otp_layout *layout, uint64_t id)
+{
+    uint64_t address = slot_value(layout, otp_layout_slot(layout, id));
+    uint64_t stop = 0;
+    if (address != 0 &&
+        guarded_read_words(&stop, address + (uint64_t)layout->offset[LAYOUT_STOP], 1)) {
+        prefetch(stop, STACK_LINES * CACHE_LINE_BYTES);
+    }
+}
+
+// Loads are taken one process at a time, to keep the time between a read and its
+// check short; what comes next is on its way into the cache meanwhile.
+static void take_in_turn(struct memory_reader *reader, const struct otp_layout *layout,
+                         struct process_snapshot *const *snapshots, size_t cnt)
+{
+    prefetch_structs(layout, snapshots, cnt);
+    for (size_t i = 0; i < cnt; i++) {
+        if (i + 1 < cnt) {
+            prefetch_stack(layout, snapshots[i + 1]->id);
+        }
+        take_together(reader, layout, &snapshots[i], 1);
+    }
+}
+
+void process_snapshot_batch(struct memory_reader *reader, const struct otp_layout *layout,
+                            struct process_snapshot *const *snapshots, size_t cnt)
+{
+    if (reader->kind == READER_GUARDED_LOAD) {
+        take_in_turn(reader, layout, snapshots, cnt);
+    } else {
+        take_together(reader, layout, snapshots, cnt);
+    }
 }

@@ -269,13 +269,11 @@ static void sample_batch(struct walker *walker, struct process_snapshot **batch,
 static void sample_processes(struct walker *walker)
 {
     uint32_t due = share_of_tick(walker);
-    size_t batch_max = memory_reader_preferred_batch(&walker->reader);
-    batch_max = batch_max < SNAPSHOT_MAX_BATCH ? batch_max : SNAPSHOT_MAX_BATCH;
     while (due > 0) {
         struct process_snapshot *batch[SNAPSHOT_MAX_BATCH];
         size_t cnt = 0;
         struct target *target = NULL;
-        while (cnt < batch_max && cnt < due &&
+        while (cnt < SNAPSHOT_MAX_BATCH && cnt < due &&
                (target = target_set_next(&walker->targets)) != NULL) {
             batch[cnt] = &walker->snapshots[cnt];
             batch[cnt++]->id = target->id;
