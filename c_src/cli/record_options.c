@@ -285,7 +285,7 @@ static bool take_options(struct record_options *options, struct given *given, in
                          struct error *err)
 {
     int option = 0;
-    optind = 1;
+    optind = 0; // GNU: begin anew
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+ap:F:d:o:qvh", LONG_OPTIONS, NULL)) != -1) {
         if (!take_option(options, given, option, argv, err)) {

@@ -137,7 +137,7 @@ bool top_options_parse(struct top_options *options, int argc, char **argv, struc
     int option = 0;
     bool delta = false;
     *options = (struct top_options){.max_rows = DEFAULT_ROWS};
-    optind = 1;
+    optind = 0; // GNU: begin anew
     opterr = 0;
     while ((option = getopt_long(argc, argv, "m:b:c:n:h", LONG_OPTIONS, NULL)) != -1) {
         if (!take_option(options, option, argv, &delta, err)) {

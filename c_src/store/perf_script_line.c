@@ -193,14 +193,15 @@ static bool find_time(struct text line, struct text *left, struct text *right, u
 
 // --- right of the time --------------------------------------------------------
 
+static const struct text METRIC = {"metric_", 7};
+
 // metric_NAME: VALUE, DELTA
 static bool take_metric(struct text *text, struct perf_script_metric *metric)
 {
-    static const struct text PREFIX = {"metric_", 7};
-    if (!starts_with(*text, PREFIX)) {
+    if (!starts_with(*text, METRIC)) {
         return false;
     }
-    struct text rest = from(*text, PREFIX.len);
+    struct text rest = from(*text, METRIC.len);
     const char *colon = rest.len == 0 ? NULL : memchr(rest.bytes, ':', rest.len);
     if (colon == NULL || colon == rest.bytes) {
         return false;
@@ -273,12 +274,13 @@ bool perf_script_line_event(struct text line, struct perf_script_event *event,
     if (starts_with(right, TEXT("period: "))) {
         right = trimmed(from(right, 8));
     }
-    if (!take_event_name(&right, event)) {
+    // A metric that cannot be read must not pass for an event's name.
+    if (starts_with(right, METRIC) || !take_event_name(&right, event)) {
         return false;
     }
     take_metrics(&right, event, metrics, dropped);
     *rest = right;
-    return true;
+    return !starts_with(right, METRIC);
 }
 
 // --- frames -------------------------------------------------------------------

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/record_options.h"
+
+#include "base/clock.h"
+#include "test.h"
+
+#include <unistd.h>
+
+static struct record_options options;
+static struct error err;
+
+// Splits at blanks; argv[0] is the command's name.
+static bool parse(const char *line)
+{
+    static char copy[1024];
+    static char *argv[64];
+    int argc = 0;
+    argv[argc++] = (char[]){"record"};
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    char *rest = copy;
+    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
+        if (*word != '\0') {
+            argv[argc++] = word;
+        }
+    }
+    argv[argc] = NULL;
+    memset(&err, 0, sizeof err);
+    return record_options_parse(&options, argc, argv, &err);
+}
+
+TEST(without_options_it_is_the_host_until_a_signal)
+{
+    CHECK(parse(""));
+    CHECK_UINT(options.rate_hz, 99);
+    CHECK_INT(options.scope, SYSTEM_SCOPE_HOST);
+    CHECK_UINT(options.duration_ns, 0);
+    CHECK_INT(options.naming, FILE_NAMING_SINGLE);
+    CHECK_INT(options.compression, FILE_COMPRESSION_NONE);
+    CHECK_STR(options.directory, ".");
+    CHECK_HAS(options.stem, "flameprof-20");
+    CHECK_UINT(strlen(options.stem), strlen("flameprof-YYYYMMDDTHHMMSSZ"));
+}
+
+TEST(everything_given)
+{
+    CHECK(parse("-F 499 -p 1,2 --pid 3 -d 2.5 -o /var/x.y/host.perf.gz -q --buffer 1M --self"));
+    CHECK_UINT(options.rate_hz, 499);
+    CHECK_INT(options.scope, SYSTEM_SCOPE_PROCESSES);
+    CHECK_UINT(options.pid_cnt, 3);
+    CHECK_UINT(options.pids[2], 3);
+    CHECK_UINT(options.duration_ns, 2500000000);
+    CHECK_STR(options.directory, "/var/x.y");
+    CHECK_STR(options.stem, "host");
+    CHECK_INT(options.compression, FILE_COMPRESSION_GZIP);
+    CHECK_INT(options.talk, RECORD_TALK_QUIET);
+    CHECK_UINT(options.ring_bytes, 1 << 20);
+    CHECK(options.includes_self);
+}
+
+TEST(the_same_process_twice_is_one)
+{
+    CHECK(parse("-p 7,7 -p 7"));
+    CHECK_UINT(options.pid_cnt, 1);
+}
+
+TEST(output_in_the_root_directory_and_here)
+{
+    CHECK(parse("-o /x.perf"));
+    CHECK_STR(options.directory, "/");
+    CHECK_STR(options.stem, "x");
+    CHECK(parse("-o x.perf"));
+    CHECK_STR(options.directory, ".");
+    CHECK(parse("-o d.perf/x.perf"));
+    CHECK_STR(options.directory, "d.perf");
+}
+
+TEST(rotation_makes_a_series)
+{
+    CHECK(parse("--rotate-seconds 60 --rotate-bytes 10M --max-files 5 -o s.perf"));
+    CHECK_INT(options.naming, FILE_NAMING_SERIES);
+    CHECK_UINT(options.rotate_ns, 60000000000);
+    CHECK_UINT(options.rotate_bytes, 10 << 20);
+    CHECK_UINT(options.max_files, 5);
+    CHECK(parse("--rotate-seconds 60"));
+    CHECK_STR(options.stem, "flameprof"); // the time is added per file
+}
+
+TEST(a_command)
+{
+    CHECK(parse("-o x.perf -- make -j4 -o y"));
+    CHECK_INT(options.scope, SYSTEM_SCOPE_TREES);
+    CHECK_STR(options.command[0], "make");
+    CHECK_STR(options.command[3], "y");
+    CHECK(options.command[4] == NULL);
+    CHECK_STR(options.stem, "x");
+    CHECK(parse("-a -- make"));
+    CHECK_INT(options.scope, SYSTEM_SCOPE_HOST);
+}
+
+TEST(arguments_of_the_command_are_not_written_down)
+{
+    CHECK(parse("-F 10 -- curl -u user:secret"));
+    CHECK_STR(options.text, "-F 10 -- curl");
+}
+
+TEST(wrong_options_say_what_was_expected)
+{
+    static const struct {
+        const char *line;
+        const char *part;
+    } CASES[] = {
+        {"-F 0", "-F 0: expected"},
+        {"-F x", "1 to 100000"},
+        {"-F 100001", "1 to 100000"},
+        {"-d 0", "seconds"},
+        {"-d soon", "seconds"},
+        {"-p", "without its value"},
+        {"-p 0", "no process id"},
+        {"-p 1,,2", "no process id"},
+        {"-p 1x", "no process id"},
+        {"-a -p 1", "exclude each other"},
+        {"-o x.txt", ".perf.gz"},
+        {"-o .perf", "a name before it"},
+        {"-o d/", ".perf (text)"},
+        {"-o -", ".perf (text)"},
+        {"--rotate-seconds 0", "seconds"},
+        {"--rotate-bytes 10", "1K or more"},
+        {"--max-files 0", "a count"},
+        {"--max-files 3", "--rotate-seconds"},
+        {"--buffer 1", "4K to 1G"},
+        {"--wrong", "unknown option"},
+        {"-x", "unknown option"},
+        {"make", "goes behind --"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        CHECK(!parse(CASES[i].line));
+        CHECK_INT(err.code, ERROR_BAD_ARGUMENT);
+        CHECK_HAS(err.detail, CASES[i].part);
+    }
+}
+
+TEST(help_is_not_checked_further)
+{
+    CHECK(parse("--help -o nonsense"));
+    CHECK_INT(options.action, RECORD_ACTION_HELP);
+    CHECK_HAS(record_options_help(), "examples");
+}
+
+TEST(the_host_is_asked)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, "-p %d", getpid());
+    CHECK(parse(line));
+    CHECK(record_options_check(&options, &err));
+    CHECK(parse("-p 4194000"));
+    CHECK(!record_options_check(&options, &err));
+    CHECK_HAS(err.detail, "no such process");
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/sample_queue.h"
+
+#include "test.h"
+
+static struct sample_queue queue;
+
+static enum sample_queue_result push(uint64_t time_ns, uint32_t tid)
+{
+    static const uint64_t FRAMES[] = {1, 2, 3};
+    struct system_sample sample = {
+        .time_ns = time_ns, .tid = tid, .kernel_cnt = 1, .user_cnt = 2, .frames = FRAMES};
+    return sample_queue_push(&queue, &sample);
+}
+
+static void begin(size_t max_bytes)
+{
+    sample_queue_deinit(&queue);
+    sample_queue_init(&queue, max_bytes);
+}
+
+TEST(samples_come_out_in_the_order_of_time)
+{
+    begin(1 << 20);
+    for (uint64_t i = 0; i < 1000; i++) {
+        CHECK_INT(push(i * 7919 % 1000, (uint32_t)i), SAMPLE_QUEUED);
+    }
+    for (uint64_t i = 0; i < 1000; i++) {
+        const struct system_sample *sample = sample_queue_pop(&queue, UINT64_MAX);
+        CHECK(sample != NULL);
+        CHECK_UINT(sample->time_ns, i);
+        CHECK_UINT(sample->frames[2], 3);
+    }
+    CHECK(sample_queue_pop(&queue, UINT64_MAX) == NULL);
+    CHECK_UINT(queue.bytes, 0);
+}
+
+TEST(samples_of_one_time_keep_their_order)
+{
+    begin(1 << 20);
+    for (uint32_t i = 0; i < 100; i++) {
+        CHECK_INT(push(5, i), SAMPLE_QUEUED);
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->tid, i);
+    }
+}
+
+TEST(young_samples_are_held_back)
+{
+    begin(1 << 20);
+    CHECK_INT(push(10, 1), SAMPLE_QUEUED);
+    CHECK(sample_queue_pop(&queue, 10) == NULL);
+    CHECK(sample_queue_pop(&queue, 11) != NULL);
+}
+
+TEST(a_sample_older_than_one_given_out_is_late)
+{
+    begin(1 << 20);
+    CHECK_INT(push(10, 1), SAMPLE_QUEUED);
+    CHECK(sample_queue_pop(&queue, UINT64_MAX) != NULL);
+    CHECK_INT(push(9, 2), SAMPLE_LATE);
+    CHECK_INT(push(10, 3), SAMPLE_QUEUED);
+}
+
+TEST(a_full_queue_refuses)
+{
+    begin(1000);
+    uint32_t cnt = 0;
+    while (push(cnt, cnt) == SAMPLE_QUEUED && cnt < 100) {
+        cnt++;
+    }
+    CHECK(cnt > 2 && cnt < 10);
+    CHECK(queue.bytes <= 1000);
+    CHECK(sample_queue_pop(&queue, UINT64_MAX) != NULL);
+    CHECK_INT(push(50, 1), SAMPLE_QUEUED);
+    sample_queue_deinit(&queue);
+    sample_queue_deinit(&queue);
+}

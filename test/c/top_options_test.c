@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/top_options.h"
+
+#include "test.h"
+
+static struct top_options options;
+static struct error err;
+
+static bool parse(const char *line)
+{
+    static char copy[512];
+    static char *argv[32];
+    int argc = 0;
+    argv[argc++] = (char[]){"top"};
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    char *rest = copy;
+    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
+        if (*word != '\0') {
+            argv[argc++] = word;
+        }
+    }
+    argv[argc] = NULL;
+    return top_options_parse(&options, argc, argv, &err);
+}
+
+TEST(a_file_is_enough)
+{
+    CHECK(parse("x.perf"));
+    CHECK_INT(options.weight, TOP_WEIGHT_PERIOD);
+    CHECK(options.shows[TOP_KEY_FUNCTION]);
+    CHECK(options.shows[TOP_KEY_PROCESS]);
+    CHECK(options.shows[TOP_KEY_CATEGORY]);
+    CHECK(!options.shows[TOP_KEY_THREAD]);
+    CHECK_UINT(options.max_rows, 20);
+    CHECK_INT(options.file_cnt, 1);
+    CHECK_STR(options.files[0], "x.perf");
+}
+
+TEST(metric_and_delta)
+{
+    CHECK(parse("--metric metric_erlang_memory x.perf"));
+    CHECK_STR(options.metric, "erlang_memory");
+    CHECK_INT(options.weight, TOP_WEIGHT_METRIC_VALUE);
+    CHECK(parse("x.perf --delta -m erlang_memory y.perf"));
+    CHECK_INT(options.weight, TOP_WEIGHT_METRIC_DELTA);
+    CHECK_INT(options.file_cnt, 2);
+}
+
+TEST(one_table_only)
+{
+    CHECK(parse("--by thread -n 3 -c running -"));
+    CHECK(options.shows[TOP_KEY_THREAD]);
+    CHECK(!options.shows[TOP_KEY_FUNCTION]);
+    CHECK_UINT(options.max_rows, 3);
+    CHECK_STR(options.category, "running");
+    CHECK_STR(options.files[0], "-");
+}
+
+TEST(wrong_options_say_what_was_expected)
+{
+    CHECK(!parse(""));
+    CHECK_HAS(err.detail, "which file");
+    CHECK(!parse("--delta x.perf"));
+    CHECK_HAS(err.detail, "--metric");
+    CHECK(!parse("--by colour x.perf"));
+    CHECK_HAS(err.detail, "category");
+    CHECK(!parse("-n 0 x.perf"));
+    CHECK(!parse("--wrong x.perf"));
+    CHECK(parse("--help"));
+    CHECK_INT(options.action, TOP_ACTION_HELP);
+}
