@@ -41,11 +41,9 @@ restore(Pid) ->
 -spec init([]) -> {ok, none | #raised{}}.
 init([]) ->
     process_flag(trap_exit, true),
-    case application:get_env(flame_prof, ?KEPT) of
-        {ok, #raised{for = Pid} = Raised} ->
-            {ok, Raised#raised{monitor = monitor(process, Pid)}};
-        undefined ->
-            {ok, none}
+    case flame_prof_sup:recall(?KEPT) of
+        #raised{for = Pid} = Raised -> {ok, Raised#raised{monitor = monitor(process, Pid)}};
+        _ -> {ok, none}
     end.
 
 -spec handle_call(term(), gen_server:from(), none | #raised{}) ->
@@ -79,7 +77,7 @@ raised(Pid, Depth, none) ->
     %% call tells what the first one has set.
     Set = erlang:system_flag(backtrace_depth, max(Before, Depth)),
     Raised = #raised{for = Pid, monitor = monitor(process, Pid), before = Before, set = Set},
-    application:set_env(flame_prof, ?KEPT, Raised),
+    ok = flame_prof_sup:remember(?KEPT, Raised),
     Raised.
 
 put_back(none) ->
@@ -90,5 +88,5 @@ put_back(#raised{monitor = Monitor, before = Before, set = Set}) ->
             Set -> Before;
             Foreign -> erlang:system_flag(backtrace_depth, Foreign)
         end,
-    application:unset_env(flame_prof, ?KEPT),
+    ok = flame_prof_sup:remember(?KEPT, none),
     none.

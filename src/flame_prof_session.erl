@@ -90,9 +90,9 @@ stop(Server, Timeout) ->
     Result.
 
 %% @doc How the last session of this node ended.
--spec last() -> undefined | map().
+-spec last() -> undefined | #{ended := term(), result := term()}.
 last() ->
-    application:get_env(flame_prof, last_session, undefined).
+    flame_prof_sup:recall(last_session).
 
 %% gen_server
 
@@ -403,7 +403,7 @@ close(_, _, #state{closed = true} = State) ->
 close(Why, TimeoutMs, #state{viral = Viral} = State) ->
     ok = flame_prof_viral:stop(Viral),
     Result = with_earlier(close_tier(TimeoutMs, State), State),
-    application:set_env(flame_prof, last_session, #{ended => Why, result => Result}),
+    ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
     {Result, State#state{handle = undefined, closed = true}}.
 
 close_tier(_, #state{handle = undefined}) ->

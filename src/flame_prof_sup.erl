@@ -4,10 +4,14 @@
 %% A session is temporary: a profiler that has died is not restarted behind the
 %% user's back. The keeper of the node's backtrace depth is permanent, since it
 %% has to undo what a killed session has changed.
+%%
+%% It also owns a small table for facts that must outlive the process that knows
+%% them. (The application's environment would not do: while an application is
+%% being stopped, writing to it waits for the stop to end.)
 -module(flame_prof_sup).
 -behaviour(supervisor).
 
--export([start_link/0, ensure_started/0, start_session/2]).
+-export([start_link/0, ensure_started/0, start_session/2, remember/2, recall/1]).
 -export([init/1]).
 
 -define(SHUTDOWN_MS, 2000).
@@ -39,11 +43,34 @@ start_session(Options, Timeout) ->
              shutdown => ?SHUTDOWN_MS},
     case supervisor:start_child(?MODULE, Spec) of
         {ok, Session} when is_pid(Session) -> {ok, Session};
+        %% With the child's specification, by the supervisor.
+        {error, {Reason, Child}} when is_tuple(Reason), element(1, Child) =:= child ->
+            {error, Reason};
         {error, Reason} -> {error, Reason}
+    end.
+
+%% @doc Keeps a fact for as long as the supervisor lives.
+-spec remember(atom(), term()) -> ok.
+remember(Key, Fact) ->
+    try ets:insert(?MODULE, {Key, Fact}) of
+        true -> ok
+    catch
+        error:badarg -> ok
+    end.
+
+%% @doc `undefined' when there is no such fact, or no supervisor.
+-spec recall(atom()) -> term() | undefined.
+recall(Key) ->
+    try ets:lookup(?MODULE, Key) of
+        [{Key, Fact}] -> Fact;
+        [] -> undefined
+    catch
+        error:badarg -> undefined
     end.
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
+    ?MODULE = ets:new(?MODULE, [named_table, public]),
     Backtrace = #{id => flame_prof_backtrace,
                   start => {flame_prof_backtrace, start_link, []},
                   shutdown => ?SHUTDOWN_MS},

@@ -37,6 +37,9 @@
                 orphans = #{} :: #{Parent :: pid() => [pid()]},
                 receivers = #{} :: #{pid() => true},
                 depth = on :: depth(),
+                %% Whose flags were taken since: what they still have in the queue
+                %% is passed over.
+                silenced = #{} :: #{pid() => true},
                 why = <<>> :: binary(),
                 refused = #{} :: #{pid() => binary()},
                 events = 0 :: non_neg_integer()}).
@@ -60,10 +63,18 @@ unfollow(Viral, Pid) ->
 info(Viral) ->
     call(Viral, info, #{state => unknown}).
 
-%% @doc Ends following; no trace flag is left when it returns.
+%% @doc Ends following. The flags go with the tracer, in no time however many
+%% processes were followed.
 -spec stop(pid()) -> ok.
 stop(Viral) ->
-    call(Viral, stop, ok).
+    Monitor = monitor(process, Viral),
+    exit(Viral, kill),
+    receive
+        {'DOWN', Monitor, process, _, _} -> ok
+    after ?CALL_MS ->
+        demonitor(Monitor, [flush]),
+        ok
+    end.
 
 call(Viral, Request, Otherwise) ->
     Monitor = monitor(process, Viral, [{alias, reply_demonitor}]),
@@ -84,9 +95,6 @@ init(Session, Ignored) ->
 
 loop(#state{session = Session} = State) ->
     receive
-        {?MODULE, From, stop} ->
-            lists:foreach(fun untrace/1, traced(State)),
-            From ! {From, ok};
         {?MODULE, From, Request} ->
             {Reply, Next} = request(Request, State),
             From ! {From, Reply},
@@ -176,9 +184,7 @@ traced(#state{roots = Roots, members = Members, orphans = Orphans}) ->
 %% Events.
 
 event(Event, #state{depth = off} = State) when element(1, Event) =:= trace ->
-    %% A child that was spawned while following was given up.
-    _ = untrace(element(2, Event)),
-    State;
+    silence(element(2, Event), [all], State);
 event({trace, Parent, spawn, Child, _}, State) ->
     child(Parent, Child, State);
 event({trace, Child, spawned, Parent, _}, State) ->
@@ -188,9 +194,7 @@ event({trace, Pid, exit, _}, State) ->
 event({trace, From, send, _, To}, #state{depth = on} = State) ->
     receiver(local_pid(To), From, State);
 event({trace, From, send, _, _}, State) ->
-    %% Inherited by a child while sends were being given up.
-    _ = untrace(From, [send]),
-    State;
+    silence(From, [send], State);
 event(_, State) ->
     State.
 
@@ -279,6 +283,13 @@ kept(Pid, Root, Roots) -> Roots#{Pid => Root}.
 
 %% Protection against floods.
 
+%% A child may have been spawned while its parent's flags were taken.
+silence(Pid, _, #state{silenced = Silenced} = State) when is_map_key(Pid, Silenced) ->
+    State;
+silence(Pid, Flags, #state{silenced = Silenced} = State) ->
+    _ = untrace(Pid, Flags),
+    State#state{silenced = Silenced#{Pid => true}}.
+
 bounded(#state{events = Events} = State) when Events < ?EVENTS_PER_CHECK ->
     State#state{events = Events + 1};
 bounded(State) ->
@@ -286,15 +297,18 @@ bounded(State) ->
     relieved(Length, State#state{events = 0}).
 
 relieved(Length, #state{depth = Depth} = State) when Length > ?QUEUE_MAX, Depth =/= off ->
-    lists:foreach(fun untrace/1, traced(State)),
-    State#state{depth = off, roots = #{}, members = #{}, orphans = #{}, receivers = #{},
-                why = line("following was given up: ~b events were waiting", [Length])};
+    Silent = silence_all([all], State#state{silenced = #{}}),
+    Silent#state{depth = off, roots = #{}, members = #{}, orphans = #{}, receivers = #{},
+                 why = line("following was given up: ~b events were waiting", [Length])};
 relieved(Length, #state{depth = on} = State) when Length > ?QUEUE_SEND_MAX ->
-    lists:foreach(fun(Pid) -> untrace(Pid, [send]) end, traced(State)),
-    State#state{depth = send_off,
-                why = line("following sends was given up: ~b events were waiting", [Length])};
+    Silent = silence_all([send], State),
+    Silent#state{depth = send_off,
+                 why = line("following sends was given up: ~b events were waiting", [Length])};
 relieved(_, State) ->
     State.
+
+silence_all(Flags, State) ->
+    lists:foldl(fun(Pid, Acc) -> silence(Pid, Flags, Acc) end, State, traced(State)).
 
 collect_info(#state{depth = Depth, why = Why, roots = Roots, members = Members,
                     refused = Refused}) ->

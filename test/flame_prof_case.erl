@@ -1,0 +1,161 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc What the suites share: scratch directories, conditions to wait for,
+%% processes to profile, and a look at what was written.
+-module(flame_prof_case).
+
+-export([start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
+-export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
+-export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
+-export([tier_handle/0, catch_log/1, release_log/1, log/2]).
+
+-define(DEADLINE_MS, 30000).
+-define(POLL_MS, 10).
+
+%% Starts a session of the group's tier that writes into a directory of its own.
+start(Config, Options) ->
+    flame_prof:start(options(Config, Options)).
+
+options(Config, Options) ->
+    Tier = proplists:get_value(tier, Config, auto),
+    maps:merge(#{tier => Tier, basename => directory(Config), auto_select => none}, Options).
+
+directory(Config) ->
+    filename:join([proplists:get_value(priv_dir, Config),
+                   atom_to_list(proplists:get_value(tier, Config, auto)),
+                   atom_to_list(proplists:get_value(case_name, Config))]).
+
+%% All samples of a summary, file by file in order.
+samples(#{files := Files}) ->
+    lists:append([maps:get(samples, perf_script_reader:read(Path)) || Path <- Files]).
+
+comments(#{files := Files}) ->
+    [maps:get(comments, perf_script_reader:read(Path)) || Path <- Files].
+
+texts(#{files := Files}) ->
+    [begin {ok, Text} = file:read_file(Path), Text end || Path <- Files].
+
+%% Waits for a condition; what it gives when it is no longer `false'.
+eventually(Condition) ->
+    eventually(Condition, ?DEADLINE_MS).
+
+eventually(Condition, Ms) ->
+    eventually_by(Condition, erlang:monotonic_time(millisecond) + Ms).
+
+eventually_by(Condition, Deadline) ->
+    case Condition() of
+        false ->
+            case erlang:monotonic_time(millisecond) < Deadline of
+                true ->
+                    receive after ?POLL_MS -> ok end,
+                    eventually_by(Condition, Deadline);
+                false ->
+                    ct:fail({not_in_time, Condition, flame_prof:info()})
+            end;
+        Result ->
+            Result
+    end.
+
+%% Waits until so many more ticks have been taken; gives how many it became.
+ticks(Count) ->
+    #{ticks_taken := Before} = flame_prof:info(),
+    eventually(fun() ->
+                   case flame_prof:info() of
+                       #{ticks_taken := Now} when Now >= Before + Count -> Now - Before;
+                       #{} -> false
+                   end
+               end).
+
+%% On the clock of the samples, which write six decimals.
+now_us() ->
+    flame_prof_clock:now_ns(flame_prof_clock:new()) div 1000.
+
+number(Pid) ->
+    [_, Number, _] = string:lexemes(pid_to_list(Pid), "<.>"),
+    list_to_integer(Number).
+
+of_process(Pid, Samples) ->
+    Number = number(Pid),
+    [Sample || #{number := N} = Sample <- Samples, N =:= Number].
+
+gaps_us(Samples) ->
+    Times = [Time || #{time_us := Time} <- Samples],
+    lists:zipwith(fun(A, B) -> B - A end, lists:droplast(Times), tl(Times)).
+
+%% Processes.
+
+%% A process that does not outlive the test case, however that ends: by its link
+%% when the case is killed, by end_leftovers/0 otherwise.
+spawned(Fun) ->
+    Pid = spawn_link(Fun),
+    _ = put(?MODULE, [Pid | leftovers()]),
+    Pid.
+
+end_leftovers() ->
+    end_all(leftovers()),
+    _ = erase(?MODULE),
+    ok.
+
+leftovers() ->
+    case get(?MODULE) of
+        undefined -> [];
+        Pids -> Pids
+    end.
+
+idle() ->
+    spawned(fun() -> receive stop -> ok end end).
+
+%% Processes that never stop computing.
+hogs(Count) ->
+    [spawned(fun() -> hog(0) end) || _ <- lists:seq(1, Count)].
+
+hog(N) ->
+    _ = lists:sort([N * X rem 101 || X <- lists:seq(1, 200)]),
+    hog(N + 1).
+
+%% Waits at the bottom of so many frames.
+deep(Depth) ->
+    spawned(fun() -> descend(Depth) end).
+
+descend(0) -> receive stop -> 0 end;
+descend(Depth) -> 1 + descend(Depth - 1).
+
+end_all(Pids) ->
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Pids],
+    [eventually(fun() -> not is_process_alive(Pid) end) || Pid <- Pids],
+    ok.
+
+%% Computes for so long.
+burn(Ms) ->
+    burn_until(erlang:monotonic_time(millisecond) + Ms, 0).
+
+burn_until(End, N) ->
+    case erlang:monotonic_time(millisecond) < End of
+        true ->
+            _ = lists:sort([N * X rem 101 || X <- lists:seq(1, 200)]),
+            burn_until(End, N + 1);
+        false ->
+            N
+    end.
+
+%% The handle of the open tier.
+tier_handle() ->
+    State = sys:get_state(flame_prof),
+    {handle, _, _, _} = lists:keyfind(handle, 1, [T || T <- tuple_to_list(State), is_tuple(T),
+                                                       tuple_size(T) > 0]).
+
+%% Log events of error level and above go to the caller as {log, Event}.
+catch_log(Name) ->
+    ok = logger:add_handler(Name, ?MODULE, #{level => error, config => #{to => self()}}).
+
+release_log(Name) ->
+    ok = logger:remove_handler(Name),
+    caught().
+
+caught() ->
+    receive
+        {log, Event} -> [Event | caught()]
+    after 0 -> []
+    end.
+
+log(Event, #{config := #{to := To}}) ->
+    To ! {log, Event}.
