@@ -92,7 +92,8 @@ bool perf_script_append_name(struct byte_buffer *out, struct text name)
 }
 
 // The fork takes everything before the first digit as the category; a line that
-// begins with # is a comment to all importers ("1_scheduler" becomes N_scheduler).
+// begins with # is a comment to all importers ("1_scheduler" becomes N_scheduler);
+// stackcollapse-perf.pl wants two characters.
 static bool append_category(struct byte_buffer *out, struct text category)
 {
     bool ok = category.len > 0 || byte_buffer_append_text(out, TEXT("unknown"));
@@ -103,7 +104,7 @@ static bool append_category(struct byte_buffer *out, struct text category)
         char shown = plain ? (char)c : digit ? '#' : '_';
         ok = byte_buffer_append_char(out, i == 0 && shown == '#' ? 'N' : shown);
     }
-    return ok;
+    return ok && (category.len != 1 || byte_buffer_append_char(out, '_'));
 }
 
 static bool append_time(struct byte_buffer *out, uint64_t time_ns)
