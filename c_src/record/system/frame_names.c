@@ -73,6 +73,19 @@ void frame_names_destroy(struct frame_names *names)
 
 // --- made-up names ------------------------------------------------------------
 
+// As `perf script` names where generated code comes from.
+static struct text perf_map_path(struct frame_names *names, uint32_t pid)
+{
+    uint32_t left = SCRATCH_BYTES - names->scratch_used;
+    char *at = names->scratch + names->scratch_used;
+    int len = snprintf(at, left, "/tmp/perf-%u.map", pid);
+    if ((uint32_t)len >= left) {
+        return TEXT("[anonymous]");
+    }
+    names->scratch_used += (uint32_t)len;
+    return (struct text){at, (uint32_t)len};
+}
+
 static struct text bracketed(struct frame_names *names, struct text inner)
 {
     uint32_t left = SCRATCH_BYTES - names->scratch_used;
@@ -189,6 +202,9 @@ static bool name_user_frame(const struct naming *naming, uint64_t address, struc
     struct text path = process_maps_path(&naming->process->maps, mapping);
     frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
     if (find_name(naming, mapping, path, address, &frame->name)) {
+        if (mapping->kind == PROCESS_MAPPING_ANONYMOUS) {
+            frame->file = perf_map_path(naming->names, naming->process->pid);
+        }
         return true;
     }
     bool has_brackets = path.len == 0 || path.bytes[0] == '[';
