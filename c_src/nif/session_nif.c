@@ -72,6 +72,15 @@ static size_t utf8_from_latin1(const char *latin1, size_t len, char *text, size_
     return used;
 }
 
+static size_t without_quotes(char *text, size_t len)
+{
+    if (len < 2 || text[0] != '\'' || text[len - 1] != '\'') {
+        return len;
+    }
+    memmove(text, text + 1, len - 2);
+    return len - 2;
+}
+
 // Atoms are numbered in the order they were made: below the count the VM reported
 // the table has them. Above it, a word that only looks like an atom would lead
 // outside the table.
@@ -88,7 +97,7 @@ static size_t atom_text(void *context, uint64_t term, char *text, size_t text_by
     }
     // Not Latin-1: printed as a quoted atom.
     int printed = enif_snprintf(text, text_bytes, "%T", (ERL_NIF_TERM)term);
-    return printed > 0 && (size_t)printed < text_bytes ? (size_t)printed : 0;
+    return printed > 0 && (size_t)printed < text_bytes ? without_quotes(text, (size_t)printed) : 0;
 }
 
 static uint32_t process_number(void *context, uint64_t pid_term)
