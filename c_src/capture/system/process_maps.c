@@ -149,6 +149,9 @@ struct process_mapping *process_maps_find(const struct process_maps *maps, uint6
 struct text process_maps_path(const struct process_maps *maps,
                               const struct process_mapping *mapping)
 {
+    if (mapping->path_len == 0) {
+        return TEXT("");
+    }
     return (struct text){maps->paths + mapping->path_at, mapping->path_len};
 }
 
