@@ -9,7 +9,7 @@
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
--export([start/3, watch/3, unwatch/2, set_atom_count/2, status/1, stop/2]).
+-export([start/3, watch/3, unwatch/2, set_atom_count/2, selected/1, status/1, stop/2]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
 -on_load(load/0).
@@ -118,6 +118,9 @@ unwatch(_, _) -> not_loaded().
 
 -spec set_atom_count(session(), pos_integer()) -> ok.
 set_atom_count(_, _) -> not_loaded().
+
+-spec selected(session()) -> [pid()].
+selected(_) -> not_loaded().
 
 -spec status(session()) -> map().
 status(_) -> not_loaded().

@@ -6,7 +6,7 @@
 -module(flame_prof_walker).
 -behaviour(flame_prof_tier).
 
--export([open/1, watch/3, unwatch/2, tick/1, info/1, close/2]).
+-export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
 
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
@@ -67,6 +67,10 @@ info(#handle{session = Session}) ->
 
 path(undefined) -> undefined;
 path(Path) -> unicode:characters_to_list(Path).
+
+-spec selected(#handle{}) -> [pid()].
+selected(#handle{session = Session}) ->
+    flame_prof_nif:selected(Session).
 
 -spec close(#handle{}, non_neg_integer()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.

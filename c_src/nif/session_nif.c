@@ -366,6 +366,27 @@ ERL_NIF_TERM session_nif_set_atom_count(ErlNifEnv *env, int argc, const ERL_NIF_
     return nif_atom(env, "ok");
 }
 
+enum { MAX_SELECTED = 100000 };
+
+// A local pid is an immediate: its bits are the term.
+ERL_NIF_TERM session_nif_selected(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct session_resource *session;
+    uint64_t *ids = malloc(MAX_SELECTED * sizeof *ids);
+    if (ids == NULL || !get_session(env, argv[0], &session)) {
+        free(ids);
+        return enif_make_badarg(env);
+    }
+    ERL_NIF_TERM list = enif_make_list(env, 0);
+    uint32_t cnt = beam_recording_chosen(session->recording, ids, MAX_SELECTED);
+    for (uint32_t i = cnt; i > 0; i--) {
+        list = enif_make_list_cell(env, (ERL_NIF_TERM)ids[i - 1], list);
+    }
+    free(ids);
+    return list;
+}
+
 // ---- status ------------------------------------------------------------------------------
 
 static ERL_NIF_TERM path_term(ErlNifEnv *env, const struct beam_recording_status *status,

@@ -312,6 +312,17 @@ static void run_commands(struct walker *walker)
     pthread_mutex_unlock(&walker->command_lock);
 }
 
+// For whoever follows what is selected; somebody adding a command can wait.
+static void publish_chosen(struct walker *walker)
+{
+    if (pthread_mutex_trylock(&walker->command_lock) != 0) {
+        return;
+    }
+    walker->chosen_cnt = walker->selector.result_cnt;
+    memcpy(walker->chosen, walker->selector.ids, walker->chosen_cnt * sizeof *walker->chosen);
+    pthread_mutex_unlock(&walker->command_lock);
+}
+
 static void select_targets(struct walker *walker)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -332,6 +343,7 @@ static void select_targets(struct walker *walker)
         now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
     target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
                       walker->options.auto_status_filter, now_ns);
+    publish_chosen(walker);
 }
 
 static void follow_code(struct walker *walker)
@@ -478,7 +490,9 @@ static bool allocate(struct walker *walker)
 {
     const struct walker_options *options = &walker->options;
     walker->snapshots = calloc(SNAPSHOT_MAX_BATCH + 1, sizeof *walker->snapshots);
-    return walker->snapshots != NULL && target_set_init(&walker->targets, options->max_targets) &&
+    walker->chosen = calloc((size_t)options->top_cnt + 1, sizeof *walker->chosen);
+    return walker->snapshots != NULL && walker->chosen != NULL &&
+           target_set_init(&walker->targets, options->max_targets) &&
            spsc_ring_init(&walker->ring, options->ring_bytes) &&
            (options->top_cnt == 0 ||
             top_selector_init(&walker->selector, walker->layout, options->top_cnt));
@@ -530,6 +544,8 @@ void walker_deinit(struct walker *walker)
     spsc_ring_deinit(&walker->ring);
     free(walker->snapshots);
     walker->snapshots = NULL;
+    free(walker->chosen);
+    walker->chosen = NULL;
     (void)pthread_mutex_destroy(&walker->command_lock);
 }
 
@@ -542,4 +558,13 @@ bool walker_command(struct walker *walker, struct walker_command command)
     }
     pthread_mutex_unlock(&walker->command_lock);
     return room;
+}
+
+uint32_t walker_chosen(struct walker *walker, uint64_t *ids, uint32_t max_cnt)
+{
+    pthread_mutex_lock(&walker->command_lock);
+    uint32_t cnt = walker->chosen_cnt < max_cnt ? walker->chosen_cnt : max_cnt;
+    memcpy(ids, walker->chosen, cnt * sizeof *ids);
+    pthread_mutex_unlock(&walker->command_lock);
+    return cnt;
 }

@@ -73,9 +73,12 @@ struct walker {
     _Atomic bool stopping;
     pthread_t thread;
     bool running;
-    pthread_mutex_t command_lock; // held for a copy only
+    pthread_mutex_t
+        command_lock; // guards what is below it up to `chosen_cnt`; held for a copy only
     struct walker_command commands[WALKER_MAX_COMMANDS];
     uint32_t command_cnt;
+    uint64_t *chosen; // pid terms of the last selection, top_cnt of them
+    uint32_t chosen_cnt;
     uint64_t next_select_ns;
     bool selecting;
     uint64_t credit_ppm; // samples due, in millionths
@@ -96,6 +99,10 @@ void walker_deinit(struct walker *walker);
 
 // Any thread. False when WALKER_MAX_COMMANDS are waiting.
 bool walker_command(struct walker *walker, struct walker_command command);
+
+// Any thread. Copies the pid terms of the last automatic selection, at most
+// `max_cnt`; how many.
+uint32_t walker_chosen(struct walker *walker, uint64_t *ids, uint32_t max_cnt);
 
 // Rate at which one process is seen with `target_cnt` selected, in ns.
 uint64_t walker_effective_process_interval_ns(const struct walker_options *options,

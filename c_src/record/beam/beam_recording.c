@@ -478,6 +478,11 @@ bool beam_recording_command(struct beam_recording *recording, struct walker_comm
     return walker_command(&recording->walker, command);
 }
 
+uint32_t beam_recording_chosen(struct beam_recording *recording, uint64_t *ids, uint32_t max_cnt)
+{
+    return walker_chosen(&recording->walker, ids, max_cnt);
+}
+
 void beam_recording_destroy(struct beam_recording *recording)
 {
     if (recording == NULL) {
