@@ -89,14 +89,20 @@ static bool same_stack_area(const struct otp_layout *layout, const struct image 
 static int64_t queue_len(const struct otp_layout *layout, const struct image *image)
 {
     // Either part may be an offset, negative while signals are in transit.
-    int64_t sum = (int64_t)word(layout, image, LAYOUT_MSGQ_LEN) +
-                  (int64_t)word(layout, image, LAYOUT_INQ_LEN);
+    int64_t sum =
+        (int64_t)(word(layout, image, LAYOUT_MSGQ_LEN) + word(layout, image, LAYOUT_INQ_LEN));
     return sum < 0 ? 0 : sum;
 }
 
 static int64_t words_between(uint64_t from, uint64_t to)
 {
     return to > from ? (int64_t)((to - from) / 8) : 0;
+}
+
+// Words that are read may hold anything: what is too large wraps.
+static int64_t plus(int64_t sum, int64_t words, uint64_t factor)
+{
+    return (int64_t)((uint64_t)sum + (uint64_t)words * factor);
 }
 
 static void fill_sizes(const struct otp_layout *layout, const struct image *image, int64_t *values)
@@ -112,7 +118,7 @@ static void fill_sizes(const struct otp_layout *layout, const struct image *imag
     values[BEAM_METRIC_HEAP_BLOCK_SIZE] = heap_block;
     values[BEAM_METRIC_OLD_HEAP_BLOCK_SIZE] = old_block;
     values[BEAM_METRIC_MBUF_SIZE] = mbuf;
-    values[BEAM_METRIC_TOTAL_HEAP_SIZE] = heap_block + old_block + mbuf;
+    values[BEAM_METRIC_TOTAL_HEAP_SIZE] = plus(heap_block + old_block, mbuf, 1);
     values[BEAM_METRIC_RECENT_SIZE] = words_between(heap, word(layout, image, LAYOUT_HIGH_WATER));
     values[BEAM_METRIC_STACK_SIZE] =
         words_between(word(layout, image, LAYOUT_STOP), word(layout, image, LAYOUT_HEND));
@@ -217,8 +223,8 @@ static void fill_companions(const struct otp_layout *layout, const struct compan
         bytes += DICTIONARY_HEADER_BYTES + 8 * (int64_t)(uint32_t)companion->dictionary_sizes;
     }
     const int64_t *values = snapshot->values;
-    bytes += 8 * values[BEAM_METRIC_TOTAL_HEAP_SIZE];
-    bytes += (int64_t)layout->message_bytes * values[BEAM_METRIC_MESSAGE_QUEUE_LEN];
+    bytes = plus(bytes, values[BEAM_METRIC_TOTAL_HEAP_SIZE], 8);
+    bytes = plus(bytes, values[BEAM_METRIC_MESSAGE_QUEUE_LEN], layout->message_bytes);
     snapshot->values[BEAM_METRIC_MEMORY] = bytes;
 }
 
@@ -230,10 +236,12 @@ static void add_message_data(struct memory_reader *reader, const struct otp_layo
         return;
     }
     struct message_data data = message_data_read(reader, word(layout, image, LAYOUT_MSGQ_FIRST));
-    snapshot->values[BEAM_METRIC_MEMORY] += 8 * data.words;
+    int64_t *values = snapshot->values;
+    values[BEAM_METRIC_MEMORY] = plus(values[BEAM_METRIC_MEMORY], data.words, 8);
     if ((half(layout, image, LAYOUT_MSGQ_FLAGS) & MSGQ_ON_HEAP) != 0) {
-        snapshot->values[BEAM_METRIC_TOTAL_HEAP_SIZE] += data.words;
-        snapshot->values[BEAM_METRIC_MBUF_SIZE] += data.fragment_words;
+        values[BEAM_METRIC_TOTAL_HEAP_SIZE] =
+            plus(values[BEAM_METRIC_TOTAL_HEAP_SIZE], data.words, 1);
+        values[BEAM_METRIC_MBUF_SIZE] = plus(values[BEAM_METRIC_MBUF_SIZE], data.fragment_words, 1);
     }
 }
 
@@ -246,11 +254,12 @@ struct batch {
     size_t stack_read_cnt[SNAPSHOT_MAX_BATCH];
 };
 
-// The slot array is never freed by the VM, so a plain load is safe.
+// The slot array is never freed by the VM, so a plain load is safe. A pid that was
+// made up may have no slot.
 static uint64_t slot_value(const struct otp_layout *layout, uint64_t slot)
 {
     const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)layout->table_address;
-    return table[slot];
+    return slot < layout->slot_cnt ? table[slot] : 0;
 }
 
 static void read_structs(struct memory_reader *reader, const struct otp_layout *layout,
