@@ -74,8 +74,6 @@ TEST(both_readers_are_named_for_what_they_do)
         CHECK_STR(memory_reader_name(&reader), NAMES[i]);
         CHECK_UINT(reader.unreadable_cnt, 0); // its self test does not count
         CHECK(memory_reader_check(&reader));
-        CHECK(memory_reader_preferred_batch(&reader) >= 1);
-        CHECK(memory_reader_preferred_batch(&reader) <= MEMORY_READER_MAX_BATCH);
         memory_reader_close(&reader);
         memory_reader_close(&reader);
     }
