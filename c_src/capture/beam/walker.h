@@ -73,8 +73,8 @@ struct walker {
     _Atomic bool stopping;
     pthread_t thread;
     bool running;
-    pthread_mutex_t
-        command_lock; // guards what is below it up to `chosen_cnt`; held for a copy only
+    // Guards what is below it up to `chosen_cnt`; held for a copy only.
+    pthread_mutex_t command_lock;
     struct walker_command commands[WALKER_MAX_COMMANDS];
     uint32_t command_cnt;
     uint64_t *chosen; // pid terms of the last selection, top_cnt of them
