@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GZIP_CHUNK_BYTES = 1 << 20 };
+// A stem with time, process, sequence and suffix is a file name still (NAME_MAX).
+enum { GZIP_CHUNK_BYTES = 1 << 20, STEM_MAX_LEN = 160 };
 
 // ---- directory ------------------------------------------------------------------
 
@@ -92,8 +93,7 @@ static bool copy_options(struct file_series *series, const struct file_series_op
     bool adds_gz = options->compression == FILE_COMPRESSION_GZIP && !has_gz;
     bool fits = snprintf(series->directory, sizeof series->directory, "%s", options->directory) <
                     (int)sizeof series->directory &&
-                snprintf(series->stem, sizeof series->stem, "%s", options->stem) <
-                    (int)sizeof series->stem - 64 &&
+                snprintf(series->stem, sizeof series->stem, "%s", options->stem) <= STEM_MAX_LEN &&
                 snprintf(series->suffix, sizeof series->suffix, "%s%s", options->suffix,
                          adds_gz ? ".gz" : "") < (int)sizeof series->suffix;
     if (!fits) {
@@ -236,20 +236,33 @@ bool file_series_sync(struct file_series *series, struct error *err)
 
 // ---- finished files -------------------------------------------------------------
 
-static bool is_finished_name(const struct file_series *series, const char *name)
+static const char *skip_digits(const char *at, size_t least)
 {
-    size_t len = strlen(name);
-    size_t stem_len = strlen(series->stem);
-    const char *plain = ".perf";
-    bool ours = strncmp(name, series->stem, stem_len) == 0 && name[stem_len] == '-';
-    bool suffix = (len > 5 && strcmp(name + len - 5, plain) == 0) ||
-                  (len > 8 && strcmp(name + len - 8, ".perf.gz") == 0);
-    // STEM-YYYYMMDDTHHMMSSZ-PID-NNNN: somebody's STEM-notes.perf is not ours to delete.
-    return ours && suffix && len > stem_len + 17 && name[stem_len + 9] == 'T' &&
-           name[stem_len + 16] == 'Z' && name[stem_len + 17] == '-';
+    size_t cnt = strspn(at, "0123456789");
+    return cnt < least ? "" : at + cnt;
 }
 
-// Names sort by time, then process, then sequence.
+static const char *skip_char(const char *at, char c)
+{
+    return *at == c ? at + 1 : "";
+}
+
+// STEM-YYYYMMDDTHHMMSSZ-PID-NNNN.perf: somebody's STEM-notes.perf is not ours to
+// delete.
+static bool is_finished_name(const struct file_series *series, const char *name)
+{
+    size_t stem_len = strlen(series->stem);
+    if (strncmp(name, series->stem, stem_len) != 0) {
+        return false;
+    }
+    const char *at = skip_digits(skip_char(name + stem_len, '-'), 8);
+    at = skip_digits(skip_char(at, 'T'), 6);
+    at = skip_digits(skip_char(skip_char(at, 'Z'), '-'), 1);
+    at = skip_digits(skip_char(at, '-'), 4);
+    return strcmp(at, ".perf") == 0 || strcmp(at, ".perf.gz") == 0;
+}
+
+// Names sort by time, then process, then sequence: 9999 before 10000.
 static bool oldest_finished(const struct file_series *series, char *oldest, uint32_t *cnt)
 {
     int fd = dup(series->directory_fd);
@@ -269,7 +282,7 @@ static bool oldest_finished(const struct file_series *series, char *oldest, uint
             continue;
         }
         (*cnt)++;
-        if (oldest[0] == '\0' || strcmp(entry->d_name, oldest) < 0) {
+        if (oldest[0] == '\0' || strverscmp(entry->d_name, oldest) < 0) {
             (void)snprintf(oldest, FILE_SERIES_NAME_BYTES, "%s", entry->d_name);
         }
     }

@@ -23,7 +23,7 @@ enum { FILE_SERIES_NAME_BYTES = 256, FILE_SERIES_PATH_BYTES = 4096 };
 
 struct file_series_options {
     const char *directory; // created, with its parents, when missing
-    const char *stem;      // [A-Za-z0-9._-]+
+    const char *stem;      // [A-Za-z0-9._-]+, at most 160
     const char *suffix;    // ".perf"; ".gz" is added for gzip (unless it ends in it)
     enum file_naming naming;
     enum file_compression compression;
