@@ -29,8 +29,8 @@
 %%   they run.</li>
 %% <li><b>Orders</b> live for some milliseconds. They take the goods from the
 %%   stock table, all of them a popular product too (`ets:update_counter/4' on
-%%   one row: the contended lock), build an invoice of 64 kB, hash it,
-%%   and cast it to the ledger.</li>
+%%   one row: the contended lock), build an invoice of 32 kB, hash it,
+%%   and cast it to the ledger. More than forty at a time are refused.</li>
 %% <li><b>The ledger</b> needs some milliseconds for an entry, so that it keeps up with
 %%   a normal day, not with a sale: its `message_queue_len' climbs for as long as
 %%   the sale lasts, then falls. A counter bounds it: an order that finds

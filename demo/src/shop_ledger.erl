@@ -5,7 +5,7 @@
 -module(shop_ledger).
 -behaviour(gen_server).
 
--export([start_link/0, post/1, stats/0, forget/0]).
+-export([start_link/0, post/1, refuse/0, stats/0, forget/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -type entry() :: {OrderNumber :: integer(), Amount :: integer(), Digest :: binary()}.
@@ -33,12 +33,17 @@ post(Entry) ->
     Counters = persistent_term:get(?MODULE),
     case counters:get(Counters, ?WAITING) >= shop:setting(ledger_backlog) of
         true ->
-            counters:add(Counters, ?REFUSED, 1),
-            refused;
+            refuse();
         false ->
             counters:add(Counters, ?WAITING, 1),
             gen_server:cast(?MODULE, {post, Entry})
     end.
+
+%% @doc Count an order that came to nothing.
+-spec refuse() -> refused.
+refuse() ->
+    counters:add(persistent_term:get(?MODULE), ?REFUSED, 1),
+    refused.
 
 -spec stats() -> #{orders := non_neg_integer(), refused := non_neg_integer(),
                    ledger_backlog := non_neg_integer()}.

@@ -7,13 +7,20 @@
 -type line() :: {shop_catalog:id(), Count :: pos_integer(), Price :: pos_integer(), Note :: binary()}.
 -export_type([line/0]).
 
--define(INVOICE_BYTES, 64000).
+-define(INVOICE_BYTES, 32000).
+%% Under way at a time. More would only wait for each other.
+-define(ORDERS_MAX, 40).
 
-%% @doc Hand in an order. Not waited for.
--spec place([line()]) -> ok.
+%% @doc Hand in an order, unless there are too many. Not waited for.
+-spec place([line()]) -> ok | refused.
 place(Lines) ->
-    {ok, _Pid} = supervisor:start_child(shop_order_sup, [Lines]),
-    ok.
+    case proplists:get_value(active, supervisor:count_children(shop_order_sup)) < ?ORDERS_MAX of
+        true ->
+            {ok, _Pid} = supervisor:start_child(shop_order_sup, [Lines]),
+            ok;
+        false ->
+            shop_ledger:refuse()
+    end.
 
 -spec start_link([line()]) -> {ok, pid()}.
 start_link(Lines) ->

@@ -16,7 +16,7 @@ start_link() ->
 
 -spec stats() -> #{reports := non_neg_integer()}.
 stats() ->
-    gen_server:call(?MODULE, stats).
+    gen_server:call(?MODULE, stats, infinity).
 
 init([]) ->
     {ok, next(0)}.
