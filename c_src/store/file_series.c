@@ -56,6 +56,14 @@ static bool prove_writable(int directory_fd, const char *path, struct error *err
     return true;
 }
 
+static void close_directory(struct file_series *series)
+{
+    if (series->directory_fd >= 0) {
+        (void)close(series->directory_fd);
+        series->directory_fd = -1;
+    }
+}
+
 static bool open_directory(struct file_series *series, struct error *err)
 {
     if (!make_directories(series->directory, err)) {
@@ -146,6 +154,11 @@ static void hidden_name(const struct file_series *series, char *hidden, size_t h
     (void)snprintf(hidden, hidden_bytes, ".%s.part", series->name);
 }
 
+static int create_at(int directory_fd, const char *name)
+{
+    return openat(directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
 bool file_series_begin_file(struct file_series *series, struct error *err)
 {
     char hidden[FILE_SERIES_NAME_BYTES + 8];
@@ -153,8 +166,14 @@ bool file_series_begin_file(struct file_series *series, struct error *err)
     hidden_name(series, hidden, sizeof hidden);
     series->file_bytes = 0;
     series->synced_bytes = 0;
-    series->fd = openat(series->directory_fd, hidden,
-                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    series->fd = create_at(series->directory_fd, hidden);
+    if (series->fd < 0 && (series->directory_fd < 0 || errno == ENOENT)) {
+        close_directory(series); // somebody removed it: made again, as at the start
+        if (!open_directory(series, err)) {
+            return false;
+        }
+        series->fd = create_at(series->directory_fd, hidden);
+    }
     if (series->fd < 0) {
         return error_os(err, errno, "output file %s/%s: create", series->directory, hidden);
     }
@@ -346,10 +365,7 @@ void file_series_close(struct file_series *series)
         return; // zeroed: its descriptors are not ours
     }
     file_series_discard_file(series);
-    if (series->directory_fd >= 0) {
-        (void)close(series->directory_fd);
-        series->directory_fd = -1;
-    }
+    close_directory(series);
     gzip_stream_destroy(series->gzip);
     series->gzip = NULL;
 }

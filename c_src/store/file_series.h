@@ -54,7 +54,7 @@ struct file_series {
 bool file_series_open(struct file_series *series, const struct file_series_options *options,
                       struct error *err);
 
-// Starts the next file.
+// Starts the next file. Makes the directory again if it is gone.
 bool file_series_begin_file(struct file_series *series, struct error *err);
 
 // Appends to the open file. On failure the file is cut back to the last sync.

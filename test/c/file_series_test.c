@@ -298,7 +298,7 @@ TEST(a_file_in_place_of_the_directory_is_told)
     CHECK_HAS(err.detail, "Not a directory");
 }
 
-TEST(a_directory_that_vanished_is_an_error)
+TEST(a_directory_that_vanished_is_an_error_and_made_again)
 {
     struct file_series_options options = options_for("vanish");
     struct file_series series;
@@ -311,10 +311,18 @@ TEST(a_directory_that_vanished_is_an_error)
     CHECK_HAS(err.detail, "rename");
     CHECK_UINT(series.finished_cnt, 0);
     CHECK_STR(series.finished_name, "");
-    memset(&err, 0, sizeof err);
-    CHECK(!file_series_begin_file(&series, &err));
-    CHECK_HAS(err.detail, "create");
-    file_series_discard_file(&series);
+    write_file(&series, "y");
+    CHECK_STR(file_text(dir, series.finished_name), "y");
+    remove_tree(dir);
+    make_file(test_dir(), "vanish", "in its place");
+    for (int i = 0; i < 3; i++) {
+        memset(&err, 0, sizeof err);
+        CHECK(!file_series_begin_file(&series, &err));
+        CHECK_HAS(err.detail, "Not a directory");
+    }
+    remove_file(test_dir(), "vanish");
+    write_file(&series, "z");
+    CHECK_STR(file_text(dir, series.finished_name), "z");
     file_series_close(&series);
 }
 
