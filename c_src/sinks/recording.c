@@ -15,9 +15,8 @@ enum {
 // ---- one file -------------------------------------------------------------------
 
 static struct loss_snapshot losses_since(const struct loss_snapshot *begin,
-                                         const struct loss_counters *counters)
+                                         struct loss_snapshot now)
 {
-    struct loss_snapshot now = loss_counters_read(counters);
     for (int i = 0; i < LOSS_REASON_CNT; i++) {
         now.lost[i] -= begin->lost[i];
     }
@@ -29,11 +28,16 @@ static struct loss_snapshot losses_since(const struct loss_snapshot *begin,
     return now;
 }
 
+static void forget_file(struct recording *recording)
+{
+    memset(&recording->summary, 0, sizeof recording->summary);
+    memset(&recording->synced, 0, sizeof recording->synced);
+}
+
 static bool begin_file(struct recording *recording, struct error *err)
 {
     byte_buffer_clear(&recording->buffer);
-    memset(&recording->summary, 0, sizeof recording->summary);
-    memset(&recording->synced, 0, sizeof recording->synced);
+    forget_file(recording);
     recording->file_begin_ns = clock_monotonic_ns();
     recording->synced_ns = recording->file_begin_ns;
     recording->file_text_bytes = 0;
@@ -65,14 +69,20 @@ static bool sync_buffer(struct recording *recording, struct error *err)
     return true;
 }
 
-static bool write_footer(struct recording *recording, const char *end_reason, struct error *err)
+static bool write_footer(struct recording *recording, const char *end_reason,
+                         const struct loss_snapshot *now, struct error *err)
 {
     struct file_summary *summary = &recording->summary;
     summary->end_reason = end_reason;
-    summary->losses = losses_since(&recording->losses_at_begin, recording->losses);
-    recording->losses_at_begin = loss_counters_read(recording->losses);
+    summary->losses = losses_since(&recording->losses_at_begin, *now);
     return recording->sink->end(&recording->buffer, recording->session, summary) ||
            error_set(err, ERROR_NO_MEMORY, "output: no memory for the file footer");
+}
+
+static void count_lost(struct recording *recording, uint64_t cnt)
+{
+    loss_add(recording->losses, LOSS_WRITE_FAILED, cnt);
+    recording->sample_cnt -= cnt;
 }
 
 static bool finish_file(struct recording *recording, const char *end_reason, struct error *err)
@@ -82,9 +92,23 @@ static bool finish_file(struct recording *recording, const char *end_reason, str
         recording->state = RECORDING_CLOSED;
         return true;
     }
-    bool written = write_footer(recording, end_reason, err) && sync_buffer(recording, err);
+    struct loss_snapshot now = loss_counters_read(recording->losses);
+    uint32_t finished_cnt = recording->files.finished_cnt;
+    bool written = write_footer(recording, end_reason, &now, err) && sync_buffer(recording, err);
     recording->state = RECORDING_CLOSED;
-    return file_series_finish_file(&recording->files, written ? err : NULL) && written;
+    if (recording->synced.sample_cnt == 0) { // nothing of it reached the disk
+        file_series_discard_file(&recording->files);
+        return false;
+    }
+    bool ok = file_series_finish_file(&recording->files, written ? err : NULL) && written;
+    if (recording->files.finished_cnt == finished_cnt) { // its directory is gone
+        count_lost(recording, recording->summary.sample_cnt);
+        forget_file(recording);
+    }
+    if (ok) { // told in a footer
+        recording->losses_at_begin = now;
+    }
+    return ok;
 }
 
 // What reached the disk is kept and finished; what was still in memory is lost
@@ -96,11 +120,12 @@ static void give_up_file(struct recording *recording, const struct error *why)
     recording->failed_ns = clock_monotonic_ns();
     log_error("%s; %llu samples lost, tried again every 5 s", why->detail,
               (unsigned long long)lost);
-    loss_add(recording->losses, LOSS_WRITE_FAILED, lost);
-    recording->sample_cnt -= lost;
+    count_lost(recording, lost);
     recording->summary = recording->synced;
     byte_buffer_clear(&recording->buffer);
-    (void)finish_file(recording, "write failed", NULL);
+    if (recording->files.fd >= 0) {
+        (void)finish_file(recording, "write failed", NULL);
+    }
     recording->state = RECORDING_FAILED;
 }
 
@@ -137,8 +162,11 @@ static void add_totals(struct recording *recording, const struct sample *sample)
     summary->sample_cnt++;
     summary->period_total_ns += sample->period_ns;
     for (uint32_t i = 0; i < recording->session->metric_cnt; i++) {
-        summary->metric_totals[i].value += sample->metrics[i].value;
-        summary->metric_totals[i].delta += sample->metrics[i].delta;
+        const struct metric_value *metric = &sample->metrics[i];
+        struct metric_value *total = &summary->metric_totals[i];
+        // Unsigned: sums of garbage wrap.
+        total->value = (int64_t)((uint64_t)total->value + (uint64_t)metric->value);
+        total->delta = (int64_t)((uint64_t)total->delta + (uint64_t)metric->delta);
     }
     recording->sample_cnt++;
 }
@@ -225,16 +253,16 @@ bool recording_close(struct recording *recording, const char *end_reason, struct
         return true;
     }
     if (recording->state == RECORDING_WRITING) {
-        struct error sync_err = {0};
-        ok = sync_buffer(recording, &sync_err);
+        struct error last_err = {0};
+        ok = sync_buffer(recording, &last_err) && finish_file(recording, end_reason, &last_err);
         if (!ok) {
-            give_up_file(recording, &sync_err);
-            (void)error_set(err, sync_err.code, "%s", sync_err.detail);
-        } else {
-            ok = finish_file(recording, end_reason, err);
+            give_up_file(recording, &last_err);
         }
     } else if (recording->state == RECORDING_FAILED) {
-        ok = error_set(err, recording->last_error.code, "%s", recording->last_error.detail);
+        ok = false;
+    }
+    if (!ok && err != NULL) {
+        *err = recording->last_error;
     }
     recording->state = RECORDING_CLOSED;
     file_series_close(&recording->files);
