@@ -131,8 +131,10 @@ start_helpers(Probe) ->
 
 start_helper(Probe, N, Heap, Fullsweep, Burn) ->
     Parent = self(),
+    %% As urgent as the session, which waits for it; on a busy node it would
+    %% wait for its turn seconds long.
     Pid = spawn_opt(?MODULE, helper, [Parent, Probe, {N, Burn}],
-                    [{min_heap_size, Heap}, {fullsweep_after, Fullsweep},
+                    [{priority, high}, {min_heap_size, Heap}, {fullsweep_after, Fullsweep},
                      {message_queue_data, queue_data(N)},
                      {min_bin_vheap_size, 40000 + 1000 * N}]),
     receive
@@ -365,16 +367,30 @@ send_many(Pid, Count) ->
 state_field(Probe, Helpers) ->
     #{state => common_of([suspended(Probe, Helper) || Helper <- Helpers])}.
 
-suspended(Probe, #helper{pid = Pid, address = Address}) ->
+suspended(Probe, Helper) ->
+    suspended(Probe, Helper, erlang:monotonic_time(millisecond) + ?WAIT_MS).
+
+%% Waiting, but still in its run queue, is not at rest: nothing is found then.
+suspended(Probe, #helper{pid = Pid} = Helper, Deadline) ->
     settled(Pid),
-    Before = halves(raw(Probe, Address, ?PROCESS_WORDS)),
+    Before = state_halves(Probe, Helper),
     true = erlang:suspend_process(Pid),
-    During = halves(raw(Probe, Address, ?PROCESS_WORDS)),
+    During = state_halves(Probe, Helper),
     true = erlang:resume_process(Pid),
     settled(Pid),
-    After = halves(raw(Probe, Address, ?PROCESS_WORDS)),
+    After = state_halves(Probe, Helper),
     Rows = lists:zip(lists:zip3(lists:seq(0, length(Before) - 1), Before, During), After),
-    [4 * I || {{I, B, D}, A} <- Rows, B =:= A, is_suspension(B, D)].
+    case [4 * I || {{I, B, D}, A} <- Rows, B =:= A, is_suspension(B, D)] of
+        [] ->
+            case erlang:monotonic_time(millisecond) < Deadline of
+                true -> timer:sleep(1), suspended(Probe, Helper, Deadline);
+                false -> []
+            end;
+        Offsets ->
+            Offsets
+    end.
+
+state_halves(Probe, #helper{address = Address}) -> halves(raw(Probe, Address, ?PROCESS_WORDS)).
 
 %% The low six bits are priorities, never all zero, and not touched.
 is_suspension(Before, During) ->
