@@ -13,6 +13,7 @@
 
 -define(TRIES, 20).
 -define(WAIT_MS, 2000).
+-define(SUSPENDED, 3).
 -define(ITEMS, [registered_name, initial_call, current_stacktrace, garbage_collection_info,
                 garbage_collection, total_heap_size, stack_size, heap_size, memory, backtrace,
                 message_queue_len, links, monitors, monitored_by]).
@@ -24,20 +25,29 @@ verify(Probe, Layout, Count) ->
     Pids = plant(Count),
     %% Again: this module may have been loaded since calibration.
     {ok, _} = flame_prof_nif:load_code(Probe),
-    try [{Pid, Difference} || Pid <- Pids, Difference <- compare(Probe, Layout, Pid)] of
-        [] ->
-            ok;
-        [{Pid, {Field, Ours, Theirs}} | _] ->
-            {refused, unicode:characters_to_binary(
-                        io_lib:format("layout: verification failed: ~ts of ~w read as ~0tP, "
-                                      "process_info says ~0tP",
-                                      [Field, Pid, Ours, 8, Theirs, 8]))}
+    try
+        equal(Pids, fun(Pid) -> compare(Probe, Layout, Pid) end) =:= ok
+            andalso equal(lists:sublist(Pids, ?SUSPENDED),
+                          fun(Pid) -> compare_suspended(Probe, Layout, Pid) end)
+    catch
+        throw:{refused, _} = Refused -> Refused
     after
         uproot(Pids)
     end.
 
-%% @doc Starts quiescent processes of mixed shapes: depth of stack, heap, names,
-%% message queue, dictionary, links, monitors, off-heap messages.
+equal(Pids, Compare) ->
+    lists:foreach(fun(Pid) -> no_difference(Pid, Compare(Pid)) end, Pids).
+
+no_difference(_, []) ->
+    ok;
+no_difference(Pid, [{Field, Ours, Theirs} | _]) ->
+    throw({refused, unicode:characters_to_binary(
+                      io_lib:format("layout: verification failed: ~ts of ~w read as ~0tP, "
+                                    "process_info says ~0tP", [Field, Pid, Ours, 8, Theirs, 8]))}).
+
+%% @doc Starts quiescent processes of mixed shapes: depth of stack, young and old
+%% heap, names, message queue, dictionary, monitors, off-heap messages. Of any two
+%% fields some process has different values.
 -spec plant(pos_integer()) -> [pid()].
 plant(Count) ->
     Parent = self(),
@@ -48,16 +58,22 @@ plant(Count) ->
                           after ?WAIT_MS -> ok
                           end
                   end, Pids),
-    lists:foreach(fun({N, Pid}) -> [Pid ! {unread, I} || I <- lists:seq(1, N rem 7)] end,
-                  lists:zip(lists:seq(1, Count), Pids)),
+    lists:foreach(fun({N, Pid}) -> send_unread(N, Pid) end, lists:zip(lists:seq(1, Count), Pids)),
     Pids.
+
+%% A long message finds no room on the heap of who is to receive it.
+send_unread(N, Pid) ->
+    _ = [Pid ! {unread, I} || I <- lists:seq(1, N rem 7)],
+    _ = N rem 4 =:= 1 andalso (Pid ! {unread, lists:seq(1, 50 * N)}),
+    ok.
 
 -spec uproot([pid()]) -> ok.
 uproot(Pids) ->
     lists:foreach(fun(Pid) -> exit(Pid, kill) end, Pids).
 
 spawn_options(N) ->
-    [{min_heap_size, 233 + N} | [{message_queue_data, off_heap} || N rem 5 =:= 0]].
+    [{priority, high}, {min_heap_size, 233 + N}
+     | [{message_queue_data, off_heap} || N rem 5 =:= 0]].
 
 %% @private
 -spec planted(pid(), pos_integer(), non_neg_integer()) -> term().
@@ -66,9 +82,23 @@ planted(Parent, N, Depth) ->
         catch register(list_to_atom("flame_prof_verification_" ++ integer_to_list(N)), self()),
     _ = N rem 4 =:= 0 andalso put('$initial_call', {?MODULE, planted, 3}),
     _ = N rem 11 =:= 0 andalso monitor(process, Parent),
-    Kept = {binary:copy(<<N>>, 100 * N), lists:seq(1, N)},
-    _ = N rem 2 =:= 0 andalso erlang:garbage_collect(self(), [{type, minor}]),
+    Old = [binaries(N) || N rem 3 =/= 0],
+    _ = [erlang:garbage_collect(self(), [{type, minor}]) || _ <- lists:seq(1, N rem 4)],
+    Kept = {Old, binaries(N), lists:seq(1, 10 * N), received(N)},
     {down(Depth, Parent), Kept}.
+
+%% Some are so large that the virtual heap of binaries grows.
+binaries(N) when N rem 20 =:= 1 ->
+    binary:copy(<<N>>, 400000);
+binaries(N) ->
+    [[lists:seq(1, 10 * N) | binary:copy(<<N>>, 100 * N)] || _ <- lists:seq(1, N rem 10)].
+
+%% Off the heap until the next collection.
+received(N) ->
+    _ = N rem 5 =:= 0 andalso (self() ! {?MODULE, parcel, lists:seq(1, N)}),
+    receive {?MODULE, parcel, Parcel} -> Parcel
+    after 0 -> none
+    end.
 
 down(0, Parent) ->
     Parent ! {?MODULE, self(), ready},
@@ -88,6 +118,25 @@ down_again(Depth, Parent) -> [down(Depth, Parent)].
 -spec compare(flame_prof_nif:probe(), flame_prof_nif:layout(), pid()) -> [difference()].
 compare(Probe, Layout, Pid) ->
     compare(Probe, Layout, Pid, ?TRIES).
+
+%% What a process does not take while it is suspended stays in its outer queue.
+%% The question would move it, so it comes last.
+compare_suspended(Probe, Layout, Pid) ->
+    true = erlang:suspend_process(Pid),
+    _ = [Pid ! {unread, suspended} || _ <- lists:seq(1, 5)],
+    Snapshot = flame_prof_nif:snapshot(Probe, Layout, Pid),
+    Quiet = process_info(Pid, [status, message_queue_len]),
+    true = erlang:resume_process(Pid),
+    case Snapshot of
+        {whole, Status, _, _, _, _, _, Values} ->
+            Metrics = maps:from_list(lists:zip(flame_prof_metric:names(), Values)),
+            Rows = [{status, Status, proplists:get_value(status, Quiet)},
+                    {message_queue_len, metric(message_queue_len, Metrics),
+                     proplists:get_value(message_queue_len, Quiet)}],
+            [Row || {_, Ours, Theirs} = Row <- Rows, Ours =/= Theirs];
+        _ ->
+            [{snapshot, element(1, Snapshot), whole}]
+    end.
 
 compare(Probe, Layout, Pid, Tries) ->
     case differences(Probe, Layout, Pid) of
