@@ -6,6 +6,7 @@
 -module(flame_prof_walker).
 -behaviour(flame_prof_tier).
 
+-export([unsupported/1]).
 -export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
 
 -define(LAYOUT, {?MODULE, layout}).
@@ -87,15 +88,23 @@ close(#handle{session = Session} = Handle, TimeoutMs) ->
 %% Where it can work at all.
 
 unsupported() ->
-    Needs = [{os, os:type(), {unix, linux}, "Linux"},
-             {arch, machine(), "x86_64", "x86-64"},
-             {wordsize, erlang:system_info(wordsize), 8, "a 64-bit VM"},
-             {flavor, erlang:system_info(emu_flavor), jit, "a VM with the JIT"},
-             {build, erlang:system_info(build_type), opt, "a release build of the VM"}],
-    case [{Have, Name} || {_, Have, Need, Name} <- Needs, Have =/= Need] of
+    unsupported(#{os => os:type(), machine => machine(),
+                  wordsize => erlang:system_info(wordsize),
+                  flavor => erlang:system_info(emu_flavor),
+                  build => erlang:system_info(build_type)}).
+
+%% @private What a VM that answers so lacks.
+-spec unsupported(map()) -> none | binary().
+unsupported(Vm) ->
+    Needs = [{os, {unix, linux}, "Linux"},
+             {machine, "x86_64", "x86-64"},
+             {wordsize, 8, "a 64-bit VM"},
+             {flavor, jit, "a VM with the JIT"},
+             {build, opt, "a release build of the VM"}],
+    case [{maps:get(What, Vm), Name} || {What, Need, Name} <- Needs, maps:get(What, Vm) =/= Need] of
         [] -> none;
         [{Have, Name} | _] ->
-            unicode:characters_to_binary(io_lib:format("needs ~ts, this is ~tp", [Name, Have]))
+            unicode:characters_to_binary(io_lib:format("needs ~ts, this is ~0tp", [Name, Have]))
     end.
 
 machine() ->
