@@ -1,0 +1,251 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% How the walker finds out where this VM keeps what it reads, and that it
+%% refuses whatever is in doubt: every single field of the layout is put in a
+%% wrong place here, and must be noticed.
+-module(calibration_SUITE).
+
+-include_lib("common_test/include/ct.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-compile([export_all, nowarn_export_all]).
+
+-define(CALIBRATION, flame_prof_calibration).
+-define(VERIFICATION, flame_prof_verification).
+-define(FACTS, [slot_in_low_bits, message_bytes, process_bytes, table_address, slot_cnt]).
+
+suite() ->
+    [{timetrap, {minutes, 3}}].
+
+all() ->
+    [Name || {Name, 1} <- ?MODULE:module_info(exports), is_case(atom_to_list(Name))].
+
+is_case("it_" ++ _) -> true;
+is_case(_) -> false.
+
+init_per_suite(Config) ->
+    case flame_prof_nif:loaded() of
+        ok ->
+            {ok, Probe} = flame_prof_nif:open_probe(auto),
+            case ?CALIBRATION:layout(Probe, release()) of
+                {ok, Layout} -> [{layout, Layout} | Config];
+                {refused, Why} -> {skip, binary_to_list(Why)}
+            end;
+        {error, Why} ->
+            {skip, binary_to_list(Why)}
+    end.
+
+end_per_suite(_) ->
+    ok.
+
+init_per_testcase(_, Config) ->
+    {ok, Probe} = flame_prof_nif:open_probe(auto),
+    [{probe, Probe} | Config].
+
+end_per_testcase(_, Config) ->
+    flame_prof_nif:close_probe(?config(probe, Config)).
+
+release() -> erlang:system_info(otp_release).
+
+%% --- discovery ----------------------------------------------------------------------
+
+it_finds_every_field_where_the_table_has_it(Config) ->
+    case flame_prof_nif:known_layout(release()) of
+        undefined ->
+            {skip, "no table of OTP " ++ release()};
+        Known ->
+            {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
+            ?assertEqual([], [{Field, Offset, maps:get(Field, Candidates, missing)}
+                              || {Field, Offset} <- maps:to_list(Known),
+                                 not lists:member(Offset, maps:get(Field, Candidates, []))]),
+            ?assertEqual(lists:sort(maps:keys(Known)), lists:sort(maps:keys(Candidates))),
+            ?assertEqual({ok, Known}, ?CALIBRATION:check(Candidates, Known))
+    end.
+
+%% A release that nobody knows: what was found must be enough.
+it_needs_no_table(Config) ->
+    {Candidates, Facts} = ?CALIBRATION:discover(?config(probe, Config)),
+    {ok, Offsets} = ?CALIBRATION:check(Candidates, undefined),
+    Layout = ?config(layout, Config),
+    ?assertEqual(maps:without(?FACTS, Layout), Offsets),
+    ?assertEqual(maps:with(maps:keys(Facts), Layout), Facts).
+
+it_takes_the_table_address_from_the_vm(Config) ->
+    #{table_address := Address, slot_cnt := Count} = ?config(layout, Config),
+    ?assertEqual(erlang:system_info(process_limit), Count),
+    Probe = ?config(probe, Config),
+    Self = flame_prof_nif:self_address(Probe),
+    Slots = flame_prof_nif:read_words(Probe, Address, min(Count, 65536)),
+    ?assert(lists:member(Self, [Word || <<Word:64/little>> <= Slots])).
+
+%% The session calibrates at a high priority: what it waits for must not be
+%% starved by its waiting.
+it_comes_to_the_same_result_every_time_at_a_high_priority(Config) ->
+    Layout = ?config(layout, Config),
+    Other = [Result || Result <- at_high_priority(fun() -> repeated(60) end),
+                       Result =/= {ok, Layout}],
+    ?assertEqual([], Other).
+
+repeated(Count) ->
+    [begin
+         {ok, Probe} = flame_prof_nif:open_probe(auto),
+         Result = ?CALIBRATION:layout(Probe, release()),
+         flame_prof_nif:close_probe(Probe),
+         Result
+     end || _ <- lists:seq(1, Count)].
+
+%% On a node that is busy through and through it is needed most.
+it_does_not_wait_its_turn_on_a_saturated_node(Config) ->
+    Probe = ?config(probe, Config),
+    Hogs = flame_prof_case:hogs(60 * erlang:system_info(schedulers_online)),
+    {Us, Result} = at_high_priority(
+                     fun() ->
+                         timer:tc(fun() ->
+                                      {ok, Layout} = ?CALIBRATION:layout(Probe, release()),
+                                      ?VERIFICATION:verify(Probe, Layout, 60)
+                                  end)
+                     end),
+    flame_prof_case:end_all(Hogs),
+    ct:pal("~b ms", [Us div 1000]),
+    ?assertEqual(ok, Result),
+    ?assert(Us < 3000000).
+
+at_high_priority(Fun) ->
+    Before = process_flag(priority, high),
+    try Fun() after process_flag(priority, Before) end.
+
+it_leaves_nothing_behind(Config) ->
+    Before = {processes(), registered(), threads()},
+    {ok, Layout} = ?CALIBRATION:layout(?config(probe, Config), release()),
+    ok = ?VERIFICATION:verify(?config(probe, Config), Layout, 60),
+    flame_prof_case:eventually(fun() -> {processes(), registered(), threads()} =:= Before end),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+threads() ->
+    {ok, Names} = file:list_dir("/proc/self/task"),
+    length(Names).
+
+%% --- what is wrong is refused: the discovery against the table -----------------------
+
+it_refuses_a_table_with_any_field_moved(Config) ->
+    {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
+    Known = table(Config),
+    [begin
+         Moved = Known#{Field := Offset + By},
+         ?assertMatch({Field, By, {refused, _}}, {Field, By, ?CALIBRATION:check(Candidates, Moved)}),
+         {refused, Reason} = ?CALIBRATION:check(Candidates, Moved),
+         ?assertNotEqual(nomatch, binary:match(Reason, atom_to_binary(Field))),
+         one_clear_line(Reason)
+     end || {Field, Offset} <- maps:to_list(Known), By <- [8, -8, 4],
+            not lists:member(Offset + By, maps:get(Field, Candidates))].
+
+%% Those that coincide in every helper are told apart by the order of the fields.
+it_has_few_fields_that_the_table_must_decide(Config) ->
+    {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
+    Ambiguous = [Field || {Field, [_, _ | _]} <- maps:to_list(Candidates)],
+    ?assertEqual([], Ambiguous -- [bin_vheap_sz, bin_old_vheap_sz, bin_old_vheap, mbuf_sz]).
+
+it_refuses_a_field_that_was_not_found(Config) ->
+    {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
+    [begin
+         {refused, WithTable} = ?CALIBRATION:check(Candidates#{Field := []}, table(Config)),
+         {refused, Without} = ?CALIBRATION:check(Candidates#{Field := []}, undefined),
+         {refused, _} = ?CALIBRATION:check(maps:remove(Field, Candidates), table(Config)),
+         [one_clear_line(Reason) || Reason <- [WithTable, Without]]
+     end || Field <- maps:keys(Candidates)].
+
+it_refuses_two_places_without_a_table(Config) ->
+    {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
+    [begin
+         {refused, Reason} = ?CALIBRATION:check(Candidates#{Field := [8, 16]}, undefined),
+         one_clear_line(Reason)
+     end || Field <- maps:keys(Candidates)].
+
+%% --- what is wrong is refused: processes read with it --------------------------------
+
+it_verifies_the_true_layout(Config) ->
+    ?assertEqual(ok, ?VERIFICATION:verify(?config(probe, Config), ?config(layout, Config), 60)).
+
+%% Also where discovery itself should have gone wrong.
+it_does_not_verify_a_layout_with_any_field_moved(Config) ->
+    Layout = ?config(layout, Config),
+    Results = [{Field, By, refusal(Config, Layout#{Field := maps:get(Field, Layout) + By})}
+               || Field <- maps:keys(Layout) -- [slot_cnt | ?FACTS], By <- [8, -8],
+                  maps:get(Field, Layout) + By >= 0],
+    ?assertEqual([], [{Field, By} || {Field, By, verified} <- Results]),
+    [one_clear_line(Reason) || {_, _, Reason} <- Results].
+
+it_does_not_verify_a_layout_with_any_two_fields_swapped(Config) ->
+    Layout = ?config(layout, Config),
+    Fields = [reg, htop, stop, heap, hend, heap_sz, i, reds, msgq_len, inq_len, dictionary,
+              high_water, old_heap, old_htop, old_hend, overhead, mbuf_sz, bin_vheap_sz,
+              bin_old_vheap_sz, bin_old_vheap],
+    Pairs = [{A, B} || {A, B} <- lists:zip(lists:droplast(Fields), tl(Fields))],
+    Verified = [Pair || {A, B} = Pair <- Pairs,
+                        refusal(Config, Layout#{A := maps:get(B, Layout), B := maps:get(A, Layout)})
+                            =:= verified],
+    ?assertEqual([], Verified).
+
+it_does_not_verify_a_layout_with_a_field_missing(Config) ->
+    Layout = ?config(layout, Config),
+    [?assertNotEqual({Field, verified}, {Field, refusal(Config, maps:remove(Field, Layout))})
+     || Field <- maps:keys(Layout)],
+    %% The NIF itself says which one.
+    [begin
+         {error, {layout, Reason}} = flame_prof_nif:snapshot(?config(probe, Config),
+                                                             maps:remove(Field, Layout), self()),
+         ?assertEqual(<<"layout: field ", (atom_to_binary(Field))/binary, " was not found">>, Reason)
+     end || Field <- maps:keys(Layout)].
+
+it_does_not_verify_wrong_facts(Config) ->
+    #{slot_in_low_bits := Low, message_bytes := Message, process_bytes := Bytes,
+      table_address := Table} = Layout = ?config(layout, Config),
+    [?assertNotEqual({Wrong, verified}, {Wrong, refusal(Config, maps:merge(Layout, Wrong))})
+     || Wrong <- [#{slot_in_low_bits => 1 - Low}, #{message_bytes => Message + 8},
+                  #{process_bytes => Bytes + 8}, #{table_address => Table + 8},
+                  #{table_address => 0}, #{slot_cnt => 1000}]].
+
+it_refuses_nonsense_without_harm(Config) ->
+    Probe = ?config(probe, Config),
+    Layout = ?config(layout, Config),
+    [?assertMatch({error, {layout, <<"layout: ", _/binary>>}},
+                  flame_prof_nif:snapshot(Probe, Wrong, self()))
+     || Wrong <- [#{}, maps:map(fun(_, _) -> 0 end, Layout), maps:map(fun(_, _) -> 1 bsl 63 end, Layout),
+                  Layout#{heap := 1020}, Layout#{regproc_name := 64}, Layout#{state := 641},
+                  Layout#{i := maps:get(hend, Layout)}]],
+    [?assertError(badarg, flame_prof_nif:snapshot(Probe, Layout, Wrong))
+     || Wrong <- [{}, make_ref(), "text", 1.5]].
+
+refusal(Config, Layout) ->
+    Probe = ?config(probe, Config),
+    try ?VERIFICATION:verify(Probe, Layout, 60) of
+        ok -> verified;
+        {refused, Reason} -> Reason
+    catch
+        %% As flame_prof_tier:open/2 takes it: refused.
+        Class:Reason -> iolist_to_binary(io_lib:format("raised ~p ~p", [Class, Reason]))
+    end.
+
+table(Config) ->
+    case flame_prof_nif:known_layout(release()) of
+        undefined -> maps:without(?FACTS, ?config(layout, Config));
+        Known -> Known
+    end.
+
+%% --- reasons ------------------------------------------------------------------------
+
+one_clear_line(Reason) ->
+    ?assert(is_binary(Reason)),
+    ?assertMatch(<<"layout: ", _/binary>>, Reason),
+    ?assertEqual(nomatch, binary:match(Reason, <<"\n">>)),
+    ?assert(byte_size(Reason) < 400).
+
+%% Debian has no emulator without the JIT: another VM's answers are given here.
+it_does_not_take_a_vm_without_jit(_) ->
+    Here = #{os => {unix, linux}, machine => "x86_64", wordsize => 8, flavor => jit, build => opt},
+    ?assertEqual(none, flame_prof_walker:unsupported(Here)),
+    ?assertEqual(<<"needs a VM with the JIT, this is emu">>,
+                 flame_prof_walker:unsupported(Here#{flavor := emu})),
+    [?assertMatch({match, _}, re:run(flame_prof_walker:unsupported(maps:merge(Here, Other)),
+                                     "^needs [^\n]+, this is [^\n]+$"))
+     || Other <- [#{os => {unix, darwin}}, #{os => {win32, nt}}, #{machine => "aarch64"},
+                  #{wordsize => 4}, #{build => debug}]].
