@@ -12,8 +12,10 @@
 %% session does, in an order in which the file is finished.
 %%
 %% What it cannot do: a running process answers where it next yields, so its time
-%% is attributed to such places; stacks are cut at the runtime system's limit; and
-%% each look at a process costs it a signal.
+%% is attributed to such places; stacks are cut at the runtime system's limit, and
+%% adjacent equal frames come as one, whatever `flatten_recursive' says; and each
+%% look at a process costs it a signal. And it runs on the schedulers: one that is
+%% held up by a NIF holds up the timers that were set on it.
 -module(flame_prof_portable).
 -behaviour(flame_prof_tier).
 
