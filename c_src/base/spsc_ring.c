@@ -50,12 +50,20 @@ void *spsc_ring_reserve(struct spsc_ring *ring, uint32_t max_len)
     uint64_t need = padded(max_len);
     uint64_t to_end = ring->size - (head & (ring->size - 1));
     uint64_t filler = to_end < need ? to_end : 0;
-    if (need + filler > ring->size - (head - tail)) {
-        return NULL;
-    }
-    if (filler != 0) {
+    uint64_t space = ring->size - (head - tail);
+    bool fits = need + filler <= space;
+    bool end_is_free = filler <= space && need <= ring->size;
+    if (filler != 0 && end_is_free) {
         *header_at(ring, head) =
             (struct header){.len = (uint32_t)(filler - HEADER_BYTES), .flag = FLAG_FILLER};
+    }
+    if (!fits && end_is_free) {
+        // Given up now: a record of more than half the ring would else find even an
+        // empty ring too full, for good.
+        atomic_store_explicit(&ring->head, head + filler, memory_order_release);
+    }
+    if (!fits) {
+        return NULL;
     }
     ring->reserved_at = head + filler;
     ring->reserved_len = max_len;
