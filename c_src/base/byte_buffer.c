@@ -51,7 +51,7 @@ static bool reserve(struct byte_buffer *buffer, size_t extra)
     if (wanted > buffer->max_bytes) {
         wanted = buffer->max_bytes;
     }
-    char *grown = realloc(buffer->bytes, wanted);
+    char *grown = realloc(buffer->bytes, wanted + 1); // room for vsnprintf's NUL
     if (grown == NULL) {
         return refuse(buffer);
     }
@@ -126,8 +126,11 @@ bool byte_buffer_append_format(struct byte_buffer *buffer, const char *format, .
     va_start(args, format);
     int needed = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (needed < 0 || !reserve(buffer, (size_t)needed + 1)) {
+    if (needed < 0 || !reserve(buffer, (size_t)needed)) {
         return refuse(buffer);
+    }
+    if (needed == 0) {
+        return true; // there may be no memory yet
     }
     va_start(args, format);
     (void)vsnprintf(buffer->bytes + buffer->len, (size_t)needed + 1, format, args);
