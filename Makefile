@@ -257,8 +257,8 @@ $(BUILD)/tidy/%.ok: c_src/%.c $(BUILD)/obj/%.o .clang-tidy
 		{ grep -v ' warnings\? generated' $@.log >&2; exit 1; }
 	@touch $@
 
-check-tools: ## Plant a fault for each of our own tools and see it found
-	@tools/run-unit-tests $(sort $(wildcard test/tools/*_test.sh))
+check-tools: $(BUILD)/test/system/bpf_verifier ## Plant a fault for each of our own tools and see it found
+	@VERIFIER=$(abspath $<) tools/run-unit-tests $(sort $(wildcard test/tools/*_test.sh))
 
 check-beam: nif beam ## EUnit and common test on the Erlang that is here
 	@tools/check-beam suites
@@ -269,8 +269,14 @@ check-beam-static: nif beam ## xref, dialyzer, edoc
 check-beam-asan: ## The same with the NIF under AddressSanitizer and UBSan
 	@tools/check-beam asan
 
-check-system: cli ## BPF through this kernel's verifier, and the tests of the command
-	@BPFTOOL='$(BPFTOOL)' tools/check-system $(BPF_OBJECT) $(sort $(wildcard test/system/*_test.sh))
+check-system: cli $(BPF_OBJECT) $(BUILD)/test/system/bpf_verifier ## BPF through this kernel's verifier, and the tests of the command
+	@BPF_OBJECT=$(BPF_OBJECT) tools/run-unit-tests $(BUILD)/test/system/bpf_verifier \
+		$(sort $(wildcard test/system/*_test.sh))
+
+$(BUILD)/test/system/%: test/system/%.c $(BUILD)/flags | need-libs
+	@mkdir -p $(@D)
+	$(call msg,TEST,$<)
+	$(quiet)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(SYSTEM_LIBS) $(LIBS)
 
 check-trees: ## The Erlang suites on OTP 27 (Debian trixie) and 29 (sid), in trees made for it
 	@tools/check-trees trixie sid
