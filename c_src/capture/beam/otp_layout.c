@@ -80,7 +80,7 @@ static bool check_field(const struct otp_layout *layout, int field, struct error
     int32_t offset = layout->offset[field];
     int32_t alignment = width_of(field) < 8 ? width_of(field) : 8;
     int32_t limit = in_regproc(field) ? LAYOUT_MAX_REGPROC_BYTES : LAYOUT_MAX_PROCESS_BYTES;
-    if (offset < 0 || offset + width_of(field) > limit || offset % alignment != 0) {
+    if (offset < 0 || offset > limit - width_of(field) || offset % alignment != 0) {
         return error_set(err, ERROR_LAYOUT, "layout: field %s at %d: not found or out of range",
                          FIELD_NAMES[field], offset);
     }
