@@ -55,6 +55,19 @@ chosen_step() {
     house 'exit 1'
     closes "$(STEPS=$'one one\ntwo two' checks two)" '3 passed, 0 failed, 1 skipped'
 }
+ends_with_signal() {
+    # shellcheck disable=SC2016 # for make
+    house 'echo $$$$ >pid; exec sleep 60'
+    CHECK_STEPS='one one' CHECK_LOGS=logs MAKE=make tools/run-checks &
+    local runner=$! status=0 i
+    for ((i = 0; i < 50; i++)); do [ -s pid ] && break; sleep 0.1; done
+    kill -TERM "$runner"
+    wait "$runner" || status=$?
+    [ "$status" = 143 ] || { echo "status $status"; return 1; }
+    for ((i = 0; i < 50; i++)); do [ -d "/proc/$(cat pid)" ] || return 0; sleep 0.1; done
+    echo 'the step goes on'
+    return 1
+}
 unknown_step() {
     house true
     refuses 'no step three; there are: one' checks three
@@ -112,6 +125,7 @@ it 'a step that hangs' too_long
 it 'the reason of a skip is shown' skip_reason
 it 'one step can be chosen' chosen_step
 it 'a step that does not exist' unknown_step
+it 'TERM ends it and its steps' ends_with_signal
 it 'unit tests are added up' unit_adds_up
 it 'a unit test that crashes' unit_crash
 it 'a unit test that fails after its last test' unit_bad_exit
