@@ -129,7 +129,8 @@ calibrate() ->
     true = ets:delete(?TABLE),
     ok.
 
+%% The best of some tries: whatever else the machine does only adds to it.
 us_per_call(Fun) ->
-    Calls = lists:seq(1, 20000),
-    {Us, ok} = timer:tc(fun() -> lists:foreach(Fun, Calls) end),
-    Us / length(Calls).
+    Calls = lists:seq(1, 2000),
+    lists:min([element(1, timer:tc(fun() -> lists:foreach(Fun, Calls) end)) || _ <- lists:seq(1, 15)])
+        / length(Calls).
