@@ -24,8 +24,7 @@ bool gzip_stream_write(struct gzip_stream *stream, const void *bytes, size_t len
 
 // Ends the member; the next write begins another. Nothing when the member is
 // empty.
-bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out,
-                            struct error *err);
+bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out, struct error *err);
 
 // Forgets an unfinished member.
 void gzip_stream_reset(struct gzip_stream *stream);
