@@ -6,7 +6,7 @@
 -export([start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
--export([tier_handle/0, catch_log/1, release_log/1, log/2]).
+-export([tier_handle/0, selected/0, catch_log/1, release_log/1, log/2]).
 
 -define(DEADLINE_MS, 30000).
 -define(POLL_MS, 10).
@@ -148,6 +148,13 @@ tier_handle() ->
     State = sys:get_state(flame_prof),
     {handle, _, _, _} = lists:keyfind(handle, 1, [T || T <- tuple_to_list(State), is_tuple(T),
                                                        tuple_size(T) > 0]).
+
+%% Who is selected automatically at the moment, by whichever tier.
+selected() ->
+    State = tuple_to_list(sys:get_state(flame_prof)),
+    [Tier] = [Atom || Atom <- State, Atom =:= flame_prof_walker orelse Atom =:= flame_prof_portable],
+    Handle = lists:keyfind(handle, 1, [Part || Part <- State, is_tuple(Part), tuple_size(Part) > 0]),
+    flame_prof_tier:selected(Tier, Handle).
 
 %% Log events of error level and above go to the caller as {log, Event}.
 catch_log(Name) ->

@@ -10,7 +10,7 @@
 
 -import(flame_prof_case, [start/2, directory/1, samples/1, comments/1, eventually/1, ticks/1,
                           now_us/0, number/1, of_process/2, gaps_us/1, spawned/1, idle/0, hogs/1,
-                          deep/1, end_all/1, tier_handle/0]).
+                          deep/1, end_all/1, tier_handle/0, selected/0]).
 
 suite() ->
     [{timetrap, {minutes, 2}}].
@@ -195,9 +195,11 @@ it_ends_when_it_fails_again_and_again(Config) ->
     kill_samplers(Monitor).
 
 kill_samplers(Monitor) ->
-    case catch tier_handle() of
-        {handle, Sampler, _, _} -> exit(Sampler, kill);
-        _ -> ok
+    try tier_handle() of
+        {handle, Sampler, _, _} -> exit(Sampler, kill)
+    catch
+        %% It is between two tiers, or has ended.
+        _:_ -> ok
     end,
     receive
         {'DOWN', Monitor, process, _, {shutdown, {tier_failed, _}}} -> ok
@@ -348,9 +350,6 @@ read_copy(Path, Config) ->
     perf_script_reader:read(Copy).
 
 %% --- helpers ----------------------------------------------------------------------
-
-selected() ->
-    flame_prof_portable:selected(tier_handle()).
 
 depth() ->
     Depth = erlang:system_flag(backtrace_depth, 8),
