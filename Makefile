@@ -35,10 +35,15 @@ LIBS = -pthread -ldl
 COMMON_DIRS := base model store sinks
 NIF_DIRS := $(COMMON_DIRS) capture/beam symbols/beam record/beam nif
 CLI_DIRS := $(COMMON_DIRS) capture/system symbols/system record/system cli
+# For a static libelf that lacks what it calls; see there.
+LIBELF_GAP := c_src/capture/system/libelf_gap.c
+libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk \
+	'/ U eu_search_tree_init/ { used = 1 } / T eu_search_tree_init/ { there = 1 } \
+	END { if (used && !there) print "$(call objects,$(LIBELF_GAP))" }')
 # Both ways to zlib give the same functions: the NIF finds it at run time, the
 # command is linked with it.
 NIF_NOT := c_src/store/gzip_linked.c
-CLI_NOT := c_src/store/gzip_dlopen.c
+CLI_NOT := c_src/store/gzip_dlopen.c $(LIBELF_GAP)
 
 sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -124,10 +129,10 @@ $(NIF_SO): $(NIF_OBJECTS) | need-erl
 
 cli: $(CLI_BIN) ## Build priv/bin/flameprof, one static binary
 
-$(CLI_BIN): $(CLI_OBJECTS) | need-libs
+$(CLI_BIN): $(CLI_OBJECTS) $(call objects,$(LIBELF_GAP)) | need-libs
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)
-	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(SYSTEM_LIBS) $(LIBS)
+	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(libelf_gap) $(SYSTEM_LIBS) $(LIBS)
 	$(quiet)mv $@.new $@
 
 $(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
