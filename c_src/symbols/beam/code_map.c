@@ -218,7 +218,8 @@ static struct module *read_module(struct code_map *map, const struct code_key *k
 {
     struct gdb_symfile symfile;
     struct module_counts counts;
-    if (!gdb_symfile_open(&symfile, bytes, key->symfile_bytes) || !count_parts(symfile, &counts)) {
+    if (!gdb_symfile_open(&symfile, bytes, key->symfile_bytes) ||
+        symfile.base + symfile.code_bytes < symfile.base || !count_parts(symfile, &counts)) {
         return NULL;
     }
     struct module *module = calloc(1, sizeof *module);
