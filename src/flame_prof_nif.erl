@@ -17,6 +17,7 @@
 %% Equal to FLAME_PROF_NIF_ABI in c_src/nif/flame_prof_nif.c.
 -define(ABI, 1).
 -define(REASON, {?MODULE, not_loaded}).
+-define(NOT_LOADED, erlang:nif_error({not_loaded, ?MODULE})).
 
 -opaque probe() :: reference().
 -opaque session() :: reference().
@@ -26,7 +27,7 @@
 -type layout() :: #{atom() => non_neg_integer()}.
 -type error() :: {error, {atom(), binary()}}.
 -type snapshot() ::
-        {End :: whole | partial | status_only | gone | changed | unreadable | implausible,
+        {End :: whole | unsized | partial | status_only | gone | changed | unreadable | implausible,
          Status :: atom(), Name :: bits(), Initial :: {bits(), bits(), arity()},
          FromDictionary :: undefined | {bits(), bits(), arity()},
          Pc :: address(), ReturnAddresses :: [address()], Metrics :: [integer()]}.
@@ -69,65 +70,61 @@ priv_dir() ->
 
 %% Where the caller's own process structure is; `undefined' where that cannot be told.
 -spec self_address(probe()) -> address() | undefined.
-self_address(_) -> not_loaded().
+self_address(_) -> ?NOT_LOADED.
 
 -spec term_bits(atom() | pid() | integer()) -> bits().
-term_bits(_) -> not_loaded().
+term_bits(_) -> ?NOT_LOADED.
 
 -spec known_layout(Release :: string()) -> layout() | undefined.
-known_layout(_) -> not_loaded().
+known_layout(_) -> ?NOT_LOADED.
 
 -spec open_probe(auto | guarded_load | process_vm_readv) -> {ok, probe()} | error().
-open_probe(_) -> not_loaded().
+open_probe(_) -> ?NOT_LOADED.
 
 -spec close_probe(probe()) -> ok.
-close_probe(_) -> not_loaded().
+close_probe(_) -> ?NOT_LOADED.
 
 -spec read_words(probe(), address(), WordCount :: non_neg_integer()) -> binary() | undefined.
-read_words(_, _, _) -> not_loaded().
+read_words(_, _, _) -> ?NOT_LOADED.
 
 -spec find_table(probe(), SlotInLowBits :: 0 | 1, SlotCount :: pos_integer(),
                  [{bits(), address()}]) -> {ok, address()} | error().
-find_table(_, _, _, _) -> not_loaded().
+find_table(_, _, _, _) -> ?NOT_LOADED.
 
 -spec load_code(probe()) -> {ok, ModuleCount :: non_neg_integer()} | error().
-load_code(_) -> not_loaded().
+load_code(_) -> ?NOT_LOADED.
 
 -spec locate(probe(), address()) ->
     undefined | {Name :: binary(), File :: binary(), Line :: non_neg_integer(),
                  IsStub :: boolean()}.
-locate(_, _) -> not_loaded().
+locate(_, _) -> ?NOT_LOADED.
 
 -spec snapshot(probe(), layout(), pid()) -> snapshot() | error().
-snapshot(_, _, _) -> not_loaded().
+snapshot(_, _, _) -> ?NOT_LOADED.
 
 -spec time_snapshots(probe(), layout(), [pid()]) ->
     {ReadNs :: non_neg_integer(), Whole :: non_neg_integer(), Other :: non_neg_integer()} | error().
-time_snapshots(_, _, _) -> not_loaded().
+time_snapshots(_, _, _) -> ?NOT_LOADED.
 
 %% A capture.
 
 -spec start(layout(), Config :: map(), AtomCount :: pos_integer()) -> {ok, session()} | error().
-start(_, _, _) -> not_loaded().
+start(_, _, _) -> ?NOT_LOADED.
 
 -spec watch(session(), pid(), Status :: atom()) -> ok | full.
-watch(_, _, _) -> not_loaded().
+watch(_, _, _) -> ?NOT_LOADED.
 
 -spec unwatch(session(), pid()) -> ok | full.
-unwatch(_, _) -> not_loaded().
+unwatch(_, _) -> ?NOT_LOADED.
 
 -spec set_atom_count(session(), pos_integer()) -> ok.
-set_atom_count(_, _) -> not_loaded().
+set_atom_count(_, _) -> ?NOT_LOADED.
 
 -spec selected(session()) -> [pid()].
-selected(_) -> not_loaded().
+selected(_) -> ?NOT_LOADED.
 
 -spec status(session()) -> map().
-status(_) -> not_loaded().
+status(_) -> ?NOT_LOADED.
 
 -spec stop(session(), TimeoutMs :: non_neg_integer()) -> done | timeout.
-stop(_, _) -> not_loaded().
-
--spec not_loaded() -> no_return().
-not_loaded() ->
-    erlang:nif_error({not_loaded, ?MODULE}).
+stop(_, _) -> ?NOT_LOADED.

@@ -101,6 +101,7 @@ last() ->
 init({Owner, Options}) ->
     process_flag(trap_exit, true),
     process_flag(priority, high),
+    ok = load_modules(),
     link(Owner),
     Viral = flame_prof_viral:start(self(), profiler_pids()),
     Configured = Options#{session => self(), profiler_pids => [Viral | profiler_pids()]},
@@ -192,6 +193,13 @@ close_ms(TimeoutMs) -> min(?CLOSE_MS, TimeoutMs * 8 div 10).
 
 start_tick() ->
     erlang:send_after(?TICK_MS, self(), {?MODULE, tick}),
+    ok.
+
+%% In interactive mode each module not loaded yet costs a turn of the code server,
+%% which on a busy node waits for the whole run queue: all of them in one turn.
+load_modules() ->
+    {ok, Own} = application:get_key(flame_prof, modules),
+    _ = code:ensure_modules_loaded(Own ++ [calendar, filelib, ordsets, proplists, re, unicode]),
     ok.
 
 profiler_pids() ->

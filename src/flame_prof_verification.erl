@@ -95,7 +95,7 @@ named(Name) ->
 binaries(N) when N rem 20 =:= 1 ->
     binary:copy(<<N>>, 400000);
 binaries(N) ->
-    [[lists:seq(1, 10 * N) | binary:copy(<<N>>, 100 * N)] || _ <- lists:seq(1, N rem 10)].
+    [{lists:seq(1, 10 * N), binary:copy(<<N>>, 100 * N)} || _ <- lists:seq(1, N rem 10)].
 
 %% Off the heap until the next collection.
 received(N) ->
@@ -109,7 +109,7 @@ down(0, Parent) ->
     receive {?MODULE, leave} -> 0 end;
 down(Depth, Parent) ->
     case Depth rem 2 of
-        0 -> [Depth | down(Depth - 1, Parent)];
+        0 -> [Depth, down(Depth - 1, Parent)];
         1 -> {Depth, down_again(Depth - 1, Parent)}
     end.
 

@@ -380,7 +380,9 @@ ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
     bool known = snapshot->end == SNAPSHOT_WHOLE &&
                  initial_call_read(&probe->reader, &layout, snapshot->dictionary, mfa);
     ERL_NIF_TERM parts[] = {
-        nif_atom(env, snapshot_end_name(snapshot->end)),
+        nif_atom(env, snapshot->end == SNAPSHOT_WHOLE && !snapshot->sizes_known
+                          ? "unsized"
+                          : snapshot_end_name(snapshot->end)),
         nif_atom(env, process_status_name(snapshot->status)),
         nif_u64(env, snapshot->name),
         initial_term(env, snapshot->initial),

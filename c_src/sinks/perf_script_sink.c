@@ -100,7 +100,7 @@ static bool append_category(struct byte_buffer *out, struct text category)
     for (uint32_t i = 0; i < category.len && ok; i++) {
         unsigned char c = (unsigned char)category.bytes[i];
         bool digit = c >= '0' && c <= '9';
-        bool plain = c > ' ' && c < 0x7F && !digit;
+        bool plain = c > ' ' && c < 0x7F && c != '>' && !digit; // `->` would split it
         char shown = plain ? (char)c : digit ? '#' : '_';
         ok = byte_buffer_append_char(out, i == 0 && shown == '#' ? 'N' : shown);
     }

@@ -55,8 +55,16 @@ static bool plausible(const struct otp_layout *layout, const struct image *image
     uint64_t old_htop = word(layout, image, LAYOUT_OLD_HTOP);
     uint64_t old_hend = word(layout, image, LAYOUT_OLD_HEND);
     return heap != 0 && hend < (1ULL << 47) && ordered(heap, htop, stop) &&
-           ordered(htop, stop, hend) && (hend - heap) / 8 == word(layout, image, LAYOUT_HEAP_SZ) &&
-           (old_heap == 0 || ordered(old_heap, old_htop, old_hend));
+           ordered(htop, stop, hend) && (old_heap == 0 || ordered(old_heap, old_htop, old_hend));
+}
+
+// While a collection is put off, the process runs on in a heap fragment, stack
+// included, and heap_sz still means the heap it left (delay_garbage_collection,
+// erl_gc.c).
+static bool heap_is_in_one_place(const struct otp_layout *layout, const struct image *image)
+{
+    uint64_t bytes = word(layout, image, LAYOUT_HEND) - word(layout, image, LAYOUT_HEAP);
+    return bytes / 8 == word(layout, image, LAYOUT_HEAP_SZ);
 }
 
 static const enum layout_field STABLE_FIELDS[] = {
@@ -163,8 +171,17 @@ static enum snapshot_end classify(const struct otp_layout *layout, const struct 
     if (!plausible(layout, image)) {
         return process_is_running(state) ? SNAPSHOT_STATUS_ONLY : SNAPSHOT_IMPLAUSIBLE;
     }
-    fill_sizes(layout, image, snapshot->values);
-    return process_is_running(state) ? SNAPSHOT_PARTIAL : SNAPSHOT_WHOLE;
+    snapshot->sizes_known = heap_is_in_one_place(layout, image);
+    if (snapshot->sizes_known) {
+        fill_sizes(layout, image, snapshot->values);
+    }
+    if (!process_is_running(state)) {
+        return SNAPSHOT_WHOLE;
+    }
+    // Where it went on when it was scheduled in, long left behind; in a dirty NIF
+    // it is the NIF.
+    snapshot->pc = process_is_dirty(state) ? snapshot->pc : 0;
+    return SNAPSHOT_PARTIAL;
 }
 
 static size_t plan_stack(const struct otp_layout *layout, const struct image *image,
@@ -232,7 +249,7 @@ static void fill_companions(const struct otp_layout *layout, const struct compan
 static void add_message_data(struct memory_reader *reader, const struct otp_layout *layout,
                              const struct image *image, struct process_snapshot *snapshot)
 {
-    if ((int64_t)word(layout, image, LAYOUT_MSGQ_LEN) <= 0) {
+    if (!snapshot->sizes_known || (int64_t)word(layout, image, LAYOUT_MSGQ_LEN) <= 0) {
         return;
     }
     struct message_data data = message_data_read(reader, word(layout, image, LAYOUT_MSGQ_FIRST));
@@ -278,6 +295,7 @@ static bool begin(struct process_snapshot *snapshot, const struct otp_layout *la
 {
     snapshot->address = slot_value(layout, otp_layout_slot(layout, snapshot->id));
     snapshot->name = 0;
+    snapshot->sizes_known = false;
     snapshot->leaf_cnt = 0;
     snapshot->root_cnt = 0;
     snapshot->omitted_words = 0;

@@ -29,6 +29,11 @@ bool process_is_running(uint32_t state_flags)
                            STATE_DIRTY_RUNNING_SYS)) != 0;
 }
 
+bool process_is_dirty(uint32_t state_flags)
+{
+    return (state_flags & (STATE_DIRTY_RUNNING | STATE_DIRTY_RUNNING_SYS)) != 0;
+}
+
 enum process_status process_status_of(uint32_t state_flags)
 {
     if ((state_flags & STATE_FREE) != 0) {

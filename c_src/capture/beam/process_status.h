@@ -32,6 +32,9 @@ enum process_status process_status_of(uint32_t state_flags);
 // under the reader.
 bool process_is_running(uint32_t state_flags);
 
+// On a dirty scheduler.
+bool process_is_dirty(uint32_t state_flags);
+
 // Static, never NULL.
 const char *process_status_name(enum process_status status);
 

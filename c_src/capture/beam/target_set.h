@@ -24,6 +24,7 @@ struct target {
     bool has_values;      // `values` hold its previous sample
     bool initial_is_read; // `initial` holds what the dictionary said, or 0
     uint64_t initial[3];
+    uint64_t name;    // atom term, as last seen; 0 = not registered
     uint64_t last_ns; // its previous sample, or when it joined
     int64_t values[BEAM_METRIC_CNT];
 };

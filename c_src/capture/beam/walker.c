@@ -66,28 +66,32 @@ static void read_initial_call(struct walker *walker, struct target *target,
 {
     uint64_t mfa[3];
     memcpy(target->initial, snapshot->initial, sizeof target->initial);
-    if (snapshot->end != SNAPSHOT_WHOLE) {
-        return; // the dictionary of a running process moves; next time
+    if (snapshot->end == SNAPSHOT_STATUS_ONLY) {
+        return; // the heap is on the move; next time
     }
-    target->initial_is_read = snapshot->dictionary == 0;
+    target->initial_is_read = snapshot->end == SNAPSHOT_WHOLE && snapshot->dictionary == 0;
     if (!initial_call_read(&walker->reader, walker->layout, snapshot->dictionary, mfa)) {
         return;
     }
     struct process_snapshot *again = walker->snapshots + SNAPSHOT_MAX_BATCH;
     again->id = snapshot->id;
     process_snapshot_batch(&walker->reader, walker->layout, &again, 1);
-    if (again->end == SNAPSHOT_WHOLE && again->dictionary == snapshot->dictionary &&
-        again->values[BEAM_METRIC_REDUCTIONS] == snapshot->values[BEAM_METRIC_REDUCTIONS]) {
+    // The dictionary holds it from the process's first moments to its end.
+    bool same = again->end == snapshot->end && again->dictionary == snapshot->dictionary;
+    if (same) {
         memcpy(target->initial, mfa, sizeof target->initial);
-        target->initial_is_read = true;
     }
+    // What a running process showed is good enough to show, not to keep.
+    target->initial_is_read =
+        same && snapshot->end == SNAPSHOT_WHOLE &&
+        again->values[BEAM_METRIC_REDUCTIONS] == snapshot->values[BEAM_METRIC_REDUCTIONS];
 }
 
 // Values that could not be read this time are those of last time.
 static void fill_metrics(struct process_sample *sample, struct target *target,
                          const struct process_snapshot *snapshot)
 {
-    bool sizes_known = snapshot->end != SNAPSHOT_STATUS_ONLY;
+    bool sizes_known = snapshot->sizes_known;
     for (int i = 0; i < BEAM_METRIC_CNT; i++) {
         bool known =
             sizes_known || i == BEAM_METRIC_REDUCTIONS || i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
@@ -197,7 +201,7 @@ static void emit(struct walker *walker, struct target *target,
         .time_ns = now_ns,
         .period_ns = now_ns - target->last_ns,
         .id = target->id,
-        .name = snapshot->name,
+        .name = target->name,
         .code_generation = atomic_load_explicit(&walker->code_generation, memory_order_relaxed),
         .status = (uint16_t)snapshot->status,
     };
@@ -243,6 +247,9 @@ static void take(struct walker *walker, const struct process_snapshot *snapshot,
         // Time in other statuses is not this sample's.
         target->last_ns = now_ns;
         return;
+    }
+    if (snapshot->end != SNAPSHOT_STATUS_ONLY) {
+        target->name = snapshot->name;
     }
     if (!target->initial_is_read) {
         read_initial_call(walker, target, snapshot);

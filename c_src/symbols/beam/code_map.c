@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22 };
+enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22, NAME_MAX_BYTES = 2048 };
 #define STILL_LOADED UINT32_MAX
 #define NOT_LISTED UINT32_MAX
 
@@ -15,6 +15,7 @@ struct function {
     uint32_t start; // offsets from the module's base
     uint32_t end;
     string_id name;
+    string_id module_file; // where no line says better
     uint32_t first_line;
     uint32_t line_cnt;
 };
@@ -177,11 +178,49 @@ static bool count_parts(struct gdb_symfile symfile, struct module_counts *counts
     return true;
 }
 
-static struct text without_prefix(struct text name)
+// The VM writes names as the shell does, with quotes where an atom needs them:
+// `'Elixir.Foo':'ok?'/1`. Shown without, and without the prefix that Elixir adds.
+static struct text readable(struct text name, char *bytes, size_t max_bytes)
 {
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < name.len && len < max_bytes; i++) {
+        bool escapes = name.bytes[i] == '\\' && i + 1 < name.len;
+        if (escapes) {
+            i++;
+        }
+        if (escapes || name.bytes[i] != '\'') {
+            bytes[len++] = name.bytes[i];
+        }
+    }
     struct text elixir = TEXT("Elixir.");
-    bool is_elixir = name.len > elixir.len && memcmp(name.bytes, elixir.bytes, elixir.len) == 0;
-    return is_elixir ? (struct text){name.bytes + elixir.len, name.len - elixir.len} : name;
+    bool is_elixir = len > elixir.len && memcmp(bytes, elixir.bytes, elixir.len) == 0;
+    return is_elixir ? (struct text){bytes + elixir.len, len - elixir.len}
+                     : (struct text){bytes, len};
+}
+
+// The compiler notes the path it was given; the path of a build machine says
+// nothing and makes every line longer.
+static struct text base_name(struct text path)
+{
+    uint32_t at = path.len;
+    while (at > 0 && path.bytes[at - 1] != '/') {
+        at--;
+    }
+    return (struct text){path.bytes + at, path.len - at};
+}
+
+// MODULE.erl of `module:function/arity`.
+static string_id module_file(struct code_map *map, struct text name)
+{
+    char file[NAME_MAX_BYTES + 4];
+    const char *colon = memchr(name.bytes, ':', name.len);
+    if (colon == NULL) {
+        return 0;
+    }
+    uint32_t len = (uint32_t)(colon - name.bytes);
+    memcpy(file, name.bytes, len);
+    memcpy(file + len, ".erl", 4);
+    return string_table_intern(map->strings, (struct text){file, len + 4});
 }
 
 static void read_parts(struct code_map *map, struct gdb_symfile *symfile, struct module *module)
@@ -189,19 +228,22 @@ static void read_parts(struct code_map *map, struct gdb_symfile *symfile, struct
     struct gdb_range range;
     struct gdb_line line;
     uint32_t line_at = 0;
+    char name[NAME_MAX_BYTES];
     for (uint32_t i = 0; i < module->function_cnt; i++) {
         (void)gdb_symfile_range(symfile, &range);
+        struct text shown = readable(range.name, name, sizeof name);
         module->functions[i] = (struct function){
             .start = range.start,
             .end = range.end,
-            .name = string_table_intern(map->strings, without_prefix(range.name)),
+            .name = string_table_intern(map->strings, shown),
+            .module_file = module_file(map, shown),
             .first_line = line_at,
             .line_cnt = range.line_cnt,
         };
         for (uint32_t k = 0; k < range.line_cnt; k++) {
             (void)gdb_symfile_line(symfile, &line);
-            module->lines[line_at++] =
-                (struct line){line.start, line.line, string_table_intern(map->strings, line.file)};
+            module->lines[line_at++] = (struct line){
+                line.start, line.line, string_table_intern(map->strings, base_name(line.file))};
         }
     }
 }
@@ -506,7 +548,7 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
     struct text name = string_table_text(map->strings, function->name);
     *location_ret = (struct code_location){
         .name = name,
-        .file = line == NULL ? TEXT("") : string_table_text(map->strings, line->file),
+        .file = string_table_text(map->strings, line == NULL ? function->module_file : line->file),
         .line = line == NULL ? 0 : line->line,
         .function_start = module->base + function->start,
         .is_stub = begins_with(name, TEXT("global::")) || begins_with(name, TEXT("erts_beamasm:")),
