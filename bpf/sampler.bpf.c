@@ -41,12 +41,17 @@ struct {
     __type(value, __u32);
 } traced SEC(".maps");
 
-// Processes user space has been woken for, with the address space it saw.
+struct known_process {
+    __u64 address_space;
+    __u64 sample_cnt;
+};
+
+// Processes that user space has been woken for.
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, SAMPLER_MAX_KNOWN_PROCESSES);
     __type(key, __u32);
-    __type(value, __u64);
+    __type(value, struct known_process);
 } known SEC(".maps");
 
 // Too large for the BPF stack; and with the walk's state in a map instead of on
@@ -162,18 +167,23 @@ static __always_inline void take_identity(struct sampler_record *record, struct 
     bpf_get_current_comm(record->comm, sizeof(record->comm));
 }
 
-// User space reads a process's mappings when it first hears of it: at once, so
-// that the process is still there.
+// User space reads a process's mappings while it is there to be asked: at once
+// when it hears of it, and again while it is young and still loads libraries,
+// with its samples number 1, 2, 4, 8 ... 64.
 static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
 {
     __u32 pid = record->pid;
-    __u64 address_space = record->address_space;
-    __u64 *seen = bpf_map_lookup_elem(&known, &pid);
-    if (address_space == 0 || (seen != NULL && *seen == address_space)) {
+    struct known_process now = {.address_space = record->address_space, .sample_cnt = 1};
+    struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
+    if (now.address_space == 0) {
         return BPF_RB_NO_WAKEUP;
     }
-    bpf_map_update_elem(&known, &pid, &address_space, BPF_ANY);
-    return BPF_RB_FORCE_WAKEUP;
+    if (seen == NULL || seen->address_space != now.address_space) {
+        bpf_map_update_elem(&known, &pid, &now, BPF_ANY);
+        return BPF_RB_FORCE_WAKEUP;
+    }
+    __u64 cnt = ++seen->sample_cnt;
+    return cnt <= 64 && (cnt & (cnt - 1)) == 0 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline long send(struct sampler_record *record)

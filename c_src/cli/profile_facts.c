@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BUCKET_BYTES = 64 << 20 }; // four months at 20 ms
+enum { MAX_BUCKET_BYTES = 8 << 20 }; // two weeks at 20 ms
 #define BUCKET_NS 20000000ULL
 
 // One bit per 20 ms since one hour before the first event.

@@ -150,6 +150,9 @@ void record_progress_summary(const struct record_summary *summary,
     print_losses(&stats->losses);
     print_stacks(stats);
     print_own_cost(stats);
+    if (stats->file_cnt == 0 && stats->losses.lost[LOSS_WRITE_FAILED] > 0) {
+        return; // an error says why
+    }
     if (stats->file_cnt == 0) {
         (void)fprintf(stderr, "  %s\n",
                       summary->names_a_process

@@ -125,7 +125,7 @@ TEST(code_mapped_later_is_found_after_a_while)
     void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t later = (uint64_t)(uintptr_t)code + 16;
     sample.frames = &later;
-    frame_names_name(names, &sample, now_ns + 1000, &stack);
+    frame_names_name(names, &sample, now_ns + 1000, &stack); // not asked that often
     check_frame(0, "[unknown]", "[unknown]");
     frame_names_name(names, &sample, now_ns + CLOCK_NS_PER_S, &stack);
     check_frame(0, "[anonymous]", "[anonymous]");

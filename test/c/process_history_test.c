@@ -59,8 +59,12 @@ TEST(a_refresh_is_not_done_too_often)
     struct process *process = process_history_find(history, pid, SPACE);
     process_history_refresh(history, process, SECOND + 1000);
     CHECK_UINT(process->read_ns, SECOND);
-    process_history_refresh(history, process, 2LL * SECOND);
-    CHECK_UINT(process->read_ns, 2ULL * SECOND);
+    process_history_refresh(history, process, SECOND + 1000000); // it is young
+    CHECK_UINT(process->read_ns, SECOND + 1000000);
+    process_history_refresh(history, process, 3LL * SECOND);
+    CHECK_UINT(process->read_ns, 3ULL * SECOND);
+    process_history_refresh(history, process, 3LL * SECOND + 1000000);
+    CHECK_UINT(process->read_ns, 3ULL * SECOND);
     process_history_destroy(history);
 }
 

@@ -5,7 +5,9 @@
 
 enum {
     BUCKETS = 1024,
-    REREAD_MS = 200,
+    REREAD_NS = 200000000,
+    REREAD_YOUNG_NS = 500000,
+    YOUNG_NS = 1000000000,
 };
 
 struct entry {
@@ -125,6 +127,7 @@ bool process_history_note(struct process_history *history, uint32_t pid, uint64_
     entry->process.pid = pid;
     entry->process.address_space = address_space;
     entry->process.used_at = ++history->uses;
+    entry->process.noted_ns = now_ns;
     entry->next = history->buckets[bucket];
     history->buckets[bucket] = entry;
     history->cnt++;
@@ -139,10 +142,16 @@ struct process *process_history_find(struct process_history *history, uint32_t p
     return entry == NULL ? NULL : &entry->process;
 }
 
+bool process_history_is_young(const struct process *process, uint64_t now_ns)
+{
+    return now_ns - process->noted_ns < YOUNG_NS;
+}
+
 void process_history_refresh(struct process_history *history, struct process *process,
                              uint64_t now_ns)
 {
-    if (now_ns - process->read_ns > REREAD_MS * 1000000ULL) {
+    uint64_t pause_ns = process_history_is_young(process, now_ns) ? REREAD_YOUNG_NS : REREAD_NS;
+    if (now_ns - process->read_ns > pause_ns) {
         read_maps(history, (struct entry *)process, now_ns); // its first member
     }
 }

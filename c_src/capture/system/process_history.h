@@ -16,8 +16,9 @@ enum { PROCESS_HISTORY_MAX_PROCESSES = 4096 };
 struct process {
     uint32_t pid;
     uint64_t address_space;
-    uint64_t used_at; // a count that rises with every use
-    uint64_t read_ns; // CLOCK_MONOTONIC of the last reading, 0 = never
+    uint64_t used_at;  // a count that rises with every use
+    uint64_t noted_ns; // CLOCK_MONOTONIC of the first note
+    uint64_t read_ns;  // ... of the last reading
     struct process_maps maps;
 };
 
@@ -27,6 +28,9 @@ struct process_history;
 // memory.
 struct process_history *process_history_create(size_t max_bytes);
 void process_history_destroy(struct process_history *history);
+
+// Young processes still load libraries, and may be gone soon.
+bool process_history_is_young(const struct process *process, uint64_t now_ns);
 
 // Call when a sample arrives, with `now_ns` of CLOCK_MONOTONIC: reads the
 // mappings of a process not seen before. True when it was new. Kernel threads
@@ -38,9 +42,9 @@ bool process_history_note(struct process_history *history, uint32_t pid, uint64_
 struct process *process_history_find(struct process_history *history, uint32_t pid,
                                      uint64_t address_space);
 
-// Reads the mappings of `process` again, at most a few times a second: for an
-// address that none of them holds (a library was loaded). It stays valid; its
-// mappings and their paths do not.
+// Reads the mappings of `process` again, for an address that none of them holds
+// (a library was loaded): at most a few times a second, more often in its first
+// second. It stays valid; its mappings and their paths do not.
 void process_history_refresh(struct process_history *history, struct process *process,
                              uint64_t now_ns);
 

@@ -19,7 +19,7 @@ struct frame_names *frame_names_create(void);
 void frame_names_destroy(struct frame_names *names);
 
 // Call for each sample as soon as it is taken from the ring: reads the mappings
-// of a process not seen before, and the symbols this sample needs, while the
+// of a process that is new to us, and the symbols this sample needs, while the
 // process lives. `now_ns` is CLOCK_MONOTONIC.
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns);
