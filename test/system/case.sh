@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the tests of the command share; sourced by test/system/*_test.sh.
+#
+#     . "$(dirname "$0")/case.sh"
+#     a_case() { run record -d 1 -o x.perf; want_code 0; ...; }
+#     run_cases a_case another_case
+#
+# A case runs in an empty directory of its own; a failed `want` ends it. `skip
+# REASON` ends it, too. The last line is "N passed, N failed, N skipped".
+set -u -o pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+flameprof=$(realpath "${FLAMEPROF:-$root/priv/bin/flameprof}")
+check=$root/tools/check-perf-script
+work=$(mktemp -d "${TMPDIR:-/tmp}/flameprof-test.XXXXXX")
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+burner=$work/burner
+
+fail() {
+    printf '  %s\n' "$*" "${out:+--- it said:}" "${out:-}" | sed '/^  $/d' >&2
+    exit 1
+}
+
+skip() {
+    printf '  %s\n' "$*" >&2
+    exit 77
+}
+
+# Runs flameprof; its output is $out, its exit code $code.
+run() {
+    out=$("$flameprof" "$@" 2>&1 </dev/null) && code=0 || code=$?
+}
+
+# Starts flameprof in the background: $recorder; its output goes to the file log.
+# A shell without job control has SIGINT ignored there, and flameprof heeds that.
+start() {
+    env --default-signal=INT "$flameprof" "$@" >log 2>&1 </dev/null &
+    recorder=$!
+}
+
+# Waits for what `start` started: $out, $code.
+finish() {
+    wait "$recorder" && code=0 || code=$?
+    out=$(cat log)
+}
+
+want() {
+    local what=$1
+    shift
+    "$@" || fail "not so: $what"
+}
+
+want_code() { [ "$code" = "$1" ] || fail "exit code $code, not $1"; }
+want_said() { [[ $out == *"$1"* ]] || fail "it did not say: $1"; }
+want_file() { [ -f "$1" ] || fail "there is no $1: $(ls -A)"; }
+want_none() { [ -z "$(find . -maxdepth 1 -name "$1")" ] || fail "left behind: $(ls -A)"; }
+# want_between WHAT VALUE LOW HIGH
+want_between() {
+    awk -v v="$2" -v low="$3" -v high="$4" 'BEGIN { exit !(v >= low && v <= high) }' ||
+        fail "$1 is $2, not $3 to $4"
+}
+want_valid() { local said; said=$("$check" "$@" 2>&1) || fail "check-perf-script: $said"; }
+
+# Whether a file (or one of several) is there within five seconds.
+wait_for() {
+    for _ in $(seq 100); do
+        compgen -G "$1" >/dev/null && return
+        sleep 0.05
+    done
+    fail "no $1 after five seconds, recorder said: $(cat log 2>/dev/null)"
+}
+
+count() { compgen -G "$1" | wc -l; }
+
+text() { case $1 in *.gz) zcat "$1" ;; *) cat "$1" ;; esac }
+
+# One line per sample: PID/TID CATEGORY LEAF;...;ROOT
+fold() {
+    text "$1" | awk '
+        /^#/ { next }
+        /^$/ { if (who != "") print who, stack; who = ""; next }
+        /^\t/ {
+            frame = $0
+            sub(/^\t[0-9a-f]+ /, "", frame)
+            sub(/ \([^ ]*\)$/, "", frame)
+            gsub(/ /, "_", frame)
+            stack = stack == "" ? frame : stack ";" frame
+            next
+        }
+        { who = $2 " " $1; stack = "" }'
+}
+
+# The value of a `# key: value` of a file.
+field() { text "$1" | sed -n "s|^# $2: ||p"; }
+
+build_burner() {
+    [ -x "$burner" ] || ${CC:-cc} -O2 -fno-omit-frame-pointer -o "$burner" \
+        "$root/test/system/burner.c" -pthread || fail "cannot build burner.c"
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || skip "not root"
+    [ -r /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
+    build_burner
+}
+
+run_cases() {
+    local passed=0 failed=0 skipped=0 case status
+    [ -x "$flameprof" ] || { echo "FAIL $flameprof is not built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+    for case in "$@"; do
+        mkdir "$work/$case"
+        status=0
+        (cd "$work/$case" && "$case") 2>"$work/said" || status=$?
+        case $status in
+        0) echo "ok   $case"; passed=$((passed + 1)) ;;
+        77) cat "$work/said"; echo "skip $case"; skipped=$((skipped + 1)) ;;
+        *) cat "$work/said"; echo "FAIL $case"; failed=$((failed + 1)) ;;
+        esac
+    done
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ]
+}
