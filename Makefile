@@ -92,7 +92,9 @@ need = @{ $(2); } >/dev/null 2>&1 || { echo 'flame_prof: $(1) is missing: $(3)' 
 # Asked of erl itself, once, and only where it is needed.
 ERL_INCLUDE = $(eval ERL_INCLUDE := $(shell $(ERL) -noshell -noinput -eval \
 	'io:format("~ts/usr/include", [code:root_dir()]), halt().' 2>/dev/null))$(ERL_INCLUDE)
-SYSTEM_LIBS = $(eval SYSTEM_LIBS := $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib \
+# zlib also comes first: Debian sid's static libelf has a crc32() of its own, and
+# whichever is met first must be zlib's, whose file has more that is needed.
+SYSTEM_LIBS = $(eval SYSTEM_LIBS := -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib \
 	2>/dev/null))$(SYSTEM_LIBS)
 SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf libelf zlib \
 	2>/dev/null))$(SYSTEM_CFLAGS)
