@@ -97,7 +97,9 @@ static void fill_metrics(struct process_sample *sample, struct target *target,
             sizes_known || i == BEAM_METRIC_REDUCTIONS || i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
         int64_t value = known ? snapshot->values[i] : target->values[i];
         sample->metrics[i].value = value;
-        sample->metrics[i].delta = target->has_values ? value - target->values[i] : 0;
+        // Unsigned: what is garbage wraps.
+        int64_t delta = (int64_t)((uint64_t)value - (uint64_t)target->values[i]);
+        sample->metrics[i].delta = target->has_values ? delta : 0;
         target->values[i] = value;
     }
     // Without sizes, the first values of all would make the next delta a jump.
