@@ -47,10 +47,9 @@ static const char HELP[] =
     "  flameprof record -o /var/tmp/host.perf.gz --rotate-seconds 3600 --max-files 24\n"
     "\n"
     "Needs Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON (+ CAP_SYS_PTRACE to\n"
-    "name the functions of other users' processes). Its memory is bounded: the ring\n"
-    "buffer (8 MB) + 16 MB of samples that wait + 175 MB of names, whatever it runs\n"
-    "into; 20 to 40 MB is usual. Every sample that is lost is counted, in the summary\n"
-    "and in the file.\n";
+    "name the functions of other users' processes). Whatever it runs into, it takes at\n"
+    "most some 270 MB of memory, mostly for names; 20 to 40 MB is usual. Every sample\n"
+    "that is lost is counted, in the summary and in the file.\n";
 
 const char *record_options_help(void)
 {

@@ -69,7 +69,7 @@ a_thread_is_no_process() {
     "$burner" 1 2 >cpu & local pid=$!
     sleep 0.2
     local tid
-    tid=$(ls "/proc/$pid/task" | grep -v "^$pid$" | head -n 1)
+    tid=$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 -printf "%f\n" | sort -n | tail -n 1)
     run record -p "$tid" -d 1 -o x.perf
     want_code 2
     want_said "thread of process $pid"

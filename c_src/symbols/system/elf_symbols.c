@@ -8,7 +8,7 @@
 
 enum {
     SYMBOLS_PER_READ = 1024,
-    MAX_STRINGS_BYTES = 256 << 20, // while loading only
+    MAX_STRINGS_BYTES = 64 << 20, // while loading only
     MAX_SYMBOLS = 8 << 20,
 };
 
