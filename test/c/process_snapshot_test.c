@@ -293,17 +293,28 @@ TEST(memory_that_went_away_is_unreadable)
     for_each(lose_memory);
 }
 
+// While a collection is put off heap_sz means the heap the process left.
+static void put_off(struct fake_vm *vm, struct memory_reader *reader)
+{
+    struct fake_process process = fake_spawn(vm, 8, 2, 100, 4);
+    CHECK_INT(take(vm, reader, process.id), SNAPSHOT_WHOLE);
+    CHECK(snapshots[0].sizes_known);
+    fake_set(vm, &process, LAYOUT_HEAP_SZ, 17);
+    CHECK_INT(take(vm, reader, process.id), SNAPSHOT_WHOLE);
+    CHECK(!snapshots[0].sizes_known);
+    CHECK_UINT(snapshots[0].leaf_cnt, process.stack_words);
+}
+
 static void contradict(struct fake_vm *vm, struct memory_reader *reader)
 {
     static const struct {
         enum layout_field field;
         int64_t difference;
     } WRONG[] = {
-        {LAYOUT_HEAP_SZ, 1},       {LAYOUT_HEAP_SZ, -1},     {LAYOUT_HEND, 8},
-        {LAYOUT_HEAP, -8},         {LAYOUT_STOP, 4},         {LAYOUT_HTOP, 1},
-        {LAYOUT_STOP, 800},        {LAYOUT_STOP, -800},      {LAYOUT_HTOP, 800},
-        {LAYOUT_HTOP, -800},       {LAYOUT_HEND, -8000},     {LAYOUT_HEAP, 8000},
-        {LAYOUT_OLD_HTOP, 100000}, {LAYOUT_OLD_HEND, -4000},
+        {LAYOUT_STOP, 4},         {LAYOUT_HTOP, 1},    {LAYOUT_STOP, 800},
+        {LAYOUT_STOP, -800},      {LAYOUT_HTOP, 800},  {LAYOUT_HTOP, -800},
+        {LAYOUT_HEND, -8000},     {LAYOUT_HEAP, 8000}, {LAYOUT_OLD_HTOP, 100000},
+        {LAYOUT_OLD_HEND, -4000},
     };
     struct fake_process process = fake_spawn(vm, 7, 1, 100, 4);
     fake_old_heap(vm, &process, 100, 50);
@@ -321,6 +332,11 @@ static void contradict(struct fake_vm *vm, struct memory_reader *reader)
     }
     fake_set(vm, &process, LAYOUT_HEAP, 0);
     CHECK_INT(take(vm, reader, process.id), SNAPSHOT_IMPLAUSIBLE);
+}
+
+TEST(a_collection_put_off_keeps_the_stack_not_the_sizes)
+{
+    for_each(put_off);
 }
 
 TEST(fields_that_contradict_each_other_are_implausible)
@@ -346,7 +362,7 @@ static void fill_batches(struct fake_vm *vm, struct memory_reader *reader)
     fake_set(vm, &processes[2], LAYOUT_STATE, FAKE_EXITING);
     fake_set_slot(vm, 13, 0);
     fake_set_slot(vm, 14, 8);
-    fake_set(vm, &processes[5], LAYOUT_HEAP_SZ, 1);
+    fake_set(vm, &processes[5], LAYOUT_HTOP, 1);
     uint64_t random = 99;
     for (int round = 0; round < 400; round++) {
         size_t cnt = 1 + (size_t)round % SNAPSHOT_MAX_BATCH;
