@@ -15,6 +15,9 @@ enum stack_state {
     STACK_MISSING, // heap on the move, exiting, unreadable
 };
 
+// How many are left out of a stack too deep to be read whole is not known.
+#define GAP_FRAMES_UNKNOWN UINT32_MAX
+
 struct process_sample {
     uint64_t time_ns;
     uint64_t period_ns;       // wall time this sample stands for
@@ -25,8 +28,8 @@ struct process_sample {
     uint16_t status;          // enum process_status
     uint16_t stack;           // enum stack_state
     uint32_t frame_cnt;       // addresses in `frames`
-    uint32_t gap_at;          // frames[gap_at] is where `gap_words` are left out
-    uint64_t gap_words;       // 0 = no gap
+    uint32_t gap_at;          // frames[gap_at] is where `gap_frames` are left out
+    uint32_t gap_frames;      // 0 = no gap
     struct metric_value metrics[BEAM_METRIC_CNT];
     uint64_t frames[]; // frames[0] is where it will go on, the rest are return addresses
 };

@@ -2,16 +2,12 @@
 #include "capture/beam/walker.h"
 
 #include "base/clock.h"
+#include "base/quiet_thread.h"
 #include "capture/beam/initial_call.h"
 #include "capture/beam/process_snapshot.h"
 
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     PPM = 1000000,
@@ -21,7 +17,6 @@ enum {
     FIRST_SELECT_NS = 500 * CLOCK_NS_PER_MS,
     SELECT_BUDGET_NS = 1500000, // per tick
     MAX_SLEEP_NS = 50 * CLOCK_NS_PER_MS,
-    SLICE_NS = 100000, // the least the kernel grants
 };
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -163,8 +158,8 @@ static void fill_stack(struct walker *walker, struct process_sample *sample,
     uint32_t root_frames = max_frames / 4;
     uint32_t leaf = append_frames(sample, stack, snapshot->leaf_cnt, max_frames - root_frames);
     sample->gap_at = sample->frame_cnt;
-    sample->gap_words = max_u64(snapshot->omitted_words,
-                                total > leaf + root_frames ? total - leaf - root_frames : 1);
+    uint32_t missing = total > leaf + root_frames ? total - leaf - root_frames : 0;
+    sample->gap_frames = snapshot->omitted_words == 0 ? missing : GAP_FRAMES_UNKNOWN;
     const uint64_t *root = snapshot->root_cnt > 0 ? stack + snapshot->leaf_cnt : stack;
     uint32_t root_cnt = snapshot->root_cnt > 0 ? snapshot->root_cnt : snapshot->leaf_cnt;
     append_root(sample, root, root_cnt, root_frames);
@@ -175,7 +170,7 @@ static void fill_frames(struct walker *walker, struct process_sample *sample,
                         const struct process_snapshot *snapshot)
 {
     sample->frame_cnt = 0;
-    sample->gap_words = 0;
+    sample->gap_frames = 0;
     sample->gap_at = 0;
     if (snapshot->end == SNAPSHOT_STATUS_ONLY) {
         sample->stack = STACK_MISSING;
@@ -436,35 +431,10 @@ static bool sleep_until(struct walker *walker, uint64_t due_ns)
     return !atomic_load_explicit(&walker->stopping, memory_order_acquire);
 }
 
-// struct sched_attr of linux/sched/types.h, first version.
-struct scheduling {
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns;
-    uint64_t deadline_ns;
-    uint64_t period_ns;
-};
-
-// From Linux 6.12 a thread may ask for short slices without any right: it gets
-// less at a time, but sooner, when every CPU is busy (EEVDF,
-// Documentation/scheduler/sched-eevdf.rst). Older kernels refuse or ignore it.
-static void ask_for_short_slices(void)
-{
-    struct scheduling wanted = {.size = sizeof wanted, .runtime_ns = SLICE_NS};
-    struct scheduling now = {.size = sizeof now};
-    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) == 0 && now.policy == SCHED_OTHER) {
-        wanted.nice = now.nice;
-        (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
-    }
-}
-
 static void *walk(void *context)
 {
     struct walker *walker = context;
-    ask_for_short_slices();
+    quiet_thread_ask_for_short_slices();
     uint64_t due_ns = clock_monotonic_ns() + walker->options.sample_interval_ns;
     while (sleep_until(walker, due_ns)) {
         due_ns = account_lateness(walker, due_ns);
@@ -474,26 +444,6 @@ static void *walk(void *context)
 }
 
 // ---- life ---------------------------------------------------------------------
-
-// A new thread inherits the mask: every signal but the faults we handle stays
-// away from it.
-static bool start_thread(struct walker *walker, struct error *err)
-{
-    sigset_t blocked;
-    sigset_t old;
-    (void)sigfillset(&blocked);
-    (void)sigdelset(&blocked, SIGSEGV);
-    (void)sigdelset(&blocked, SIGBUS);
-    (void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
-    int failed = pthread_create(&walker->thread, NULL, walk, walker);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed != 0) {
-        return error_os(err, failed, "walker: start a thread");
-    }
-    (void)pthread_setname_np(walker->thread, "flame_prof_walk");
-    walker->running = true;
-    return true;
-}
 
 static bool allocate(struct walker *walker)
 {
@@ -529,10 +479,11 @@ bool walker_start(struct walker *walker, const struct otp_layout *layout,
     }
     walker->options.excluded = NULL;
     atomic_store_explicit(&walker->gauges.reader_kind, walker->reader.kind, memory_order_relaxed);
-    if (!start_thread(walker, err)) {
+    if (!quiet_thread_start(&walker->thread, "flame_prof_walk", walk, walker, err)) {
         walker_deinit(walker);
         return false;
     }
+    walker->running = true;
     return true;
 }
 

@@ -2,11 +2,11 @@
 #include "record/beam/beam_recording.h"
 
 #include "base/clock.h"
+#include "base/quiet_thread.h"
 #include "sinks/perf_script_sink.h"
 #include "symbols/beam/code_map.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +132,12 @@ static void add_address(struct stack_builder *builder, uint32_t i)
 
 static void add_gap(struct stack_builder *builder, char *text, size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, "[%llu words omitted]",
-                   (unsigned long long)builder->raw->gap_words);
+    uint32_t cnt = builder->raw->gap_frames;
+    if (cnt == GAP_FRAMES_UNKNOWN) {
+        (void)snprintf(text, text_bytes, "[frames omitted]");
+    } else {
+        (void)snprintf(text, text_bytes, "[%u frames omitted]", cnt);
+    }
     add_note(builder, text_of(text), TEXT("truncated"));
     builder->last_function = 0;
 }
@@ -175,11 +179,13 @@ static uint32_t build_stack(struct beam_recording *recording, const struct proce
     struct stack_builder builder = {.recording = recording, .raw = raw};
     static __thread char gap_text[64];
     add_state(&builder);
-    for (uint32_t i = 0; i < raw->frame_cnt; i++) {
-        if (raw->gap_words != 0 && i == raw->gap_at) {
+    for (uint32_t i = 0; i <= raw->frame_cnt; i++) {
+        if (raw->gap_frames != 0 && i == raw->gap_at) {
             add_gap(&builder, gap_text, sizeof gap_text);
         }
-        add_address(&builder, i);
+        if (i < raw->frame_cnt) {
+            add_address(&builder, i);
+        }
     }
     add_categories(&builder);
     if (builder.unknown) {
@@ -336,6 +342,7 @@ static void *write_samples(void *context)
 {
     struct beam_recording *recording = context;
     struct error close_err = {0};
+    quiet_thread_ask_for_short_slices();
     while (!wait_for_stop(recording, clock_monotonic_ns() + DRAIN_INTERVAL_NS)) {
         write_what_is_there(recording);
     }
@@ -353,20 +360,12 @@ static void *write_samples(void *context)
 
 static bool start_writer(struct beam_recording *recording, struct error *err)
 {
-    sigset_t blocked;
-    sigset_t old;
-    (void)sigfillset(&blocked);
-    (void)sigdelset(&blocked, SIGSEGV);
-    (void)sigdelset(&blocked, SIGBUS);
-    (void)pthread_sigmask(SIG_SETMASK, &blocked, &old);
-    int failed = pthread_create(&recording->writer, NULL, write_samples, recording);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed != 0) {
-        return error_os(err, failed, "writer: start a thread");
+    bool ok =
+        quiet_thread_start(&recording->writer, "flame_prof_writ", write_samples, recording, err);
+    if (ok) {
+        (void)pthread_detach(recording->writer);
     }
-    (void)pthread_setname_np(recording->writer, "flame_prof_writ");
-    (void)pthread_detach(recording->writer);
-    return true;
+    return ok;
 }
 
 static struct beam_recording *allocate(const struct otp_layout *layout,

@@ -117,11 +117,9 @@ bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
         char file[ATOM_BYTES + 8];
         struct text module = atom_text(names, mfa[0], module_bytes);
         struct text function = atom_text(names, mfa[1], function_bytes);
-        bool is_elixir = module.bytes != module_bytes;
         (void)snprintf(name, sizeof name, "{%.*s:%.*s/%u}", (int)module.len, module.bytes,
                        (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
-        (void)snprintf(file, sizeof file, "%.*s%s", (int)module.len, module.bytes,
-                       is_elixir ? "" : ".erl");
+        (void)snprintf(file, sizeof file, "%.*s.erl", (int)module.len, module.bytes);
         if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, mfa, name, file)) {
             return false;
         }
