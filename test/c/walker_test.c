@@ -502,9 +502,10 @@ static void check_cut(uint64_t stack_words, uint32_t max_frames)
     CHECK(head->frame_cnt <= max_frames);
     if (addresses < max_frames && stack_words <= 1280) {
         CHECK_UINT(head->frame_cnt, addresses + 1);
-        CHECK_UINT(head->gap_words, 0);
+        CHECK_UINT(head->gap_frames, 0);
     } else {
-        CHECK(head->gap_words > 0);
+        CHECK_UINT(head->gap_frames,
+                   stack_words > 1280 ? GAP_FRAMES_UNKNOWN : addresses + 1 - head->frame_cnt);
         CHECK(head->gap_at > 0 && head->gap_at <= head->frame_cnt);
         uint64_t number = 0;
         for (uint32_t i = 1; i < head->gap_at; i++, number += 2) { // from the leaf on
