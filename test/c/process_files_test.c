@@ -56,7 +56,7 @@ TEST(own_mapping_is_opened)
 {
     struct process_maps maps = {0};
     struct stat status;
-    CHECK(process_maps_read(&maps, (uint32_t)getpid()));
+    CHECK_INT(process_maps_read(&maps, (uint32_t)getpid()), PROCESS_MAPS_CHANGED);
     struct process_mapping *mapping =
         process_maps_find(&maps, (uint64_t)(uintptr_t)&own_mapping_is_opened);
     CHECK(mapping != NULL);

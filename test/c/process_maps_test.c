@@ -77,6 +77,10 @@ TEST(what_is_no_mapping_is_ignored)
     process_maps_add_line(&maps, "");
     process_maps_add_line(&maps, "nonsense");
     process_maps_add_line(&maps, "2000-1000 r-xp 0 00:00 0 /x");
+    process_maps_add_line(&maps, "1000-2000 r-xp");
+    process_maps_add_line(&maps, "1000-2000 r-xp 0 00:00");
+    process_maps_add_line(&maps, "1000-2000 r-xp 0 00:00 x");
+    process_maps_add_line(&maps, "1000-200000000000000000000000 r-xp 0 00:00 0 /x");
     CHECK_UINT(maps.cnt, 0);
 }
 
@@ -109,7 +113,10 @@ TEST(too_many_mappings_are_counted)
 TEST(own_code_is_mapped)
 {
     begin();
-    CHECK(process_maps_read(&maps, (uint32_t)getpid()));
+    CHECK_INT(process_maps_read(&maps, (uint32_t)getpid()), PROCESS_MAPS_CHANGED);
+    maps.mappings[0].tag = 7;
+    CHECK_INT(process_maps_read(&maps, (uint32_t)getpid()), PROCESS_MAPS_SAME);
+    CHECK_UINT(maps.mappings[0].tag, 7);
     const struct process_mapping *mapping =
         process_maps_find(&maps, (uint64_t)(uintptr_t)&own_code_is_mapped);
     CHECK(mapping != NULL);
@@ -120,7 +127,7 @@ TEST(a_process_that_is_not_there_keeps_what_was_known)
 {
     begin();
     process_maps_add_line(&maps, "1000-2000 r-xp 0 00:00 0 /x");
-    CHECK(!process_maps_read(&maps, 0x7ffffff0));
+    CHECK_INT(process_maps_read(&maps, 0x7ffffff0), PROCESS_MAPS_GONE);
     CHECK_UINT(maps.cnt, 1);
     process_maps_deinit(&maps);
     process_maps_deinit(&maps);

@@ -5,10 +5,12 @@
 
 enum {
     BUCKETS = 1024,
-    REREAD_NS = 200000000,
-    REREAD_YOUNG_NS = 500000,
     YOUNG_NS = 1000000000,
 };
+// The shortest pause between two readings, while young and later, and the longest.
+#define MIN_YOUNG_PAUSE_NS 500000ULL
+#define MIN_PAUSE_NS 200000000ULL
+#define MAX_PAUSE_NS 10000000000ULL
 
 struct entry {
     struct process process;
@@ -101,15 +103,27 @@ static void shrink(struct process_history *history, const struct entry *but)
     }
 }
 
+static uint64_t next_pause(const struct process *process, enum process_maps_result result,
+                           uint64_t now_ns)
+{
+    uint64_t pause_ns = 2 * process->pause_ns;
+    if (result == PROCESS_MAPS_CHANGED) {
+        pause_ns = process_history_is_young(process, now_ns) ? MIN_YOUNG_PAUSE_NS : MIN_PAUSE_NS;
+    }
+    return pause_ns < MAX_PAUSE_NS ? pause_ns : MAX_PAUSE_NS;
+}
+
 static void read_maps(struct process_history *history, struct entry *entry, uint64_t now_ns)
 {
-    history->bytes -= process_maps_memory_bytes(&entry->process.maps);
-    if (!process_maps_read(&entry->process.maps, entry->process.pid) &&
-        entry->process.read_ns == 0) {
-        history->unread++;
-    }
-    history->bytes += process_maps_memory_bytes(&entry->process.maps);
-    entry->process.read_ns = now_ns;
+    struct process *process = &entry->process;
+    bool was_unread = process->maps.cnt == 0;
+    history->bytes -= process_maps_memory_bytes(&process->maps);
+    enum process_maps_result result = process_maps_read(&process->maps, process->pid);
+    history->bytes += process_maps_memory_bytes(&process->maps);
+    history->unread -= was_unread && process->read_ns != 0 && process->maps.cnt > 0 ? 1 : 0;
+    history->unread += process->read_ns == 0 && process->maps.cnt == 0 ? 1 : 0;
+    process->pause_ns = next_pause(process, result, now_ns);
+    process->read_ns = now_ns;
     shrink(history, entry);
 }
 
@@ -128,6 +142,7 @@ bool process_history_note(struct process_history *history, uint32_t pid, uint64_
     entry->process.address_space = address_space;
     entry->process.used_at = ++history->uses;
     entry->process.noted_ns = now_ns;
+    entry->process.pause_ns = MIN_YOUNG_PAUSE_NS;
     entry->next = history->buckets[bucket];
     history->buckets[bucket] = entry;
     history->cnt++;
@@ -150,8 +165,7 @@ bool process_history_is_young(const struct process *process, uint64_t now_ns)
 void process_history_refresh(struct process_history *history, struct process *process,
                              uint64_t now_ns)
 {
-    uint64_t pause_ns = process_history_is_young(process, now_ns) ? REREAD_YOUNG_NS : REREAD_NS;
-    if (now_ns - process->read_ns > pause_ns) {
+    if (now_ns - process->read_ns >= process->pause_ns) {
         read_maps(history, (struct entry *)process, now_ns); // its first member
     }
 }

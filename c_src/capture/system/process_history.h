@@ -19,6 +19,7 @@ struct process {
     uint64_t used_at;  // a count that rises with every use
     uint64_t noted_ns; // CLOCK_MONOTONIC of the first note
     uint64_t read_ns;  // ... of the last reading
+    uint64_t pause_ns; // ... before the next
     struct process_maps maps;
 };
 
@@ -43,8 +44,9 @@ struct process *process_history_find(struct process_history *history, uint32_t p
                                      uint64_t address_space);
 
 // Reads the mappings of `process` again, for an address that none of them holds
-// (a library was loaded): at most a few times a second, more often in its first
-// second. It stays valid; its mappings and their paths do not.
+// (a library was loaded, or a stack led nowhere): soon while the process is young,
+// less and less often while reading finds nothing new. It stays valid; its
+// mappings and their paths do not.
 void process_history_refresh(struct process_history *history, struct process *process,
                              uint64_t now_ns);
 

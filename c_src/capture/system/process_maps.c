@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/system/process_maps.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,23 +78,66 @@ static bool add(struct process_maps *maps, struct process_mapping *mapping, stru
     return true;
 }
 
+// sscanf() would be most of what reading mappings costs.
+static bool take_number(const char **at, unsigned base, uint64_t *value)
+{
+    const char *begin = *at;
+    uint64_t sum = 0;
+    for (; *at - begin < 20; (*at)++) {
+        unsigned digit = (unsigned char)**at - (unsigned)'0';
+        unsigned letter = ((unsigned char)**at | 0x20U) - (unsigned)'a';
+        digit = digit < 10 ? digit : letter < 6 ? letter + 10 : base;
+        if (digit >= base) {
+            break;
+        }
+        sum = sum * base + digit;
+    }
+    *value = sum;
+    return *at > begin;
+}
+
+static bool take_hex(const char **at, char separator, uint64_t *value)
+{
+    bool ok = take_number(at, 16, value) && **at == separator;
+    *at += ok ? 1 : 0;
+    return ok;
+}
+
+// START-END RIGHTS; only what is executable interests.
+static bool take_range(const char **at, struct process_mapping *mapping)
+{
+    if (!take_hex(at, '-', &mapping->start) || !take_hex(at, ' ', &mapping->end) ||
+        strnlen(*at, 5) < 5 || (*at)[2] != 'x' || (*at)[4] != ' ') {
+        return false;
+    }
+    *at += 5;
+    return mapping->start < mapping->end;
+}
+
+// OFFSET MAJOR:MINOR INODE
+static bool take_place(const char **at, struct process_mapping *mapping)
+{
+    uint64_t dev_major = 0;
+    uint64_t dev_minor = 0;
+    bool ok = take_hex(at, ' ', &mapping->offset) && take_hex(at, ':', &dev_major) &&
+              take_hex(at, ' ', &dev_minor) && take_number(at, 10, &mapping->inode);
+    mapping->dev_major = (uint32_t)dev_major;
+    mapping->dev_minor = (uint32_t)dev_minor;
+    return ok;
+}
+
 void process_maps_add_line(struct process_maps *maps, const char *line)
 {
     struct process_mapping mapping = {0};
-    char rights[5] = "";
-    int path_at = -1;
-    int fields = sscanf(
-        line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 " %n",
-        &mapping.start, &mapping.end, rights, &mapping.offset, &mapping.dev_major,
-        &mapping.dev_minor, &mapping.inode, &path_at);
-    if (fields != 7 || strchr(rights, 'x') == NULL || mapping.start >= mapping.end) {
+    const char *at = line;
+    if (!take_range(&at, &mapping) || !take_place(&at, &mapping)) {
         return;
     }
-    bool in_order = maps->cnt == 0 || mapping.start >= maps->mappings[maps->cnt - 1].end;
-    const char *path_bytes = path_at < 0 ? "" : line + path_at;
-    struct text path = {path_bytes, (uint32_t)strcspn(path_bytes, "\n")};
+    at += strspn(at, " ");
+    struct text path = {at, (uint32_t)strcspn(at, "\n")};
     path = without_deleted(path);
     mapping.kind = kind_of(path);
+    bool in_order = maps->cnt == 0 || mapping.start >= maps->mappings[maps->cnt - 1].end;
     if (!in_order || !add(maps, &mapping, path)) {
         maps->refused++;
     }
@@ -103,7 +145,23 @@ void process_maps_add_line(struct process_maps *maps, const char *line)
 
 // --- the whole ----------------------------------------------------------------
 
-bool process_maps_read(struct process_maps *maps, uint32_t pid)
+static bool is_same(const struct process_maps *a, const struct process_maps *b)
+{
+    if (a->cnt != b->cnt) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->cnt; i++) {
+        const struct process_mapping *x = &a->mappings[i];
+        const struct process_mapping *y = &b->mappings[i];
+        if (x->start != y->start || x->end != y->end || x->offset != y->offset ||
+            x->inode != y->inode) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_lines(struct process_maps *maps, uint32_t pid)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/%u/maps", pid);
@@ -111,21 +169,30 @@ bool process_maps_read(struct process_maps *maps, uint32_t pid)
     if (file == NULL) {
         return false;
     }
-    struct process_maps now = {0};
     char *line = NULL;
     size_t line_bytes = 0;
     while (getline(&line, &line_bytes, file) > 0) {
-        process_maps_add_line(&now, line);
+        process_maps_add_line(maps, line);
     }
     free(line);
     (void)fclose(file);
-    if (now.cnt == 0) { // a zombie or a kernel thread
+    return maps->cnt > 0; // a zombie and a kernel thread have none
+}
+
+enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t pid)
+{
+    struct process_maps now = {0};
+    if (!read_lines(&now, pid)) {
         process_maps_deinit(&now);
-        return false;
+        return PROCESS_MAPS_GONE;
+    }
+    if (is_same(maps, &now)) {
+        process_maps_deinit(&now);
+        return PROCESS_MAPS_SAME;
     }
     process_maps_deinit(maps);
     *maps = now;
-    return true;
+    return PROCESS_MAPS_CHANGED;
 }
 
 struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address)

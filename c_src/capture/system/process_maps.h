@@ -27,7 +27,7 @@ struct process_mapping {
     enum process_mapping_kind kind;
     uint32_t path_at; // process_maps_path()
     uint32_t path_len;
-    uint64_t tag;    // the caller's own, 0 after every reading
+    uint64_t tag;    // the caller's own, 0 when read
     uint64_t tag_ns; // the same
 };
 
@@ -51,9 +51,14 @@ struct process_maps {
 // not executable or not a mapping. Lines come by rising address.
 void process_maps_add_line(struct process_maps *maps, const char *line);
 
-// Replaces the content by what `pid` has now. False, with the old content kept,
-// when there is nothing to read (the process is gone, or it is not ours to see).
-bool process_maps_read(struct process_maps *maps, uint32_t pid);
+enum process_maps_result {
+    PROCESS_MAPS_CHANGED,
+    PROCESS_MAPS_SAME, // as before, tags included
+    PROCESS_MAPS_GONE, // nothing to read, or not ours to see; the old content stays
+};
+
+// Replaces the content by what `pid` has now.
+enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t pid);
 
 // NULL when no executable mapping holds `address`. Only the tags may be changed.
 struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address);
