@@ -218,7 +218,7 @@ FUZZ_SECONDS ?= 20
 # (vm.mmap_rnd_bits=32) than they know.
 without_aslr = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: unit-tests fuzzers check-unit check-asan fuzz
+.PHONY: unit-tests threaded-tests fuzzers check-unit check-asan check-tsan fuzz
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
@@ -228,6 +228,15 @@ check-unit: $(UNIT_TESTS) ## Run the C unit tests
 check-asan: ## Run the C unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit-tests
 	@TEST_RUNNER="$(without_aslr)" tools/run-unit-tests $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%)
+
+# Tests of what threads share.
+THREADED_TESTS := $(foreach name,spsc_ring guarded_read process_snapshot jit_code_list walker \
+	beam_recording,$(BUILD)/test/c/$(name)_test)
+threaded-tests: $(THREADED_TESTS)
+
+check-tsan: ## Run the C unit tests with threads under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread threaded-tests
+	@TEST_RUNNER="$(without_aslr)" tools/run-unit-tests $(THREADED_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)
 
 fuzz: ## Fuzz every reader of foreign bytes for FUZZ_SECONDS (20) each
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC='$(CLANG)' \

@@ -23,6 +23,12 @@
 #define UNDER_SANITIZER 0
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_THREAD_SANITIZER 1
+#else
+#define UNDER_THREAD_SANITIZER 0
+#endif
+
 // Sanitizers take SIGSEGV and SIGBUS unless told not to; the tests want what the
 // kernel does.
 #define SANITIZER_OPTIONS "handle_segv=0:handle_sigbus=0:allow_user_segv_handler=1"
