@@ -358,7 +358,10 @@ static void follow_code(struct walker *walker)
     uint64_t first = 0;
     if (memory_reader_words(&walker->reader, walker->code_list.descriptor + 16, &first, 1)) {
         walker->code_list.first = first;
-        atomic_fetch_add_explicit(&walker->code_generation, 1, memory_order_release);
+        uint32_t next = atomic_load_explicit(&walker->code_generation, memory_order_relaxed) + 1;
+        atomic_store_explicit(&walker->generation_first[next % WALKER_KEPT_GENERATIONS], first,
+                              memory_order_relaxed);
+        atomic_store_explicit(&walker->code_generation, next, memory_order_release);
     }
 }
 

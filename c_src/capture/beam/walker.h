@@ -57,7 +57,7 @@ struct walker_command {
     int status_filter;
 };
 
-enum { WALKER_MAX_COMMANDS = 4096 };
+enum { WALKER_MAX_COMMANDS = 4096, WALKER_KEPT_GENERATIONS = 256 };
 
 struct walker {
     struct walker_options options;
@@ -69,6 +69,9 @@ struct walker {
     struct spsc_ring ring; // producer: the walker's thread; consumer: the writer's
     struct loss_counters losses;
     struct walker_gauges gauges;
+    // The newest entry of the list of code when generation N began, at N modulo the
+    // size: tells in which generation an entry was added. 0 for generation 0.
+    _Atomic uint64_t generation_first[WALKER_KEPT_GENERATIONS];
     _Atomic uint32_t code_generation;
     _Atomic bool stopping;
     pthread_t thread;

@@ -27,6 +27,10 @@ struct beam_recording {
     struct memory_reader reader; // the writer's own
     struct jit_code_list code_list;
     struct code_map *code;
+    bool code_is_read;
+    uint32_t read_generation; // the walker's when the code was read last
+    uint32_t walk_generation; // of the entries that the running walk meets
+    uint32_t next_generation; // read_generation, when that walk succeeds
     struct process_names *names;
     struct recording output;
     struct frame *frames;
@@ -46,18 +50,41 @@ static struct code_key key_of(const struct jit_code_entry *entry)
     return (struct code_key){entry->address, entry->symfile, entry->symfile_bytes};
 }
 
+// What is newer than the walker's last look belongs to the generation to come.
 static void on_walk_begin(void *context)
 {
     struct beam_recording *recording = context;
-    uint32_t generation =
+    recording->next_generation =
         atomic_load_explicit(&recording->walker.code_generation, memory_order_acquire);
-    code_map_begin(recording->code, generation);
+    recording->walk_generation = recording->code_is_read ? recording->next_generation + 1 : 0;
+    code_map_begin(recording->code, recording->walk_generation);
+}
+
+// Entries come newest first: from the one on that was first when a generation
+// began, they were there in that generation.
+static void note_generation(struct beam_recording *recording, uint64_t entry)
+{
+    uint32_t generation = recording->walk_generation;
+    uint32_t new_cnt = generation - recording->read_generation;
+    new_cnt = new_cnt < WALKER_KEPT_GENERATIONS ? new_cnt : WALKER_KEPT_GENERATIONS - 1;
+    for (uint32_t i = 1; i <= new_cnt; i++) {
+        uint32_t earlier = generation - i;
+        if (atomic_load_explicit(
+                &recording->walker.generation_first[earlier % WALKER_KEPT_GENERATIONS],
+                memory_order_relaxed) == entry) {
+            recording->walk_generation = earlier;
+            code_map_set_generation(recording->code, earlier);
+            return;
+        }
+    }
 }
 
 static bool on_wants(void *context, const struct jit_code_entry *entry)
 {
+    struct beam_recording *recording = context;
     struct code_key key = key_of(entry);
-    return !code_map_has(((struct beam_recording *)context)->code, &key);
+    note_generation(recording, entry->address);
+    return !code_map_has(recording->code, &key);
 }
 
 static void on_take(void *context, const struct jit_code_entry *entry, const void *symfile)
@@ -73,6 +100,8 @@ static bool read_code(struct beam_recording *recording)
               jit_code_list_walk(&recording->code_list, &recording->reader, &visitor);
     if (ok) {
         code_map_end(recording->code);
+        recording->code_is_read = true;
+        recording->read_generation = recording->next_generation;
     }
     return ok;
 }
@@ -213,7 +242,13 @@ static void drain(struct beam_recording *recording)
 {
     uint32_t len;
     const struct process_sample *raw;
+    bool may_read = true;
     while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
+        // Code that came since the last look: read once, or the sample would be
+        // named by what was there before.
+        if (may_read && (int32_t)(raw->code_generation - recording->read_generation) > 0) {
+            may_read = read_code(recording);
+        }
         write_sample(recording, raw);
         spsc_ring_pop(&recording->walker.ring);
     }

@@ -65,6 +65,7 @@ struct code_map {
     struct module_list fresh;   // added in the running refresh, newest first
     struct module_list retired; // oldest first
     uint32_t generation;
+    uint32_t adding; // generation of the entries met now
     uint64_t lowest; // bounds of all code ever seen
     uint64_t highest;
     uint64_t refused_cnt;
@@ -272,7 +273,7 @@ static struct module *read_module(struct code_map *map, const struct code_key *k
         .key = *key,
         .base = symfile.base,
         .end = symfile.base + symfile.code_bytes,
-        .added = map->generation,
+        .added = map->adding,
         .retired = STILL_LOADED,
         .position = map->next_position++,
         .functions = calloc(counts.functions + 1, sizeof *module->functions),
@@ -360,12 +361,18 @@ static void note_stale(struct code_map *map, const struct code_key *key)
 void code_map_begin(struct code_map *map, uint32_t generation)
 {
     map->generation = generation;
+    map->adding = generation;
     map->next_position = 0;
     map->stale_cnt = 0;
     for (uint32_t i = 0; i < map->live.cnt; i++) {
         map->live.modules[i]->position = NOT_LISTED;
     }
     list_deinit(map, &map->fresh);
+}
+
+void code_map_set_generation(struct code_map *map, uint32_t generation)
+{
+    map->adding = generation;
 }
 
 bool code_map_has(struct code_map *map, const struct code_key *key)

@@ -35,9 +35,11 @@ struct code_map *code_map_create(size_t max_bytes);
 void code_map_destroy(struct code_map *map);
 
 // A refresh: begin, then code_map_has or code_map_add for each entry from the
-// newest to the oldest, then end. `generation` is the walker's at that time.
+// newest to the oldest, then end. `generation` is that of the newest entries.
 // Begin again forgets what was added since.
 void code_map_begin(struct code_map *map, uint32_t generation);
+// The entries that follow were there in this (lower) generation already.
+void code_map_set_generation(struct code_map *map, uint32_t generation);
 // Known already? Then it stays.
 bool code_map_has(struct code_map *map, const struct code_key *key);
 // Parses a symbol file. False (counted) when it is malformed or does not fit.
