@@ -287,8 +287,8 @@ do_watch(Pid, Key, Opts, #state{options = Options, targets = Targets} = State) -
             {ok, State};
         false ->
             {InForce, Claimed} = flame_prof_targets:claim(Pid, Key, Opts, Targets),
-            Followed = follow(Pid, Key, Opts, monitored(Pid, State#state{targets = Claimed})),
-            tier_watch(Pid, InForce, Followed)
+            Monitored = monitored(Pid, State#state{targets = Claimed}),
+            follow_as_wanted(Pid, Key, tier_watch(Pid, InForce, Monitored))
     end.
 
 do_unwatch(Pid, Key, #state{targets = Targets} = State) ->
@@ -297,9 +297,9 @@ do_unwatch(Pid, Key, #state{targets = Targets} = State) ->
             {ok, State};
         {none, Left} ->
             demonitor_target(flame_prof_targets:monitor_of(Pid, Targets)),
-            unfollowed(Pid, Key, tier_unwatch(Pid, State#state{targets = Left}));
+            follow_as_wanted(Pid, Key, tier_unwatch(Pid, State#state{targets = Left}));
         {InForce, Left} ->
-            unfollowed(Pid, Key, tier_watch(Pid, InForce, State#state{targets = Left}))
+            follow_as_wanted(Pid, Key, tier_watch(Pid, InForce, State#state{targets = Left}))
     end.
 
 is_own(_, #{profile_self := true}) -> false;
@@ -342,11 +342,30 @@ tick(#state{tier = Tier, handle = Handle} = State) ->
 
 %% Following children and receivers (flame_prof_viral finds them).
 
-follow(_, {followed, _}, _, State) ->
-    State;
-follow(Pid, _, #{viral := self_only}, State) ->
-    stop_following(Pid, State);
-follow(Pid, _, Opts, #state{viral = Viral} = State) ->
+%% After a claim of `Key' was made or taken back. With the last one that wants the
+%% process followed ends what was found by way of it.
+follow_as_wanted(_, {followed, _}, Result) ->
+    Result;
+follow_as_wanted(Pid, _, {ok, #state{targets = Targets} = State}) ->
+    case {flame_prof_targets:following(Pid, Targets), auto_following(Pid, State)} of
+        {none, none} ->
+            ok = flame_prof_viral:unfollow(State#state.viral, Pid),
+            release_followed(Pid, State);
+        {none, Opts} ->
+            {ok, follow(Pid, Opts, State)};
+        {Opts, _} ->
+            {ok, follow(Pid, Opts, State)}
+    end;
+follow_as_wanted(_, _, Stop) ->
+    Stop.
+
+auto_following(Pid, #state{auto_roots = Roots, options = #{auto_process_opts := Opts}}) ->
+    case ordsets:is_element(Pid, Roots) of
+        true -> Opts;
+        false -> none
+    end.
+
+follow(Pid, Opts, #state{viral = Viral} = State) ->
     _ = flame_prof_viral:follow(Viral, Pid, Opts),
     State.
 
@@ -355,25 +374,6 @@ found(Pid, Opts, Root, #state{targets = Targets} = State) ->
         true -> do_watch(Pid, {followed, Root}, Opts, State);
         false -> {ok, State#state{refused_targets = State#state.refused_targets + 1}}
     end.
-
-%% When the last explicit claim on a process ends, so does what it has infected.
-unfollowed(_, {followed, _}, Result) ->
-    Result;
-unfollowed(Pid, _, {ok, #state{targets = Targets} = State}) ->
-    Explicit = [Key || Key <- flame_prof_targets:keys(Pid, Targets), not is_followed(Key)],
-    case Explicit of
-        [] -> release_followed(Pid, stop_following(Pid, State));
-        _ -> {ok, State}
-    end;
-unfollowed(_, _, Stop) ->
-    Stop.
-
-is_followed({followed, _}) -> true;
-is_followed(_) -> false.
-
-stop_following(Pid, #state{viral = Viral} = State) ->
-    ok = flame_prof_viral:unfollow(Viral, Pid),
-    State.
 
 release_followed(Root, #state{targets = Targets} = State) ->
     Key = {followed, Root},
@@ -389,18 +389,16 @@ release_each([Pid | Rest], Key, State) ->
 
 follow_selected(#state{options = #{auto_process_opts := #{viral := self_only}}} = State) ->
     {ok, State};
-follow_selected(#state{tier = Tier, handle = Handle, auto_roots = Roots,
-                       options = #{auto_process_opts := Opts}} = State) ->
+follow_selected(#state{tier = Tier, handle = Handle, auto_roots = Roots} = State) ->
     Selected = lists:usort(flame_prof_tier:selected(Tier, Handle)),
-    Followed = lists:foldl(fun(Pid, Acc) -> follow(Pid, profile, Opts, Acc) end,
-                           State#state{auto_roots = Selected}, ordsets:subtract(Selected, Roots)),
-    unfollow_roots(ordsets:subtract(Roots, Selected), Followed).
+    follow_each_as_wanted(ordsets:subtract(Selected, Roots) ++ ordsets:subtract(Roots, Selected),
+                          State#state{auto_roots = Selected}).
 
-unfollow_roots([], State) ->
+follow_each_as_wanted([], State) ->
     {ok, State};
-unfollow_roots([Root | Rest], State) ->
-    case unfollowed(Root, profile, {ok, State}) of
-        {ok, Left} -> unfollow_roots(Rest, Left);
+follow_each_as_wanted([Root | Rest], State) ->
+    case follow_as_wanted(Root, profile, {ok, State}) of
+        {ok, Next} -> follow_each_as_wanted(Rest, Next);
         Stop -> Stop
     end.
 

@@ -8,7 +8,7 @@
 -module(flame_prof_targets).
 
 -export([new/0, claim/4, release/3, claimed_by/2, drop/2, monitor_of/2, set_monitor/3]).
--export([effective/1, keys/2, pids/1, size/1]).
+-export([effective/1, following/2, pids/1, size/1]).
 -export_type([targets/0, key/0]).
 
 -type key() :: profile | {apply, reference()} | {followed, Root :: pid()}.
@@ -75,13 +75,23 @@ set_monitor(Pid, Monitor, Targets) ->
 effective(Targets) ->
     [{Pid, in_force(Claims)} || {Pid, #target{claims = Claims}} <- maps:to_list(Targets)].
 
-%% @doc On whose behalf a process is sampled.
--spec keys(pid(), targets()) -> [key()].
-keys(Pid, Targets) ->
+%% @doc With what options a process is to be followed: those of the youngest claim
+%% that somebody made for it who wants that. To be followed oneself is no reason.
+-spec following(pid(), targets()) -> none | flame_prof:process_opts().
+following(Pid, Targets) ->
     case Targets of
-        #{Pid := #target{claims = Claims}} -> [Key || {Key, _} <- Claims];
-        #{} -> []
+        #{Pid := #target{claims = Claims}} ->
+            case [Opts || {Key, #{viral := Viral} = Opts} <- Claims,
+                          Viral =/= self_only, not is_followed(Key)] of
+                [Opts | _] -> Opts;
+                [] -> none
+            end;
+        #{} ->
+            none
     end.
+
+is_followed({followed, _}) -> true;
+is_followed(_) -> false.
 
 -spec pids(targets()) -> [pid()].
 pids(Targets) ->

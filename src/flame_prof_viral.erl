@@ -107,8 +107,12 @@ loop(#state{session = Session} = State) ->
 
 request({follow, Pid, #{viral := self_only}}, State) ->
     request({unfollow, Pid}, State);
-request({follow, Pid, Opts}, State) ->
-    do_follow(Pid, Opts, do_unfollow(Pid, State));
+request({follow, Pid, Opts}, #state{roots = Roots} = State) ->
+    case Roots of
+        #{Pid := #root{opts = Opts}} -> {ok, State};
+        #{Pid := Root} -> do_follow(Pid, Root#root{opts = Opts}, State);
+        #{} -> do_follow(Pid, #root{opts = Opts}, State)
+    end;
 request({unfollow, Pid}, State) ->
     {ok, do_unfollow(Pid, State)};
 request(info, State) ->
@@ -118,12 +122,15 @@ request(_, State) ->
 
 do_follow(_, _, #state{depth = off, why = Why} = State) ->
     {{refused, Why}, State};
-do_follow(Pid, #{viral := Viral} = Opts, #state{roots = Roots} = State) ->
+do_follow(Pid, #root{opts = #{viral := Viral}} = Root, #state{roots = Roots} = State) ->
+    _ = untrace(Pid),
     case trace(Pid, flags(Viral, State)) of
         ok ->
-            {ok, State#state{roots = Roots#{Pid => #root{opts = Opts}}}};
+            {ok, State#state{roots = Roots#{Pid => Root}}};
         {refused, Reason} = Refused ->
-            {Refused, refused(Pid, Reason, State)}
+            {Refused, refused(Pid, Reason, State)};
+        gone ->
+            {ok, State}
     end.
 
 flags(spawn, _) -> [procs, set_on_spawn];
@@ -140,13 +147,19 @@ trace(Pid, Flags) ->
                 _ = erlang:trace(Pid, true, [{tracer, Self} | Flags]),
                 ok
             catch
-                error:badarg -> {refused, <<"another tracer was faster, or it has ended">>}
+                error:badarg -> refused_or_gone(Pid)
             end;
         {tracer, Other} ->
             {refused, line("it is traced already, by ~0tp; end that trace to have it followed",
                            [Other])};
         undefined ->
-            {refused, <<"it has ended">>}
+            gone
+    end.
+
+refused_or_gone(Pid) ->
+    case is_process_alive(Pid) of
+        true -> {refused, <<"another tracer was faster; end that trace to have it followed">>};
+        false -> gone
     end.
 
 untrace(Pid) ->

@@ -22,6 +22,7 @@
 %% has died.
 -define(SAMPLER_END_MS, 1000).
 -define(SAMPLE_BYTES, 1600).
+-define(PIECE_SAMPLES, 200).
 -define(FRAME_BYTES, 400).
 
 -type config() :: #{session := pid(),
@@ -112,6 +113,8 @@ ask(Writer, Request, TimeoutMs) ->
 init(#{session := Session, gauge := Gauge, series := Series, style := Style,
        anchor := {MonotonicNs, UnixNs}}) ->
     _ = monitor(process, Session),
+    %% Or each garbage collection would walk through all that is queued.
+    _ = process_flag(message_queue_data, off_heap),
     loop(#state{session = Session,
                 gauge = Gauge,
                 series = flame_prof_file_series:new(Series),
@@ -164,20 +167,30 @@ close(End, #state{series = Series, counters = Counters} = State) ->
 batch(Samples, Count, Bytes, Counters, #state{gauge = Gauge} = State) ->
     ok = atomics:sub(Gauge, ?GAUGE_SAMPLES, Count),
     ok = atomics:sub(Gauge, ?GAUGE_BYTES, Bytes),
-    Known = State#state{counters = Counters},
-    case Samples =:= [] orelse is_too_late(Gauge) of
-        false -> logged(write(Samples, Count, Known));
-        true -> Known#state{dropped = Known#state.dropped + Count}
+    Sorted = lists:keysort(#sample.time_ns, Samples),
+    logged(write_pieces(Sorted, Count, State#state{counters = Counters})).
+
+%% Small enough that the end of the time to write is not overrun by much.
+write_pieces([], _, State) ->
+    State;
+write_pieces(Samples, Count, #state{gauge = Gauge} = State) ->
+    case is_too_late(Gauge) of
+        true ->
+            State#state{dropped = State#state.dropped + Count};
+        false when Count =< ?PIECE_SAMPLES ->
+            write(Samples, Count, State);
+        false ->
+            {Piece, Rest} = lists:split(?PIECE_SAMPLES, Samples),
+            write_pieces(Rest, Count - ?PIECE_SAMPLES, write(Piece, ?PIECE_SAMPLES, State))
     end.
 
 is_too_late(Gauge) ->
     case atomics:get(Gauge, ?GAUGE_DEADLINE) of
         0 -> false;
-        Deadline -> now_ms() > Deadline
+        Deadline -> now_ms() >= Deadline
     end.
 
-write(Samples, Count, #state{series = Series} = State) ->
-    Sorted = lists:keysort(#sample.time_ns, Samples),
+write(Sorted, Count, #state{series = Series} = State) ->
     {Data, Formatted} = lists:mapfoldl(fun format/2, State, Sorted),
     Batch = #{data => Data,
               samples => Count,

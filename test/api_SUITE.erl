@@ -464,6 +464,29 @@ it_goes_on_after_a_nested_apply(Config) ->
     ok = flame_prof:profile_stop(),
     ?assertMatch(#{explicit := []}, flame_prof:info()).
 
+%% An apply that wants nobody followed does not end what was asked for before it.
+it_goes_on_following_after_a_nested_apply(Config) ->
+    {ok, _} = start(Config, #{}),
+    Test = self(),
+    Parent = profiled(fun() ->
+                          Test ! {before, idle_child()},
+                          ok = flame_prof:apply(fun() -> ok end, #{viral => self_only}),
+                          ok = flame_prof:apply(fun() -> ok end),
+                          Test ! {afterwards, idle_child()},
+                          receive stop -> ok = flame_prof:profile_stop() end,
+                          Test ! stopped,
+                          receive stop -> ok end
+                      end, #{viral => spawn}),
+    Children = [receive {before, B} -> B end, receive {afterwards, A} -> A end],
+    eventually(fun() -> [Parent | Children] -- maps:get(explicit, flame_prof:info()) =:= [] end),
+    %% With the last who wants it ends what was found by way of it.
+    Parent ! stop,
+    receive stopped -> ok end,
+    ?assertMatch(#{explicit := []}, flame_prof:info()),
+    ?assertEqual([{flags, []}], lists:usort([erlang:trace_info(Pid, flags)
+                                            || Pid <- [Parent | Children]])),
+    [exit(Pid, kill) || Pid <- Children].
+
 it_survives_its_session_within_apply(Config) ->
     {ok, _} = start(Config, #{}),
     ?assertEqual(done, flame_prof:apply(fun() -> {ok, _} = flame_prof:stop(), done end)).
@@ -577,6 +600,9 @@ profiled(Fun, Options) ->
     Test = self(),
     Pid = spawned(fun() -> Test ! {self(), flame_prof:profile_start(Options)}, Fun() end),
     receive {Pid, ok} -> Pid end.
+
+idle_child() ->
+    spawn(fun() -> receive stop -> ok end end).
 
 parent_hog(Test) ->
     burn(5),

@@ -80,6 +80,24 @@ metrics_are_those_of_process_info_test() ->
     unlink(Pid),
     exit(Pid, kill).
 
+following_is_for_who_was_asked_for_test() ->
+    [A] = pids(1),
+    Spawn = #{viral => spawn, status => all},
+    Send = #{viral => send, status => all},
+    Alone = #{viral => self_only, status => all},
+    Claims = [{{followed, A}, Send}, {profile, Spawn}, {{apply, make_ref()}, Alone}],
+    Following = [flame_prof_targets:following(A, targets(A, lists:sublist(Claims, N)))
+                 || N <- lists:seq(0, 3)],
+    ?assertEqual([none, none, Spawn, Spawn], Following),
+    ?assertEqual(Send, flame_prof_targets:following(
+                         A, targets(A, Claims ++ [{{apply, make_ref()}, Send}]))).
+
+targets(Pid, Claims) ->
+    lists:foldl(fun({Key, Opts}, Targets) ->
+                    {_, Next} = flame_prof_targets:claim(Pid, Key, Opts, Targets),
+                    Next
+                end, flame_prof_targets:new(), Claims).
+
 claims_test() ->
     [A] = pids(1),
     Outer = #{viral => spawn, status => all},

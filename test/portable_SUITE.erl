@@ -5,6 +5,7 @@
 
 -include_lib("common_test/include/ct.hrl").
 -include_lib("stdlib/include/assert.hrl").
+-include("../src/flame_prof_sample.hrl").
 
 -compile([export_all, nowarn_export_all]).
 
@@ -253,7 +254,8 @@ it_bounds_the_queue_to_the_writer(Config) ->
     ?assert(Length < 200),
     ticks(20),
     true = erlang:resume_process(Writer),
-    eventually(fun() -> maps:get(queued_samples, flame_prof:info(), 1) < 5000 end),
+    [ok = flame_prof_session:unwatch(Pid, profile) || Pid <- Pids],
+    eventually(fun() -> maps:get(queued_samples, flame_prof:info(), 1) =:= 0 end),
     {ok, #{samples := Count, losses := #{queue_full := Lost}} = Summary} = flame_prof:stop(),
     ?assert(Lost > 1000),
     ?assertEqual(Count, length(samples(Summary))),
@@ -276,6 +278,38 @@ it_stops_in_time_when_the_writer_is_stuck(Config) ->
                                      Files -> Files
                                  end end),
     ?assertMatch(#{samples := [_, _ | _]}, perf_script_reader:read(Path)).
+
+%% What cannot be written in the time to stop is counted.
+it_counts_what_it_has_no_time_to_write(Config) ->
+    ok = filelib:ensure_path(directory(Config)),
+    Gauge = flame_prof_writer:new_gauge(),
+    Writer = flame_prof_writer:start(
+               #{session => self(), gauge => Gauge, anchor => {0, 0},
+                 style => flame_prof_text:style(#{event => <<"e">>, metrics => [],
+                                                  flatten_recursive => true,
+                                                  stack_frames_max => 8}),
+                 series => #{directory => directory(Config), os_pid => "1", compress => none,
+                             files_max => infinity, file_bytes_max => infinity,
+                             age_max_ms => infinity, hold_max_ms => 0, metrics => [],
+                             losses => [stop_deadline, write_failed], degraded => [],
+                             header => fun(_) -> "# flame_prof: test\n" end}}),
+    Batch = [#sample{status = running, os_pid = 1, number = 1, time_ns = N * 1000, period_ns = 1}
+             || N <- lists:seq(1, 100)],
+    Counters = #{ticks_expected => 1, ticks_taken => 1, losses => #{}, degraded => #{}},
+    HandOver = fun() -> ok = flame_prof_writer:hand_over(Writer, Batch, Counters, Gauge) end,
+    HandOver(),
+    eventually(fun() -> maps:get(samples, flame_prof_writer:info(Writer), 0) =:= 100 end),
+    true = erlang:suspend_process(Writer),
+    HandOver(),
+    HandOver(),
+    ?assertMatch({error, {timeout, _}}, flame_prof_writer:finish(Writer, Gauge, 0)),
+    true = erlang:resume_process(Writer),
+    [Path] = eventually(fun() -> case flame_prof_file:finished(directory(Config)) of
+                                     [] -> false;
+                                     Files -> Files
+                                 end end),
+    ?assertMatch(#{comments := #{<<"samples">> := <<"100">>, <<"loss stop_deadline">> := <<"200">>}},
+                 perf_script_reader:read(Path)).
 
 it_survives_a_removed_directory(Config) ->
     {ok, _} = start(Config, #{}),
