@@ -162,6 +162,36 @@ another_pid_and_mount_namespace() {
     wait "$pid"
 }
 
+# The list of CPUs that flameprof reads is a file of ours; the CPU itself stays.
+a_cpu_that_goes_and_comes_back() {
+    local cpus during after
+    need_root
+    cpus=$(cat /sys/devices/system/cpu/online)
+    [ "$(nproc --all)" -gt 1 ] || skip "there is one CPU only"
+    unshare --mount true 2>/dev/null || skip "no mount namespaces here"
+    echo "$cpus" >online
+    "$burner" 20 "$(nproc --all)" >cpu & local pid=$!
+    # shellcheck disable=SC2016 # that shell's arguments
+    unshare --mount sh -c 'mount --bind "$0" /sys/devices/system/cpu/online && exec "$@"' "$PWD/online" \
+        "$flameprof" record -F 199 -d 7 -o x.perf >log 2>&1 & recorder=$!
+    sleep 1.5
+    echo 0 >online
+    sleep 3
+    echo "$cpus" >online
+    finish
+    kill "$pid"
+    want_code 0
+    want_valid --whole x.perf
+    # Seconds since the first sample, of those of CPU 1.
+    awk '/ \[[0-9]+\] / { match($0, /\[[0-9]+\] [0-9.]+/); split(substr($0, RSTART + 1, RLENGTH), f, "\\] ")
+        first = first == "" ? f[2] : first; if (f[1] + 0 == 1) print f[2] - first }' x.perf >seconds
+    during=$(awk '$1 > 3 && $1 < 4' seconds | wc -l)
+    after=$(awk '$1 > 6' seconds | wc -l)
+    want "no sample while it was away, but $during" [ "$during" = 0 ]
+    want_between "samples when it was back" "$after" 50 250
+    want_between "throttled ticks" "$(field x.perf 'loss throttled')" 0 150
+}
+
 itself_only_when_asked() {
     local self
     need_root
@@ -177,4 +207,4 @@ itself_only_when_asked() {
 run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for only_the_chosen_processes \
     threads_have_their_own_root it_ends_with_the_chosen_process a_command_with_its_children \
     a_deep_stack_keeps_both_ends processes_that_are_gone_have_names a_deleted_program_has_names \
-    another_pid_and_mount_namespace itself_only_when_asked
+    another_pid_and_mount_namespace a_cpu_that_goes_and_comes_back itself_only_when_asked
