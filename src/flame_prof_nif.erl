@@ -43,6 +43,9 @@ load() ->
         ok ->
             _ = persistent_term:erase(?REASON),
             ok;
+        {error, {upgrade, Text}} ->
+            %% The one that is loaded stays as it is, and so does its session.
+            {error, reason(upgrade, Text)};
         {error, {Kind, Text}} ->
             %% The module loads all the same: its absence is an answer.
             persistent_term:put(?REASON, {error, reason(Kind, Text)}),
@@ -52,6 +55,9 @@ load() ->
 reason(load_failed, _) ->
     <<"the native library is not built for this system (a C compiler and the Erlang headers "
       "build it: make nif)">>;
+reason(upgrade, _) ->
+    <<"the native library is not replaced while a session is running; call flame_prof:stop() "
+      "first">>;
 reason(Kind, Text) ->
     unicode:characters_to_binary(
       io_lib:format("the native library was not loaded: ~ts: ~ts", [Kind, Text])).

@@ -5,7 +5,7 @@
 #include "nif/probe_nif.h"
 #include "nif/session_nif.h"
 
-#include <string.h>
+#include <stdatomic.h>
 
 // The Erlang module passes the same number: stubs and library of different
 // builds refuse each other.
@@ -50,18 +50,18 @@ static int load_library(ErlNifEnv *env, ERL_NIF_TERM info, ErlNifResourceFlags f
 
 static int load(ErlNifEnv *env, void **private_data, ERL_NIF_TERM info)
 {
-    (void)private_data;
+    *private_data = session_nif_running();
     return load_library(env, info, ERL_NIF_RT_CREATE);
 }
 
-// A library whose threads run is not replaced: stop the profiler first.
+// A library whose threads run is not replaced: stop the profiler first. The
+// count is the old library's, which may be another file.
 static int upgrade(ErlNifEnv *env, void **private_data, void **old_private_data, ERL_NIF_TERM info)
 {
-    (void)private_data;
-    (void)old_private_data;
-    if (session_nif_running_cnt() > 0) {
+    if (*old_private_data == NULL || atomic_load((_Atomic unsigned *)*old_private_data) > 0) {
         return __LINE__;
     }
+    *private_data = session_nif_running();
     return load_library(env, info, (ErlNifResourceFlags)(ERL_NIF_RT_CREATE | ERL_NIF_RT_TAKEOVER));
 }
 

@@ -49,9 +49,9 @@ bool session_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags)
     return session_type != NULL;
 }
 
-unsigned session_nif_running_cnt(void)
+_Atomic unsigned *session_nif_running(void)
 {
-    return atomic_load(&running_cnt);
+    return &running_cnt;
 }
 
 // ---- texts of terms, on the writer's thread ------------------------------------------

@@ -9,8 +9,9 @@
 
 bool session_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags);
 
-// Captures whose threads are still running; a library with any is not replaced.
-unsigned session_nif_running_cnt(void);
+// Count of the captures whose threads are still running; a library with any is
+// not replaced. Lives as long as the emulator: the library is never unloaded.
+_Atomic unsigned *session_nif_running(void);
 
 ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
