@@ -16,7 +16,10 @@
 -define(CODE_BYTES, (256 bsl 20)).
 -define(STEM, <<"flame_prof">>).
 
--record(handle, {session :: flame_prof_nif:session()}).
+%% `stops': ticks at which memory could not be read, by the last look and the one
+%% before.
+-record(handle, {session :: flame_prof_nif:session(),
+                 stops = {0, 0} :: {non_neg_integer(), non_neg_integer()}}).
 
 -spec open(flame_prof_tier:config()) ->
     {ok, #handle{}} | {refused, binary()} | {error, flame_prof:error_reason()}.
@@ -50,13 +53,16 @@ insist(Request) ->
     end.
 
 -spec tick(#handle{}) -> {ok, #handle{}} | {failed, binary()}.
-tick(#handle{session = Session} = Handle) ->
+tick(#handle{session = Session, stops = {Before, Last}} = Handle) ->
     ok = flame_prof_nif:set_atom_count(Session, erlang:system_info(atom_count)),
     case flame_prof_nif:status(Session) of
         #{done := true, last_error := Why} ->
             {failed, unicode:characters_to_binary(io_lib:format("the writer ended: ~tp", [Why]))};
-        #{} ->
-            {ok, Handle}
+        #{reading_stops := Now} when Now > Last, Last > Before ->
+            {failed, <<"another library has taken SIGSEGV or SIGBUS, and no other way to read "
+                       "memory is allowed">>};
+        #{reading_stops := Now} ->
+            {ok, Handle#handle{stops = {Last, Now}}}
     end.
 
 -spec info(#handle{}) -> map().
