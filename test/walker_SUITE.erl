@@ -1,0 +1,910 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% The walker tier: it sees what process_info/2 says, samples what it promises,
+%% harms nobody whom it looks at, and knows its limits. Whatever changes a whole
+%% VM (fault handlers, seccomp) happens in a VM of its own.
+-module(walker_SUITE).
+
+-include_lib("common_test/include/ct.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-compile([export_all, nowarn_export_all]).
+
+-import(flame_prof_case, [start/2, directory/1, samples/1, comments/1, eventually/1, ticks/1,
+                          now_us/0, number/1, of_process/2, spawned/1, idle/0, hogs/1, deep/1,
+                          end_all/1, burn/1]).
+
+-define(READERS, [guarded_load, process_vm_readv]).
+-define(VERIFICATION, flame_prof_verification).
+-define(TICK_US, 9000).
+%% A CPU may be somebody else's for a while.
+-define(LATE_US, 100000).
+
+suite() ->
+    [{timetrap, {minutes, 3}}].
+
+all() ->
+    [{group, Group} || {Group, _, _} <- groups()].
+
+groups() ->
+    [{Reader, [], cases("equals_") ++ cases("sampling_")} || Reader <- ?READERS]
+        ++ [{harmless, [], cases("harmless_")}, {limits, [], cases("limit_")}].
+
+cases(Prefix) ->
+    [Name || {Name, 1} <- ?MODULE:module_info(exports), lists:prefix(Prefix, atom_to_list(Name))].
+
+init_per_suite(Config) ->
+    case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
+        {ok, _} ->
+            {ok, _} = flame_prof:stop(),
+            [{tier, walker}, {test_nif, test_nif(Config)} | Config];
+        {error, {_, Why}} ->
+            {skip, binary_to_list(Why)}
+    end.
+
+test_nif(Config) ->
+    case walker_test_nif:build(?config(data_dir, Config), ?config(priv_dir, Config)) of
+        {ok, Path} ->
+            ok = walker_test_nif:load(Path),
+            {ok, Path};
+        {error, _} = Error ->
+            Error
+    end.
+
+end_per_suite(_) ->
+    ok.
+
+init_per_group(Group, Config) ->
+    case lists:member(Group, ?READERS) andalso flame_prof_nif:open_probe(Group) of
+        {ok, Probe} ->
+            flame_prof_nif:close_probe(Probe),
+            [{reader, Group} | Config];
+        {error, {_, Why}} ->
+            {skip, binary_to_list(Why)};
+        false ->
+            [{reader, auto} | Config]
+    end.
+
+end_per_group(_, _) ->
+    ok.
+
+init_per_testcase(Case, Config) ->
+    {ok, Probe} = flame_prof_nif:open_probe(?config(reader, Config)),
+    {ok, Layout} = flame_prof_calibration:layout(Probe, erlang:system_info(otp_release)),
+    {ok, _} = flame_prof_nif:load_code(Probe),
+    Name = list_to_atom(lists:concat([?config(reader, Config), "_", Case])),
+    [{case_name, Name}, {probe, Probe}, {layout, Layout} | Config].
+
+end_per_testcase(_, Config) ->
+    _ = flame_prof:stop(),
+    flame_prof_nif:close_probe(?config(probe, Config)),
+    flame_prof_case:end_leftovers().
+
+session(Config, Options) ->
+    start(Config, Options#{reader => ?config(reader, Config)}).
+
+watch(Pid) ->
+    watch(Pid, all).
+
+watch(Pid, Status) ->
+    ok = flame_prof_session:watch(Pid, profile, #{viral => self_only, status => Status}).
+
+unwatch(Pid) ->
+    ok = flame_prof_session:unwatch(Pid, profile).
+
+%% --- equal to process_info/2 --------------------------------------------------------
+
+equals_300_processes_of_mixed_shapes(Config) ->
+    Pids = ?VERIFICATION:plant(320),
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    Differences = differences(Config, Pids),
+    ?VERIFICATION:uproot(Pids),
+    ?assertEqual([], Differences),
+    ?assertEqual(320, length(Pids)).
+
+%% Those of kernel, stdlib, this suite: who moves is tried again.
+equals_all_processes_of_the_node(Config) ->
+    Pids = [Pid || Pid <- processes(), Pid =/= self()],
+    ct:pal("~b processes", [length(Pids)]),
+    ?assertEqual([], differences(Config, Pids)).
+
+equals_behaviours(Config) ->
+    {ok, Supervisor} = supervisor:start_link(?MODULE, {supervisor, 5}),
+    {ok, Server} = gen_server:start_link({local, equals_server}, ?MODULE, server, []),
+    {ok, Event} = gen_event:start_link({local, equals_event}),
+    Children = [Pid || {_, Pid, _, _} <- supervisor:which_children(Supervisor)],
+    ?assertEqual(5, length(Children)),
+    Differences = differences(Config, [Supervisor, Server, Event | Children]),
+    [begin unlink(Pid), gen:stop(Pid) end || Pid <- [Supervisor, Server, Event]],
+    ?assertEqual([], Differences).
+
+init({supervisor, Count}) ->
+    {ok, {#{}, [#{id => Id, start => {gen_server, start_link, [?MODULE, server, []]}}
+                || Id <- lists:seq(1, Count)]}};
+init(server) ->
+    {ok, #{state => lists:seq(1, 100)}}.
+
+handle_call(_, _, State) -> {reply, ok, State}.
+handle_cast(_, State) -> {noreply, State}.
+
+equals_hibernated(Config) ->
+    Pids = [spawned(fun() -> _ = lists:seq(1, 1000), erlang:hibernate(?MODULE, asleep, [N]) end)
+            || N <- lists:seq(1, 20)],
+    eventually(fun() -> lists:all(fun(Pid) -> process_info(Pid, current_function) =:=
+                                                  {current_function, {erlang, hibernate, 3}}
+                                  end, Pids) end),
+    ?assertEqual([], differences(Config, Pids)).
+
+asleep(N) -> receive stop -> N end.
+
+equals_suspended(Config) ->
+    Pids = [deep(N) || N <- lists:seq(1, 20)],
+    [eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end) || Pid <- Pids],
+    [true = erlang:suspend_process(Pid) || Pid <- Pids],
+    Differences = differences(Config, Pids),
+    Statuses = lists:usort([element(2, snapshot(Config, Pid)) || Pid <- Pids]),
+    [true = erlang:resume_process(Pid) || Pid <- Pids],
+    ?assertEqual([], Differences),
+    ?assertEqual([suspended], Statuses).
+
+equals_names_that_come_and_go(Config) ->
+    Pid = idle(),
+    [begin
+         true = register(Name, Pid),
+         ?assertEqual([], differences(Config, [Pid])),
+         ?assertEqual(flame_prof_nif:term_bits(Name), element(3, snapshot(Config, Pid))),
+         true = unregister(Name),
+         ?assertEqual(0, element(3, snapshot(Config, Pid)))
+     end || N <- lists:seq(1, 20), Name <- [list_to_atom("equals_name_" ++ integer_to_list(N))]].
+
+equals_links_and_monitors(Config) ->
+    Others = [idle() || _ <- lists:seq(1, 50)],
+    Pid = spawned(fun() ->
+                      [begin link(Other), monitor(process, Other) end || Other <- Others],
+                      receive stop -> ok end
+                  end),
+    eventually(fun() -> {monitors, Monitors} = process_info(Pid, monitors),
+                        length(Monitors) =:= 50 end),
+    Differences = differences(Config, [Pid | Others]),
+    unlink(Pid),
+    ?assertEqual([], Differences).
+
+equals_big_binaries(Config) ->
+    Pids = [spawned(fun() ->
+                        Large = binary:copy(<<"x">>, Size),
+                        Parts = [binary:part(Large, I, 100) || I <- lists:seq(0, Size - 100, Size div 10)],
+                        _ = [garbage_collect(self(), [{type, minor}]) || _ <- lists:seq(1, Size rem 3)],
+                        receive stop -> {Large, Parts} end
+                    end) || Size <- [100, 1001, 100000, 1000001, 10000001]],
+    ?assertEqual([], differences(Config, Pids)).
+
+%% Its stack is over 100,000 frames deep: as many as are kept at either end are
+%% those that process_info/2 tells.
+equals_both_ends_of_a_deep_stack(Config) ->
+    Pid = deep(100000),
+    eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {whole, waiting, _, _, _, Pc, Returns, _} = snapshot(Config, Pid),
+    {backtrace, Text} = process_info(Pid, backtrace),
+    {match, Found} = re:run(Text, "Return addr 0x([0-9a-fA-F]+)",
+                            [global, {capture, [1], binary}]),
+    All = [binary_to_integer(Hex, 16) || [Hex] <- Found],
+    ?assert(length(All) > 100000),
+    ?assert(length(Returns) > 256),
+    %% Where the leaf's part ends is where the next would not be what comes next.
+    Leaf = common_prefix(Returns, All),
+    Root = common_prefix(lists:reverse(Returns), lists:reverse(All)),
+    ?assert(Leaf >= 512),
+    ?assert(Root >= 128),
+    ?assert(Leaf + Root >= length(Returns)),
+    {<<"flame_prof_case:descend/1">>, _, _, false} = flame_prof_nif:locate(?config(probe, Config), Pc),
+    ?assertEqual(element(2, process_info(Pid, stack_size)), metric(stack_size, snapshot(Config, Pid))),
+    %% And in what is written.
+    {ok, _} = session(Config, #{stack_frames_max => 100}),
+    watch(Pid),
+    ticks(20),
+    {ok, Summary} = flame_prof:stop(),
+    #{frames := Frames} = lists:last(of_process(Pid, samples(Summary))),
+    Names = [Name || {Name, _} <- Frames],
+    ?assert(length(Names) =< 104),
+    ?assert(length(Names) >= 90),
+    ?assertMatch([_], [Name || {Name, <<"truncated">>} <- Frames]),
+    ?assertMatch(<<"flame_prof_case:descend/1;", _/binary>>, hd(Names)),
+    Bottom = lists:nthtail(length(Names) - 2, Names),
+    ?assertMatch([<<"flame_prof_case:descend", _/binary>>, <<"{erlang:apply/2}">>], Bottom).
+
+common_prefix([A | As], [A | Bs]) -> 1 + common_prefix(As, Bs);
+common_prefix(_, _) -> 0.
+
+%% The length of the queue is exact; of what is in it only the first messages are
+%% looked at, so sizes are never above the truth.
+equals_the_length_of_any_queue(Config) ->
+    [begin
+         Pid = spawn_opt(fun() -> receive stop -> ok end end,
+                         [link, {message_queue_data, Where}]),
+         [Pid ! {unread, lists:seq(1, N rem 50)} || N <- lists:seq(1, Count)],
+         %% The answer means that everything before it has arrived.
+         {message_queue_len, Count} = process_info(Pid, message_queue_len),
+         Theirs = maps:from_list(process_info(Pid, [total_heap_size, memory])),
+         Snapshot = eventually(fun() ->
+                                   case snapshot(Config, Pid) of
+                                       {whole, waiting, _, _, _, _, _, _} = Whole -> Whole;
+                                       _ -> false
+                                   end
+                               end),
+         ?assertEqual({Where, Count}, {Where, metric(message_queue_len, Snapshot)}),
+         [?assert(metric(Item, Snapshot) =< maps:get(Item, Theirs)) || Item <- maps:keys(Theirs)],
+         unlink(Pid),
+         exit(Pid, kill)
+     end || Where <- [on_heap, off_heap], Count <- [0, 1, 8, 9, 100, 5000]].
+
+equals_after_code_was_reloaded(Config) ->
+    Old = [running_version(N, Config) || N <- lists:seq(1, 2)],
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    Differences = differences(Config, Old),
+    end_all(Old),
+    forget_version(),
+    ?assertEqual([], Differences).
+
+differences(Config, Pids) ->
+    [{Pid, Difference}
+     || Pid <- Pids,
+        Difference <- ?VERIFICATION:compare(?config(probe, Config), ?config(layout, Config), Pid)].
+
+snapshot(Config, Pid) ->
+    flame_prof_nif:snapshot(?config(probe, Config), ?config(layout, Config), Pid).
+
+metric(Item, Snapshot) ->
+    Metrics = maps:from_list(lists:zip(flame_prof_metric:names(), element(8, Snapshot))),
+    maps:get(<<"erlang_", (atom_to_binary(Item))/binary>>, Metrics).
+
+%% --- what is sampled ----------------------------------------------------------------
+
+%% Within the first second, and the profiler's own processes never.
+sampling_finds_the_busy_processes(Config) ->
+    Hogs = hogs(6),
+    Idle = [idle() || _ <- lists:seq(1, 200)],
+    Before = processes(),
+    Began = now_us(),
+    {ok, _} = session(Config, #{auto_select => {top, 20, 200}}),
+    Own = [flame_prof_sup_pid(), whereis(flame_prof) | (processes() -- Before)],
+    eventually(fun() -> now_us() - Began > 2500000 end),
+    {ok, Summary} = flame_prof:stop(),
+    end_all(Hogs),
+    Samples = samples(Summary),
+    [begin
+         [#{time_us := First} | _] = of_process(Hog, Samples),
+         ?assert(First - Began < 1000000 + ?LATE_US)
+     end || Hog <- Hogs],
+    ?assertEqual([], [Pid || Pid <- Own, is_pid(Pid), of_process(Pid, Samples) =/= []]),
+    %% Not all the idle ones can be among the top 20.
+    ?assert(length([Pid || Pid <- Idle, of_process(Pid, Samples) =/= []]) =< 20).
+
+flame_prof_sup_pid() -> whereis(flame_prof_sup).
+
+sampling_begins_and_ends_when_told(Config) ->
+    {ok, _} = session(Config, #{}),
+    [A, B] = [idle(), idle()],
+    watch(A),
+    watch(B),
+    ticks(20),
+    unwatch(A),
+    %% The request waits for a tick, the sample of that tick may still be taken.
+    ticks(2),
+    Ended = now_us(),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    ?assertMatch([_ | _], of_process(A, Samples)),
+    ?assertEqual([], [Time || #{time_us := Time} <- of_process(A, Samples), Time > Ended]),
+    ?assertMatch([_ | _], [Time || #{time_us := Time} <- of_process(B, Samples), Time > Ended]).
+
+sampling_a_busy_fun_at_nine_of_ten_ticks(Config) ->
+    {ok, _} = session(Config, #{}),
+    #{ticks_taken := Before} = flame_prof:info(),
+    _ = flame_prof:apply(fun() -> burn(1500) end),
+    #{ticks_taken := After} = flame_prof:info(),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = of_process(self(), samples(Summary)),
+    ct:pal("~b samples in ~b ticks", [length(Samples), After - Before]),
+    ?assert(After - Before > 50),
+    ?assert(length(Samples) >= 0.9 * (After - Before)),
+    Busy = [S || #{status := Status} = S <- Samples, lists:member(Status, [running, runnable,
+                                                                           garbage_collecting])],
+    ?assert(length(Busy) >= 0.8 * length(Samples)).
+
+sampling_keeps_to_the_status_asked_for(Config) ->
+    [Hog] = hogs(1),
+    [Waiting, Never] = [idle(), idle()],
+    {ok, _} = session(Config, #{}),
+    watch(Hog, running),
+    watch(Waiting, waiting),
+    watch(Never, running),
+    eventually(fun() -> maps:get(samples, flame_prof:info()) > 40 end),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    ?assertEqual([running], lists:usort([S || #{status := S} <- of_process(Hog, Samples)])),
+    ?assertEqual([waiting], lists:usort([S || #{status := S} <- of_process(Waiting, Samples)])),
+    ?assertEqual([], of_process(Never, Samples)).
+
+sampling_sees_each_process_as_often_as_asked(Config) ->
+    Pids = [idle() || _ <- lists:seq(1, 100)],
+    {ok, _} = session(Config, #{sample_interval => 5, process_interval => 200}),
+    [watch(Pid) || Pid <- Pids],
+    %% All of them, and then for some time.
+    eventually(fun() -> maps:get(selected, flame_prof:info()) =:= length(Pids) end),
+    Began = now_us(),
+    ticks(300),
+    Ended = now_us(),
+    #{losses := #{missed_tick := Missed}} = flame_prof:info(),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = [S || #{time_us := T} = S <- samples(Summary), T >= Began, T =< Ended],
+    Ticks = (Ended - Began) div 5000 - Missed,
+    Counts = [length(of_process(Pid, Samples)) || Pid <- Pids],
+    Expected = Ticks * 5 / 200,
+    ct:pal("expected ~p each, ~w, ~b ticks missed", [Expected, Counts, Missed]),
+    [?assert(abs(Count - Expected) =< 2 + Expected * 0.1) || Count <- Counts].
+
+%% A sample stands for the time since the one before, so together they stand for
+%% all the time that the process was watched.
+sampling_periods_add_up_to_the_time_watched(Config) ->
+    Pids = [idle() || _ <- lists:seq(1, 12)],
+    {ok, _} = session(Config, #{}),
+    Watched = [begin Us = now_us(), watch(Pid), {Pid, Us} end || Pid <- Pids],
+    ticks(150),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    [begin
+         Own = of_process(Pid, Samples),
+         PeriodUs = lists:sum([Ns || #{period_ns := Ns} <- Own]) div 1000,
+         Time = maps:get(time_us, lists:last(Own)) - Us,
+         %% Watching begins at the next tick, and that may be late.
+         ?assert(PeriodUs =< Time + 1000),
+         ?assert(PeriodUs >= Time - ?TICK_US - ?LATE_US),
+         Gaps = flame_prof_case:gaps_us(Own),
+         Periods = [Ns div 1000 || #{period_ns := Ns} <- tl(Own)],
+         [?assert(abs(Gap - Period) =< 2) || {Gap, Period} <- lists:zip(Gaps, Periods)]
+     end || {Pid, Us} <- Watched].
+
+%% However seldom each is meant to be seen.
+sampling_leaves_no_tick_empty(Config) ->
+    Pids = [idle() || _ <- lists:seq(1, 3)],
+    {ok, _} = session(Config, #{process_interval => 10000}),
+    [watch(Pid) || Pid <- Pids],
+    ticks(5),
+    #{ticks_taken := Before} = flame_prof:info(),
+    Began = now_us(),
+    ticks(200),
+    Ended = now_us(),
+    #{ticks_taken := After} = flame_prof:info(),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = [S || #{time_us := T} = S <- samples(Summary), T >= Began, T =< Ended],
+    %% The ends are read a moment apart.
+    ct:pal("~b samples, ~b ticks", [length(Samples), After - Before]),
+    ?assert(length(Samples) >= After - Before - 3).
+
+%% Atoms and code that did not exist when the session began.
+sampling_knows_new_names_within_a_second(Config) ->
+    {ok, _} = session(Config, #{}),
+    ticks(5),
+    Random = integer_to_list(erlang:unique_integer([positive])),
+    Module = list_to_atom("fresh_module_" ++ atom_to_list(?config(reader, Config)) ++ Random),
+    Name = list_to_atom("fresh_name_" ++ atom_to_list(?config(reader, Config)) ++ Random),
+    load(Module, "first"),
+    Pid = spawned(fun() -> Module:first() end),
+    true = register(Name, Pid),
+    watch(Pid),
+    Began = now_us(),
+    eventually(fun() -> now_us() - Began > 1500000 end),
+    {ok, Summary} = flame_prof:stop(),
+    end_all([Pid]),
+    code:purge(Module), code:delete(Module), code:purge(Module),
+    Late = [Frames || #{time_us := T, frames := Frames} <- of_process(Pid, samples(Summary)),
+                      T > Began + 1000000],
+    ?assertMatch([_ | _], Late),
+    Registered = <<"{registered ", (atom_to_binary(Name))/binary, "}">>,
+    Function = iolist_to_binary([atom_to_binary(Module), ":first/0"]),
+    [begin
+         ?assert(lists:keymember(Registered, 1, Frames)),
+         ?assertEqual(Function, function(hd(Frames)))
+     end || Frames <- Late].
+
+%% Each version has another function at the same place: a sample must be named by
+%% the code that was there when it was taken.
+sampling_names_the_code_of_its_time(Config) ->
+    {ok, _} = session(Config, #{}),
+    Names = [begin
+                 Pid = running_version(N, Config),
+                 watch(Pid),
+                 ticks(6),
+                 unwatch(Pid),
+                 end_all([Pid]),
+                 {Pid, version_name(N)}
+             end || N <- lists:seq(1, 40)],
+    {ok, Summary} = flame_prof:stop(),
+    forget_version(),
+    Samples = samples(Summary),
+    Seen = [{Name, lists:usort([function(Frame) || #{frames := [Frame | _]} <- of_process(Pid, Samples)])}
+            || {Pid, Name} <- Names],
+    ?assertEqual([{Name, [iolist_to_binary(["walker_reloaded:", Name, "/0"])]} || {_, Name} <- Names],
+                 Seen).
+
+sampling_writes_files_that_can_be_read_meanwhile(Config) ->
+    Pids = [deep(50) || _ <- lists:seq(1, 50)],
+    {ok, Session} = session(Config, #{sample_interval => 2, process_interval => 20,
+                                      file_bytes_max => 65536, files_max => 5, compress => gzip}),
+    [watch(Pid) || Pid <- Pids],
+    Seen = eventually(fun() ->
+                          case flame_prof:info() of
+                              #{files := Files} when length(Files) >= 3 -> Files;
+                              #{} -> false
+                          end
+                      end),
+    ?assertEqual(".gz", filename:extension(hd(Seen))),
+    %% Old ones may go at any time; the last one is there for some time.
+    #{samples := [_, _ | _], comments := #{<<"end">> := <<"complete">>}} =
+        perf_script_reader:read(lists:last(Seen)),
+    ?assertEqual(Session, whereis(flame_prof)),
+    eventually(fun() -> maps:get(files_finished, flame_prof:info()) >= 8 end),
+    {ok, #{files := Left}} = flame_prof:stop(),
+    ?assert(length(flame_prof_file:finished(directory(Config))) =< 5),
+    [#{samples := [_, _ | _]} = perf_script_reader:read(File)
+     || File <- Left, filelib:is_regular(File)].
+
+function({Name, _}) -> hd(binary:split(Name, <<";">>)).
+
+version_name(N) -> "version_" ++ integer_to_list(N).
+
+running_version(N, _) ->
+    code:purge(walker_reloaded),
+    load(walker_reloaded, version_name(N)),
+    Function = list_to_atom(version_name(N)),
+    Pid = spawned(fun() -> walker_reloaded:Function() end),
+    eventually(fun() -> case process_info(Pid, current_function) of
+                            {current_function, {walker_reloaded, Function, 0}} -> true;
+                            _ -> false
+                        end end),
+    Pid.
+
+forget_version() ->
+    code:purge(walker_reloaded),
+    code:delete(walker_reloaded),
+    code:purge(walker_reloaded).
+
+%% A module with a function of this name, which waits.
+load(Module, Function) ->
+    Text = ["-module(", atom_to_list(Module), "). -export([", Function, "/0]). ",
+            Function, "() ->\n receive stop -> ok end."],
+    {ok, Tokens, _} = erl_scan:string(lists:flatten(Text)),
+    Forms = [begin {ok, Form} = erl_parse:parse_form(Part), Form end || Part <- parts(Tokens)],
+    {ok, Module, Binary} = compile:forms(Forms, []),
+    {module, Module} = code:load_binary(Module, atom_to_list(Module) ++ ".erl", Binary).
+
+parts(Tokens) ->
+    case lists:splitwith(fun(Token) -> element(1, Token) =/= dot end, Tokens) of
+        {Part, [Dot | Rest]} -> [Part ++ [Dot] | parts(Rest)];
+        {[], []} -> []
+    end.
+
+%% --- nobody is harmed ---------------------------------------------------------------
+
+%% A process that waits does not notice: not a single reduction, message or trace
+%% event, and nobody asks process_info/2 about it.
+harmless_to_a_waiting_process(Config) ->
+    Pid = deep(20),
+    {ok, _} = session(Config, #{}),
+    eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    %% The session monitors who is watched explicitly: one signal, once.
+    watch(Pid),
+    ticks(5),
+    1 = erlang:trace(Pid, true, [running, 'receive', send, procs, garbage_collection]),
+    _ = erlang:trace(all, true, [call]),
+    _ = erlang:trace(self(), false, [call]),
+    _ = erlang:trace_pattern({erlang, process_info, 2}, true, []),
+    {reductions, Before} = process_info(Pid, reductions),
+    ticks(150),
+    {reductions, After} = process_info(Pid, reductions),
+    _ = erlang:trace_pattern({erlang, process_info, 2}, false, []),
+    _ = erlang:trace(all, false, [call]),
+    1 = erlang:trace(Pid, false, [all]),
+    {ok, Summary} = flame_prof:stop(),
+    Trace = traced(Pid),
+    ?assertEqual(Before, After),
+    ?assertEqual([], Trace),
+    ?assert(length(of_process(Pid, samples(Summary))) >= 100).
+
+%% One that is selected gets no signal whatsoever.
+harmless_to_a_selected_process(Config) ->
+    Pid = deep(20),
+    eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {reductions, Before} = process_info(Pid, reductions),
+    {ok, _} = session(Config, #{auto_select => {top, 10000, 100}}),
+    eventually(fun() -> maps:get(samples, flame_prof:info()) > 500 end),
+    {ok, Summary} = flame_prof:stop(),
+    ?assertEqual({reductions, Before}, process_info(Pid, reductions)),
+    Own = of_process(Pid, samples(Summary)),
+    ?assertMatch([_, _ | _], Own),
+    ?assertEqual([Before], lists:usort([R || #{metrics := #{<<"erlang_reductions">> := {R, _}}} <- Own])).
+
+traced(Pid) ->
+    receive
+        {trace, Pid, _, _} = Event -> [Event | traced(Pid)];
+        {trace, Pid, _, _, _} = Event -> [Event | traced(Pid)];
+        {trace, _, call, {erlang, process_info, [Pid | _]}} = Event -> [Event | traced(Pid)];
+        {trace, _, call, {erlang, process_info, _}} -> traced(Pid)
+    after 200 -> []
+    end.
+
+harmless_to_a_queue_of_a_million_messages(Config) ->
+    Pid = spawn_opt(fun() -> receive stop -> ok end end, [link, {message_queue_data, off_heap}]),
+    [Pid ! {unread, N} || N <- lists:seq(1, 1000000)],
+    {message_queue_len, 1000000} = process_info(Pid, message_queue_len),
+    {ok, _} = session(Config, #{}),
+    watch(Pid),
+    eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    ticks(5),
+    {reductions, Before} = process_info(Pid, reductions),
+    ticks(100),
+    {reductions, After} = process_info(Pid, reductions),
+    {ok, Summary} = flame_prof:stop(),
+    unlink(Pid),
+    exit(Pid, kill),
+    ?assertEqual(Before, After),
+    Samples = of_process(Pid, samples(Summary)),
+    ?assert(length(Samples) >= 90),
+    ?assertEqual([1000000], lists:usort([N || #{metrics := #{<<"erlang_message_queue_len">> := {N, _}}}
+                                                  <- Samples])),
+    %% Nobody waited for it either.
+    #{ticks_taken := Taken, ticks_expected := Expected} = Summary,
+    ?assert(Taken >= 0.8 * Expected).
+
+harmless_to_a_process_in_a_dirty_nif(Config) ->
+    spinning(Config, fun() -> walker_test_nif:spin_dirty(2000) end, 2000).
+
+harmless_to_a_process_that_does_not_yield(Config) ->
+    spinning(Config, fun() -> [walker_test_nif:spin(300) || _ <- lists:seq(1, 5)] end, 1500).
+
+spinning(Config, Fun, Ms) ->
+    case ?config(test_nif, Config) of
+        {ok, _} ->
+            Test = self(),
+            {ok, _} = session(Config, #{}),
+            Pid = spawned(fun() ->
+                              receive go -> ok end,
+                              {Us, _} = timer:tc(Fun),
+                              Test ! {took, Us},
+                              receive stop -> ok end
+                          end),
+            watch(Pid),
+            Began = now_us(),
+            Pid ! go,
+            %% The session answers all the time.
+            Answers = answers(),
+            {Took, Longest} = Answers,
+            Ended = now_us(),
+            {ok, Summary} = flame_prof:stop(),
+            Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)),
+                            T > Began, T < Ended],
+            Running = [S || #{status := running} = S <- Samples],
+            ct:pal("took ~b us, ~b samples, ~b running, longest answer ~b us",
+                   [Took, length(Samples), length(Running), Longest]),
+            ?assert(length(Running) >= 0.6 * Ms / 9),
+            ?assert(Longest < 1000000),
+            %% The NIF is seen, or its caller at least: the stack is the last one left.
+            [#{frames := Frames} | _] = lists:reverse(Running),
+            ?assert(lists:any(fun({Name, _}) -> binary:match(Name, <<"walker_SUITE">>) =/= nomatch end,
+                              Frames));
+        {error, Why} ->
+            {skip, Why}
+    end.
+
+answers() -> answers(0).
+
+answers(Longest) ->
+    receive
+        {took, Us} -> {Us, Longest}
+    after 20 ->
+        {Us, #{}} = timer:tc(fun() -> flame_prof:info() end),
+        answers(max(Us, Longest))
+    end.
+
+harmless_to_a_suspended_process(Config) ->
+    Pid = deep(10),
+    eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {ok, _} = session(Config, #{}),
+    watch(Pid),
+    ticks(5),
+    true = erlang:suspend_process(Pid),
+    eventually(fun() -> process_info(Pid, status) =:= {status, suspended} end),
+    {reductions, Before} = process_info(Pid, reductions),
+    Began = now_us(),
+    ticks(50),
+    ?assertEqual({status, suspended}, process_info(Pid, status)),
+    {reductions, After} = process_info(Pid, reductions),
+    Ended = now_us(),
+    true = erlang:resume_process(Pid),
+    {ok, Summary} = flame_prof:stop(),
+    ?assertEqual(Before, After),
+    Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)), T >= Began, T < Ended],
+    ?assert(length(Samples) >= 40),
+    ?assertEqual([suspended], lists:usort([Status || #{status := Status} <- Samples])).
+
+%% --- limits -------------------------------------------------------------------------
+
+%% Whatever is opened and started ends with the session, many times over.
+limit_nothing_is_left_after_300_sessions(Config) ->
+    Cycle = fun() ->
+                {ok, _} = session(Config, #{auto_select => {top, 10, 100}}),
+                {ok, _} = flame_prof:stop()
+            end,
+    [Cycle() || _ <- lists:seq(1, 30)],
+    garbage_collect(),
+    Before = {threads(), open_files(), fault_handler(Config)},
+    RssBefore = rss_kb(),
+    [Cycle() || _ <- lists:seq(1, 300)],
+    eventually(fun() -> {threads(), open_files(), fault_handler(Config)} =:= Before end),
+    Growth = rss_kb() - RssBefore,
+    ct:pal("~b kB more after 300 sessions", [Growth]),
+    ?assert(is_sanitized() orelse Growth < 20000).
+
+limit_the_owner_is_killed(Config) ->
+    Before = {threads(), open_files(), fault_handler(Config)},
+    {ok, Session} = session(Config, #{}),
+    Pid = idle(),
+    watch(Pid),
+    eventually(fun() -> maps:get(samples, flame_prof:info()) >= 10 end),
+    exit(Session, kill),
+    eventually(fun() -> {threads(), open_files(), fault_handler(Config)} =:= Before end),
+    [File] = eventually(fun() -> case flame_prof_file:finished(directory(Config)) of
+                                     [] -> false;
+                                     Files -> Files
+                                 end end),
+    #{comments := #{<<"end">> := <<"owner process died">>}, samples := [_, _ | _]} =
+        perf_script_reader:read(File).
+
+limit_one_session_at_a_time(Config) ->
+    {ok, Session} = session(Config, #{}),
+    ?assertEqual({error, {already_started, Session}}, session(Config, #{})),
+    ticks(5),
+    {ok, _} = flame_prof:stop().
+
+threads() -> entries("/proc/self/task").
+
+open_files() -> entries("/proc/self/fd").
+
+entries(Directory) ->
+    {ok, Names} = file:list_dir(Directory),
+    length(Names).
+
+fault_handler(Config) ->
+    case ?config(test_nif, Config) of
+        {ok, _} -> walker_test_nif:fault_handler();
+        {error, _} -> unknown
+    end.
+
+rss_kb() ->
+    {ok, Text} = file:read_file("/proc/self/status"),
+    {match, [Kb]} = re:run(Text, "VmRSS:\\s*([0-9]+)", [{capture, all_but_first, binary}]),
+    binary_to_integer(Kb).
+
+is_sanitized() ->
+    string:find(os:getenv("LD_PRELOAD", ""), "asan") =/= nomatch.
+
+%% In another VM.
+
+limit_a_handler_that_was_there_before(Config) ->
+    in_peer(Config, before_start, handler_before).
+
+limit_a_handler_that_comes_during_the_run(Config) ->
+    in_peer(Config, none, handler_during).
+
+limit_process_vm_readv_is_refused(Config) ->
+    in_peer(Config, none, readv_refused).
+
+limit_neither_reader_is_allowed(Config) ->
+    in_peer(Config, none, nothing_allowed).
+
+limit_the_library_is_replaced(Config) ->
+    in_peer(Config, none, reloaded).
+
+limit_the_disk_is_full(Config) ->
+    Directory = directory(Config),
+    ok = filelib:ensure_path(Directory),
+    case mounted("mount -t tmpfs -o size=300k flame_prof_test " ++ Directory) of
+        ok ->
+            try
+                full_disk(Config, Directory)
+            after
+                _ = flame_prof:stop(),
+                os:cmd("umount -l " ++ Directory)
+            end;
+        Why ->
+            {skip, "no small file system: " ++ Why}
+    end.
+
+mounted(Command) ->
+    case os:cmd(Command ++ " && echo mounted") of
+        "mounted" ++ _ -> ok;
+        Why -> string:trim(Why)
+    end.
+
+full_disk(Config, Directory) ->
+    Pids = [deep(30) || _ <- lists:seq(1, 20)],
+    {ok, Session} = session(Config, #{sample_interval => 2, process_interval => 10}),
+    [watch(Pid) || Pid <- Pids],
+    Why = eventually(fun() -> case flame_prof:info() of
+                                  #{failing := true, last_error := Reason} -> Reason;
+                                  #{} -> false
+                              end end),
+    ct:pal("~ts", [Why]),
+    ?assertMatch({match, _}, re:run(Why, "^[^\n]*No space left on device[^\n]*$")),
+    #{samples := Written, losses := #{write_failed := Lost}} = flame_prof:info(),
+    ?assert(Written > 0),
+    ?assert(Lost > 0),
+    ok = mounted("mount -o remount,size=64m " ++ Directory),
+    eventually(fun() -> #{samples := Now, failing := Failing} = flame_prof:info(),
+                        not Failing andalso Now > Written + 100 end),
+    ?assertEqual(Session, whereis(flame_prof)),
+    {ok, #{samples := Samples, files := Files} = Summary} = flame_prof:stop(),
+    ct:pal("~p", [Summary]),
+    %% Everything that reached the disk is there, and counts.
+    ?assertMatch([_, _ | _], Files),
+    Read = [perf_script_reader:read(File) || File <- Files],
+    ?assertEqual(Samples, lists:sum([length(S) || #{samples := S} <- Read])),
+    ?assertEqual([], [Name || Name <- element(2, file:list_dir(Directory)), hd(Name) =:= $.]).
+
+in_peer(Config, Handler, Scenario) ->
+    case ?config(test_nif, Config) of
+        {ok, Nif} ->
+            Copy = library_copy(Config),
+            {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+                                         args => ["-pa", Copy, filename:absname(filename:dirname(code:which(?MODULE)))]}),
+            Result = peer:call(Peer, ?MODULE, peer_scenario,
+                               [Nif, Handler, Scenario, directory(Config), Copy], 120000),
+            peer:stop(Peer),
+            case Result of
+                {skip, _} -> Result;
+                ok -> ok
+            end;
+        {error, Why} ->
+            {skip, Why}
+    end.
+
+%% One that can be replaced.
+library_copy(Config) ->
+    To = filename:join([?config(priv_dir, Config), "copy_" ++ atom_to_list(?config(case_name, Config)),
+                        "flame_prof"]),
+    From = filename:dirname(code:which(flame_prof)),
+    Priv = filename:join(filename:dirname(From), "priv"),
+    [begin
+         Target = filename:join([To, Part, filename:basename(File)]),
+         ok = filelib:ensure_dir(Target),
+         {ok, _} = file:copy(File, Target)
+     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
+                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
+            File <- filelib:wildcard(Pattern)],
+    filename:join(To, "ebin").
+
+peer_scenario(Nif, Handler, Scenario, Directory, Ebin) ->
+    ok = walker_test_nif:load(Nif),
+    _ = Handler =:= before_start andalso walker_test_nif:take_faults(),
+    Result = ?MODULE:Scenario(#{basename => Directory, auto_select => none}, Ebin),
+    case Result of
+        {skip, _} -> Result;
+        _ -> ok
+    end.
+
+handler_before(Options, _) ->
+    {error, {refused, Why}} = flame_prof:start(Options#{tier => walker, reader => guarded_load}),
+    one_line(Why),
+    {match, _} = re:run(Why, "another library handles SIGSEGV"),
+    {ok, _} = flame_prof:start(Options#{tier => auto}),
+    #{tier := walker, reader := process_vm_readv} = flame_prof:info(),
+    sampled_on(),
+    1 = walker_test_nif:fault(),
+    {ok, _} = flame_prof:stop(),
+    2 = walker_test_nif:fault(),
+    ours = walker_test_nif:fault_handler().
+
+handler_during(Options, _) ->
+    {ok, _} = flame_prof:start(Options),
+    case flame_prof:info() of
+        #{tier := walker, reader := guarded_load} ->
+            sampled_on(),
+            ok = walker_test_nif:take_faults(),
+            eventually(fun() -> maps:get(reader, flame_prof:info()) =:= process_vm_readv end),
+            sampled_on(),
+            1 = walker_test_nif:fault(),
+            %% Whoever was there before is there again, and may be used again.
+            ok = walker_test_nif:give_faults_back(),
+            sampled_on(),
+            {ok, #{losses := #{unreadable := 0}}} = flame_prof:stop(),
+            default = walker_test_nif:fault_handler(),
+            {ok, _} = flame_prof:start(Options),
+            #{reader := guarded_load} = flame_prof:info(),
+            {ok, _} = flame_prof:stop();
+        #{reader := Reader} ->
+            {skip, lists:concat(["the reader is ", Reader, " to begin with"])}
+    end.
+
+readv_refused(Options, _) ->
+    case walker_test_nif:refuse_readv() of
+        ok ->
+            {error, {refused, Why}} = flame_prof:start(Options#{tier => walker,
+                                                                reader => process_vm_readv}),
+            one_line(Why),
+            {match, _} = re:run(Why, "process_vm_readv.*seccomp"),
+            case walker_test_nif:fault_handler() of
+                default ->
+                    {ok, _} = flame_prof:start(Options),
+                    #{tier := walker, reader := guarded_load} = flame_prof:info(),
+                    sampled_on(),
+                    %% Now there is no way left: the portable tier goes on.
+                    ok = walker_test_nif:take_faults(),
+                    eventually(fun() -> maps:get(tier, flame_prof:info()) =:= portable end),
+                    #{tier_reason := Reason} = flame_prof:info(),
+                    one_line(Reason),
+                    sampled_on(),
+                    {ok, _} = flame_prof:stop();
+                _ ->
+                    {ok, _} = flame_prof:start(Options),
+                    #{tier := portable} = flame_prof:info(),
+                    {ok, _} = flame_prof:stop()
+            end;
+        Other ->
+            {skip, lists:concat(["seccomp: ", Other])}
+    end.
+
+nothing_allowed(Options, _) ->
+    case walker_test_nif:refuse_readv() of
+        ok ->
+            ok = walker_test_nif:take_faults(),
+            {ok, _} = flame_prof:start(Options#{tier => auto}),
+            #{tier := portable, tier_reason := Reason} = flame_prof:info(),
+            one_line(Reason),
+            {match, _} = re:run(Reason, "^walker refused: .*process_vm_readv.*seccomp"),
+            sampled_on(),
+            {ok, #{samples := Samples}} = flame_prof:stop(),
+            true = Samples > 0,
+            {error, {refused, Why}} = flame_prof:start(Options#{tier => walker}),
+            one_line(Why);
+        Other ->
+            {skip, lists:concat(["seccomp: ", Other])}
+    end.
+
+%% Another file of the same name, as an upgrade brings it.
+reloaded(Options, Ebin) ->
+    {ok, Session} = flame_prof:start(Options#{tier => walker}),
+    sampled_on(),
+    replace_library(Ebin),
+    code:purge(flame_prof_nif),
+    {error, on_load_failure} = code:load_file(flame_prof_nif),
+    ok = flame_prof_nif:loaded(),
+    sampled_on(),
+    Session = whereis(flame_prof),
+    {ok, #{tier := walker}} = flame_prof:stop(),
+    code:purge(flame_prof_nif),
+    {module, flame_prof_nif} = code:load_file(flame_prof_nif),
+    code:purge(flame_prof_nif),
+    ok = flame_prof_nif:loaded(),
+    {ok, _} = flame_prof:start(Options#{tier => walker}),
+    sampled_on(),
+    %% Again, by the same file: that is refused as well.
+    {error, on_load_failure} = code:load_file(flame_prof_nif),
+    sampled_on(),
+    {ok, #{tier := walker, samples := Samples}} = flame_prof:stop(),
+    true = Samples > 0.
+
+replace_library(Ebin) ->
+    Library = filename:join([filename:dirname(Ebin), "priv", "flame_prof_nif.so"]),
+    {ok, _} = file:copy(Library, Library ++ ".new"),
+    ok = file:rename(Library ++ ".new", Library).
+
+%% More samples than a moment before.
+sampled_on() ->
+    Pid = whereis(init),
+    ok = flame_prof_session:watch(Pid, profile, #{viral => self_only, status => all}),
+    #{samples := Before} = flame_prof:info(),
+    eventually(fun() -> maps:get(samples, flame_prof:info()) > Before end).
+
+one_line(Text) ->
+    nomatch = binary:match(Text, <<"\n">>),
+    true = byte_size(Text) < 400.
