@@ -95,9 +95,10 @@ static ERL_NIF_TERM fault_handler(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
     (void)argv;
     struct sigaction now;
     sigaction(SIGSEGV, NULL, &now);
-    return enif_make_atom(env, now.sa_sigaction == on_fault                              ? "ours"
-                               : !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL ? "default"
-                                                                                           : "other");
+    return enif_make_atom(env, now.sa_sigaction == on_fault ? "ours"
+                               : !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL
+                                   ? "default"
+                                   : "other");
 }
 
 // ---- seccomp ----------------------------------------------------------------------
