@@ -9,7 +9,6 @@
 #include "record/system/system_recording.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -102,8 +101,11 @@ static bool begin(struct record_run *run, struct error *err)
 {
     struct system_recording_options options = recording_options(&run->options);
     run->recording = system_recording_create(&options, err);
-    if (run->recording == NULL || !prepare_command(run, err) ||
-        !system_recording_start(run->recording, err)) {
+    if (run->recording == NULL || !prepare_command(run, err)) {
+        return false;
+    }
+    raise_file_limit(); // for us, not for the command
+    if (!system_recording_start(run->recording, err)) {
         return false;
     }
     if (!privileges_host_pids()) {
@@ -115,6 +117,22 @@ static bool begin(struct record_run *run, struct error *err)
 
 // --- go on until --------------------------------------------------------------
 
+// Ended, or a zombie that nobody has asked for yet.
+static bool is_gone(uint32_t pid)
+{
+    char path[32];
+    char line[256] = "";
+    (void)snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return errno == ENOENT || errno == ESRCH;
+    }
+    bool has_line = fgets(line, sizeof line, file) != NULL;
+    (void)fclose(file);
+    const char *behind_name = strrchr(line, ')');
+    return !has_line || (behind_name != NULL && strncmp(behind_name, ") Z", 3) == 0);
+}
+
 static bool targets_are_gone(struct record_run *run, uint64_t elapsed_ns)
 {
     if (run->options.scope != SYSTEM_SCOPE_PROCESSES ||
@@ -123,7 +141,7 @@ static bool targets_are_gone(struct record_run *run, uint64_t elapsed_ns)
     }
     run->alive_checked_ns = elapsed_ns;
     for (uint32_t i = 0; i < run->options.pid_cnt; i++) {
-        if (kill((pid_t)run->options.pids[i], 0) == 0 || errno != ESRCH) {
+        if (!is_gone(run->options.pids[i])) {
             return false;
         }
     }
@@ -186,10 +204,10 @@ static int end(struct record_run *run)
     if (!ok) {
         return command_failed(&err);
     }
-    if (stats.file_cnt == 0) {
-        return EXIT_CODE_EMPTY;
+    if (run->child.pid != 0) {
+        return child_command_exit_code(&run->child);
     }
-    return run->child.pid == 0 ? EXIT_CODE_DONE : child_command_exit_code(&run->child);
+    return stats.file_cnt == 0 ? EXIT_CODE_EMPTY : EXIT_CODE_DONE;
 }
 
 static int record(struct record_run *run)
@@ -222,7 +240,6 @@ int cmd_record(int argc, char **argv)
         return command_misused("record", &err);
     }
     install_log(&run);
-    raise_file_limit();
     stop_signal_install();
     return record(&run);
 }

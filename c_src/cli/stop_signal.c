@@ -20,19 +20,24 @@ static void on_child(int signal_number)
 
 static void install(int signal_number, void (*handler)(int))
 {
-    struct sigaction old;
     struct sigaction action = {.sa_handler = handler};
     (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(signal_number, &action, NULL);
+}
+
+static void install_unless_ignored(int signal_number, void (*handler)(int))
+{
+    struct sigaction old;
     if (sigaction(signal_number, NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-        (void)sigaction(signal_number, &action, NULL);
+        install(signal_number, handler);
     }
 }
 
 void stop_signal_install(void)
 {
-    install(SIGINT, on_stop);
-    install(SIGTERM, on_stop);
-    install(SIGHUP, on_stop);
+    install_unless_ignored(SIGINT, on_stop);
+    install_unless_ignored(SIGTERM, on_stop);
+    install_unless_ignored(SIGHUP, on_stop);
     install(SIGCHLD, on_child);
     install(SIGPIPE, SIG_IGN);
 }

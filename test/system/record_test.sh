@@ -91,6 +91,14 @@ it_ends_with_the_chosen_process() {
     run record -F 499 -p $! -o x.perf
     want_code 0
     want_valid --whole x.perf
+    # One that nobody waits for stays as a zombie.
+    # shellcheck disable=SC2016 # that shell's
+    sh -c '"$0" 0.3 >cpu & echo $! >pid; exec sleep 30' "$burner" & local parent=$!
+    wait_for pid
+    run record -F 499 -p "$(cat pid)" -d 20 -o y.perf
+    kill "$parent"
+    want_code 0
+    want_between "seconds" "$(sed -n 's/^[0-9,]* samples in \([0-9.]*\) s .*/\1/p' <<<"$out")" 0 15
 }
 
 a_command_with_its_children() {
@@ -102,6 +110,14 @@ a_command_with_its_children() {
     want "the child is there" grep -q " burner .*$chain" <(fold x.perf)
     others=$(fold x.perf | awk '$2 != "burner" && $2 != "sh" && $2 !~ /flameprof/' | wc -l)
     want "nobody else is" [ "$others" = 0 ]
+}
+
+a_command_that_does_nothing() {
+    need_root
+    run record -o x.perf -- true
+    want_code 0
+    run record -o x.perf -- false
+    want_code 1
 }
 
 a_deep_stack_keeps_both_ends() {
@@ -206,5 +222,6 @@ itself_only_when_asked() {
 
 run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for only_the_chosen_processes \
     threads_have_their_own_root it_ends_with_the_chosen_process a_command_with_its_children \
+    a_command_that_does_nothing \
     a_deep_stack_keeps_both_ends processes_that_are_gone_have_names a_deleted_program_has_names \
     another_pid_and_mount_namespace a_cpu_that_goes_and_comes_back itself_only_when_asked
