@@ -490,6 +490,36 @@ TEST(a_full_ring_is_told_in_the_footer)
     end();
 }
 
+// A name that is not known is asked for at every sample: as slow as a slow disk.
+static size_t atom_text_slowly(void *context, uint64_t term, char *text, size_t text_bytes)
+{
+    if (term == fake_atom(999)) {
+        clock_sleep_until_ns(clock_monotonic_ns() + 3 * MS);
+    }
+    return atom_text(context, term, text, text_bytes);
+}
+
+TEST(a_writer_slower_than_the_walker_still_rotates_and_stops)
+{
+    static const struct term_texts SLOW_TEXTS = {NULL, atom_text_slowly, process_number};
+    struct beam_recording_options options = options_for("slow");
+    struct error err = {0};
+    options.walker.sample_interval_ns = MS;
+    options.walker.ring_bytes = 16384;
+    options.output.max_file_bytes = 4096;
+    make_vm("27", 1);
+    fake_register(&vm, &processes[0], fake_atom(999));
+    recording = beam_recording_start(&vm.layout, &memory, &session, &SLOW_TEXTS, &options, &err);
+    CHECK(recording != NULL);
+    watch(processes[0].id, TARGET_ANY_STATUS);
+    WAIT_UNTIL(now()->losses.lost[LOSS_RING_FULL] >= 100);
+    WAIT_UNTIL(now()->finished_file_cnt >= 3); // while the ring stays full
+    uint64_t took_ns = stop("complete");
+    CHECK_UINT(read_files()->samples, status.sample_cnt);
+    end();
+    CHECK(took_ns < 1000 * MS);
+}
+
 static void *change_everything(void *context)
 {
     _Atomic bool *stopping = context;

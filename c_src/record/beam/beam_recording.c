@@ -238,12 +238,17 @@ static void write_sample(struct beam_recording *recording, const struct process_
     recording_write(&recording->output, &sample);
 }
 
-static void drain(struct beam_recording *recording)
+// False when more is there than could be written until `until_ns`: a walker that is
+// faster than the writer must not keep it from syncing, rotating and stopping.
+static bool drain(struct beam_recording *recording, uint64_t until_ns)
 {
     uint32_t len;
     const struct process_sample *raw;
     bool may_read = true;
     while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
+        if (clock_monotonic_ns() >= until_ns) {
+            return false;
+        }
         // Code that came since the last look: read once, or the sample would be
         // named by what was there before.
         if (may_read && (int32_t)(raw->code_generation - recording->read_generation) > 0) {
@@ -252,6 +257,7 @@ static void drain(struct beam_recording *recording)
         write_sample(recording, raw);
         spsc_ring_pop(&recording->walker.ring);
     }
+    return true;
 }
 
 // ---- status ---------------------------------------------------------------------
@@ -349,12 +355,13 @@ static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
     return stopping;
 }
 
-static void write_what_is_there(struct beam_recording *recording)
+static bool write_what_is_there(struct beam_recording *recording, uint64_t until_ns)
 {
     follow_code(recording);
-    drain(recording);
+    bool all = drain(recording, until_ns);
     recording_tick(&recording->output);
     publish(recording);
+    return all;
 }
 
 static void announce_done(struct beam_recording *recording, const struct error *close_err)
@@ -378,11 +385,13 @@ static void *write_samples(void *context)
     struct beam_recording *recording = context;
     struct error close_err = {0};
     quiet_thread_ask_for_short_slices();
-    while (!wait_for_stop(recording, clock_monotonic_ns() + DRAIN_INTERVAL_NS)) {
-        write_what_is_there(recording);
+    uint64_t next_ns = clock_monotonic_ns() + DRAIN_INTERVAL_NS;
+    while (!wait_for_stop(recording, next_ns)) {
+        bool all = write_what_is_there(recording, clock_monotonic_ns() + DRAIN_INTERVAL_NS);
+        next_ns = clock_monotonic_ns() + (all ? DRAIN_INTERVAL_NS : 0);
     }
     walker_stop(&recording->walker);
-    write_what_is_there(recording);
+    (void)write_what_is_there(recording, UINT64_MAX);
     (void)recording_close(&recording->output, recording->end_reason, &close_err);
     publish(recording);
     memory_reader_close(&recording->walker.reader);
