@@ -13,6 +13,8 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -define(KEPT, raised_backtrace_depth).
+%% Nobody waits longer for what happens anyway when the process has ended.
+-define(RESTORE_MS, 150).
 
 -record(raised, {for :: pid(),
                  monitor :: reference(),
@@ -36,11 +38,13 @@ raise(Pid, Depth) ->
 %% @doc Puts the depth back that was there before `raise/2'.
 -spec restore(pid()) -> ok.
 restore(Pid) ->
-    gen_server:call(?MODULE, {restore, Pid}).
+    gen_server:call(?MODULE, {restore, Pid}, ?RESTORE_MS).
 
 -spec init([]) -> {ok, none | #raised{}}.
 init([]) ->
     process_flag(trap_exit, true),
+    %% The end of a session waits for it.
+    process_flag(priority, high),
     case flame_prof_sup:recall(?KEPT) of
         #raised{for = Pid} = Raised -> {ok, Raised#raised{monitor = monitor(process, Pid)}};
         _ -> {ok, none}

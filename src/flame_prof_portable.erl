@@ -74,13 +74,18 @@ info(#handle{sampler = Sampler, writer = Writer}) ->
     Writing = flame_prof_writer:info(Writer),
     #{losses := Losses, degraded := Degraded} = all_reasons(Sampling),
     Memory = maps:get(sampler_memory_bytes, Sampling, 0) + maps:get(writer_memory_bytes, Writing, 0),
-    Both = maps:merge(Writing, Sampling),
+    Both = maps:merge(maps:merge(unanswered(), Writing), Sampling),
     (maps:without([sampler_memory_bytes, writer_memory_bytes, unwritten, dropped], Both))#{
         reader => process_info,
         losses => Losses#{write_failed => maps:get(unwritten, Writing, 0),
                           stop_deadline => maps:get(dropped, Writing, 0)},
         degraded => Degraded,
         memory_bytes => Memory}.
+
+%% What is told when the processes do not answer in time.
+unanswered() ->
+    #{files => [], file => undefined, samples => 0, bytes => 0, queued_samples => 0,
+      write_failure => undefined, ticks_expected => 0, ticks_taken => 0, selected => 0}.
 
 -spec selected(#handle{}) -> [pid()].
 selected(#handle{sampler = Sampler}) ->
@@ -91,9 +96,10 @@ selected(#handle{sampler = Sampler}) ->
 close(#handle{sampler = Sampler, writer = Writer, gauge = Gauge}, TimeoutMs) ->
     Deadline = erlang:monotonic_time(millisecond) + TimeoutMs,
     ok = flame_prof_sampler:stop(Sampler, TimeoutMs),
-    ok = restore_backtrace_depth(Sampler),
     Left = max(0, Deadline - erlang:monotonic_time(millisecond)),
-    case flame_prof_writer:finish(Writer, Gauge, Left) of
+    Finished = flame_prof_writer:finish(Writer, Gauge, Left),
+    ok = restore_backtrace_depth(Sampler),
+    case Finished of
         {ok, Summary} -> {ok, maps:merge(Summary, all_reasons(Summary))};
         {error, Reason} -> {error, Reason}
     end.

@@ -20,6 +20,7 @@
 %% Looking at one's own queue is not free.
 -define(EVENTS_PER_CHECK, 128).
 -define(RECEIVERS_MAX, 20000).
+-define(DEPARTED_MAX, 10000).
 -define(REFUSED_SHOWN, 20).
 
 -type depth() :: on | send_off | off.
@@ -32,9 +33,11 @@
                 ignored :: #{pid() => true},
                 roots = #{} :: #{pid() => #root{}},
                 members = #{} :: #{pid() => Root :: pid()},
-                %% Children whose parent is not known yet: the events of two
-                %% processes are not ordered.
-                orphans = #{} :: #{Parent :: pid() => [pid()]},
+                %% The events of two processes come in any order: children whose
+                %% parent is not known yet, and who has ended but may have been a
+                %% parent.
+                orphans = #{} :: #{pid() => Parent :: pid()},
+                departed = #{} :: #{pid() => {Root :: pid(), flame_prof:process_opts()}},
                 receivers = #{} :: #{pid() => true},
                 depth = on :: depth(),
                 %% Whose flags were taken since: what they still have in the queue
@@ -192,14 +195,12 @@ do_unfollow(Root, #state{roots = Roots, members = Members} = State) ->
     end.
 
 traced(#state{roots = Roots, members = Members, orphans = Orphans}) ->
-    maps:keys(Roots) ++ maps:keys(Members) ++ lists:append(maps:values(Orphans)).
+    maps:keys(Roots) ++ maps:keys(Members) ++ maps:keys(Orphans).
 
 %% Events.
 
 event(Event, #state{depth = off} = State) when element(1, Event) =:= trace ->
     silence(element(2, Event), [all], State);
-event({trace, Parent, spawn, Child, _}, State) ->
-    child(Parent, Child, State);
 event({trace, Child, spawned, Parent, _}, State) ->
     child(Parent, Child, State);
 event({trace, Pid, exit, _}, State) ->
@@ -211,36 +212,30 @@ event({trace, From, send, _, _}, State) ->
 event(_, State) ->
     State.
 
-child(_, Child, #state{members = Members} = State) when is_map_key(Child, Members) ->
-    State;
+%% Told by the child itself, whose end can only be told after it.
 child(Parent, Child, #state{orphans = Orphans} = State) ->
     case root_of(Parent, State) of
-        {ok, Root} ->
-            adopt(Child, Root, State);
-        unknown ->
-            Siblings = maps:get(Parent, Orphans, []),
-            State#state{orphans = Orphans#{Parent => [Child | lists:delete(Child, Siblings)]}}
+        {Root, Opts} -> adopt(Child, Root, Opts, State);
+        unknown -> State#state{orphans = Orphans#{Child => Parent}}
     end.
 
-adopt(Child, Root, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->
-    case maps:get(Root, Roots) of
-        #root{opts = #{viral := send}} ->
-            State;
-        #root{members = Count} = Entry ->
-            ok = found(Child, Root, State),
-            lists:foldl(fun(Orphan, Acc) -> child(Child, Orphan, Acc) end,
-                        State#state{roots = Roots#{Root => Entry#root{members = Count + 1}},
-                                    members = Members#{Child => Root},
-                                    orphans = maps:remove(Child, Orphans)},
-                        maps:get(Child, Orphans, []))
-    end.
+adopt(_, _, #{viral := send}, State) ->
+    State;
+adopt(Child, RootPid, Opts, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->
+    ok = found(Child, RootPid, Opts, State),
+    Root = maps:get(RootPid, Roots, #root{opts = Opts, alive = false}),
+    Known = State#state{roots = Roots#{RootPid => Root#root{members = Root#root.members + 1}},
+                        members = Members#{Child => RootPid},
+                        orphans = maps:remove(Child, Orphans)},
+    lists:foldl(fun(Orphan, Acc) -> adopt(Orphan, RootPid, Opts, Acc) end, Known,
+                [Orphan || {Orphan, Parent} <- maps:to_list(Orphans), Parent =:= Child]).
 
-root_of(Pid, #state{roots = Roots}) when is_map_key(Pid, Roots) ->
-    {ok, Pid};
-root_of(Pid, #state{members = Members}) ->
-    case Members of
-        #{Pid := Root} -> {ok, Root};
-        #{} -> unknown
+root_of(Pid, #state{roots = Roots, members = Members, departed = Departed}) ->
+    case {Roots, Members, Departed} of
+        {#{Pid := #root{opts = Opts}}, _, _} -> {Pid, Opts};
+        {_, #{Pid := Root}, _} -> {Root, (maps:get(Root, Roots))#root.opts};
+        {_, _, #{Pid := RootAndOpts}} -> RootAndOpts;
+        _ -> unknown
     end.
 
 receiver(none, _, State) ->
@@ -250,10 +245,10 @@ receiver(To, _, #state{ignored = Ignored, receivers = Receivers} = State)
     State;
 receiver(To, From, #state{receivers = Receivers} = State) ->
     case root_of(From, State) of
-        {ok, To} ->
+        {To, _} ->
             State;
-        {ok, Root} ->
-            ok = found(To, Root, State),
+        {Root, Opts} ->
+            ok = found(To, Root, Opts, State),
             State#state{receivers = (some_of(Receivers))#{To => true}};
         unknown ->
             State
@@ -272,24 +267,35 @@ local_pid(Name) when is_atom(Name) ->
     end;
 local_pid(_) -> none.
 
-found(Pid, Root, #state{session = Session, roots = Roots}) ->
-    #root{opts = Opts} = maps:get(Root, Roots),
+found(Pid, Root, Opts, #state{session = Session}) ->
     Session ! {?MODULE, self(), {found, Pid, Opts, Root}},
     ok.
 
 %% A root that has ended is remembered for as long as its children live.
 exited(Pid, #state{roots = Roots, members = Members, orphans = Orphans} = State) ->
-    Known = State#state{orphans = maps:remove(Pid, Orphans)},
-    case {Roots, Members} of
-        {#{Pid := Root}, _} ->
-            Known#state{roots = kept(Pid, Root#root{alive = false}, Roots)};
-        {_, #{Pid := RootPid}} ->
+    case {Roots, Members, Orphans} of
+        {#{Pid := Root}, _, _} ->
+            departed(Pid, State#state{roots = kept(Pid, Root#root{alive = false}, Roots)}, State);
+        {_, #{Pid := RootPid}, _} ->
             #root{members = Count} = Root = maps:get(RootPid, Roots),
-            Known#state{roots = kept(RootPid, Root#root{members = Count - 1}, Roots),
-                        members = maps:remove(Pid, Members)};
+            departed(Pid, State#state{roots = kept(RootPid, Root#root{members = Count - 1}, Roots),
+                                      members = maps:remove(Pid, Members)}, State);
+        {_, _, #{Pid := Grandparent}} ->
+            Left = maps:map(fun(_, Parent) when Parent =:= Pid -> Grandparent;
+                               (_, Parent) -> Parent
+                            end, maps:remove(Pid, Orphans)),
+            State#state{orphans = Left};
         _ ->
-            Known
+            State
     end.
+
+%% What it was, looked up in the state before.
+departed(Pid, #state{departed = Departed} = State, Before) ->
+    Bounded = case map_size(Departed) < ?DEPARTED_MAX of
+                  true -> Departed;
+                  false -> #{}
+              end,
+    State#state{departed = Bounded#{Pid => root_of(Pid, Before)}}.
 
 kept(Pid, #root{alive = false, members = 0}, Roots) -> maps:remove(Pid, Roots);
 kept(Pid, Root, Roots) -> Roots#{Pid => Root}.
@@ -311,7 +317,8 @@ bounded(State) ->
 
 relieved(Length, #state{depth = Depth} = State) when Length > ?QUEUE_MAX, Depth =/= off ->
     Silent = silence_all([all], State#state{silenced = #{}}),
-    Silent#state{depth = off, roots = #{}, members = #{}, orphans = #{}, receivers = #{},
+    Silent#state{depth = off, roots = #{}, members = #{}, orphans = #{}, departed = #{},
+                 receivers = #{},
                  why = line("following was given up: ~b events were waiting", [Length])};
 relieved(Length, #state{depth = on} = State) when Length > ?QUEUE_SEND_MAX ->
     Silent = silence_all([send], State),
