@@ -198,7 +198,10 @@ start_tick() ->
 %% In interactive mode each module not loaded yet costs a turn of the code server,
 %% which on a busy node waits for the whole run queue: all of them in one turn.
 load_modules() ->
-    {ok, Own} = application:get_key(flame_prof, modules),
+    Own = case application:get_key(flame_prof, modules) of
+              {ok, Modules} -> Modules;
+              undefined -> []
+          end,
     _ = code:ensure_modules_loaded(Own ++ [calendar, filelib, ordsets, proplists, re, unicode]),
     ok.
 
@@ -274,7 +277,7 @@ earlier({error, Reason}, #state{earlier = Earlier}) ->
 
 merge(A, B) ->
     maps:merge_with(fun(files, Left, Right) -> Left ++ Right;
-                       (losses, Left, Right) -> merge(Left, Right);
+                       (_, Left, Right) when is_map(Left), is_map(Right) -> merge(Left, Right);
                        (_, Left, Right) when is_integer(Left), is_integer(Right) -> Left + Right;
                        (_, _, Right) -> Right
                     end, A, B).
