@@ -57,18 +57,17 @@ struct listed {
 
 static unsigned refresh(uint32_t generation, const struct listed *list)
 {
-    unsigned read = 0;
+    uint64_t before = code_map_read_cnt(map);
     code_map_begin(map, generation);
     for (; list->name != NULL; list++) {
         make_module(list->base, list->name);
         struct code_key key = key_of(list->number);
         if (!code_map_has(map, &key)) {
-            read++;
             (void)code_map_add(map, &key, file.bytes);
         }
     }
     code_map_end(map);
-    return read;
+    return (unsigned)(code_map_read_cnt(map) - before);
 }
 
 static void load_one(uint64_t base, const char *name)
@@ -248,7 +247,7 @@ TEST(of_two_in_one_place_the_newer_counts)
     CHECK_STR(name_at(BASE + 0x840, 0), "newest:first/0");
     CHECK_UINT(code_map_module_cnt(map), 1); // overlapping a part is enough
     for (uint32_t generation = 1; generation < 5; generation++) {
-        CHECK_UINT(refresh(generation, list), 0); // and none is read again
+        CHECK(refresh(generation, list) <= 2); // what was replaced is looked at again
         CHECK_STR(name_at(BASE + 0x840, generation), "newest:first/0");
         CHECK_UINT(code_map_module_cnt(map), 1);
     }
@@ -257,9 +256,48 @@ TEST(of_two_in_one_place_the_newer_counts)
                                       {3, BASE, "newer"},
                                       {2, BASE, "older"},
                                       {0}};
-    CHECK_UINT(refresh(6, reloaded), 1);
+    CHECK(refresh(6, reloaded) <= 3);
     CHECK_STR(name_at(BASE + 0x40, 6), "reloaded:first/0");
     CHECK_STR(name_at(BASE + 0x840, 5), "newest:first/0");
+    close_map();
+}
+
+// OTP 27 frees what it purges: the next module may get its entry, file and place.
+TEST(other_code_under_an_old_key_is_read)
+{
+    const struct listed a[] = {{1, BASE, "a"}, {0}};
+    const struct listed b[] = {{1, BASE, "b"}, {0}};
+    const struct listed none[] = {{2, BASE + 0x10000, "c"}, {0}};
+    open_map(1 << 20);
+    refresh(0, a);
+    CHECK_UINT(refresh(1, b), 1); // seen neither leaving nor coming
+    CHECK_STR(name_at(BASE + 0x40, 0), "a:first/0");
+    CHECK_STR(name_at(BASE + 0x40, 1), "b:first/0");
+    refresh(2, none);
+    refresh(3, a); // the very first again
+    CHECK_STR(name_at(BASE + 0x40, 1), "b:first/0");
+    CHECK_STR(name_at(BASE + 0x40, 3), "a:first/0");
+    CHECK_UINT(code_map_module_cnt(map), 1);
+    close_map();
+}
+
+// Behind what has surely stayed nothing can be new: it is not even copied.
+TEST(behind_unchanged_code_nothing_is_compared)
+{
+    static struct listed list[41];
+    for (unsigned i = 0; i < 40; i++) {
+        list[i] = (struct listed){i, BASE + i * 2ULL * CODE_BYTES, "m"};
+    }
+    open_map(1 << 20);
+    refresh(0, list);
+    unsigned compared = 0;
+    code_map_begin(map, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        compared += add_module(i, list[i].base, "m");
+    }
+    code_map_end(map);
+    CHECK_UINT(compared, 16);
+    CHECK_UINT(code_map_module_cnt(map), 40);
     close_map();
 }
 
@@ -270,9 +308,7 @@ TEST(an_unfinished_refresh_is_forgotten)
     code_map_begin(map, 1);
     CHECK(add_module(7, BASE + 0x20000, "lost"));
     code_map_begin(map, 1); // the walk began again
-    make_module(BASE, "m");
-    struct code_key key = key_of(1);
-    CHECK(code_map_has(map, &key));
+    CHECK(add_module(1, BASE, "m"));
     CHECK(add_module(8, BASE + 0x30000, "kept"));
     code_map_end(map);
     CHECK_UINT(code_map_module_cnt(map), 2);
@@ -286,16 +322,24 @@ TEST(an_unfinished_refresh_is_forgotten)
 
 TEST(a_key_in_part_equal_is_another)
 {
+    static struct listed list[41];
+    for (unsigned i = 0; i < 40; i++) {
+        list[i] = (struct listed){i, BASE + i * 2ULL * CODE_BYTES, "m"};
+    }
     open_map(1 << 20);
-    load_one(BASE, "m");
-    struct code_key key = key_of(1);
+    refresh(0, list);
+    code_map_begin(map, 1);
+    for (unsigned i = 0; i < 39; i++) {
+        (void)add_module(i, list[i].base, "m");
+    }
+    struct code_key key = key_of(39);
     CHECK(code_map_has(map, &key));
     key.entry += 8;
     CHECK(!code_map_has(map, &key));
-    key = key_of(1);
+    key = key_of(39);
     key.symfile += 8;
     CHECK(!code_map_has(map, &key));
-    key = key_of(1);
+    key = key_of(39);
     key.symfile_bytes++;
     CHECK(!code_map_has(map, &key));
     close_map();

@@ -8,6 +8,10 @@
 #include <string.h>
 
 enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22, NAME_MAX_BYTES = 2048 };
+// The VM puts new entries in front, so one that got the addresses of freed code
+// stands before all that stayed. So many in a row with unchanged content, and
+// what follows has stayed, too.
+enum { UNCHANGED_ENOUGH = 16 };
 #define STILL_LOADED UINT32_MAX
 #define NOT_LISTED UINT32_MAX
 
@@ -28,6 +32,7 @@ struct line {
 
 struct module {
     struct code_key key;
+    uint64_t content; // hash of the symbol file
     uint64_t base;
     uint64_t end;
     uint32_t added;             // generation it was first seen in
@@ -49,18 +54,25 @@ struct module_list {
 // was already replaced when it was first met: OTP 25 keeps it listed for ever.
 struct known_entry {
     struct code_key key;
+    uint64_t content;
     struct module *module;
     bool used;
+};
+
+struct stale_entry {
+    struct code_key key;
+    uint64_t content;
 };
 
 struct code_map {
     struct string_table *strings;
     struct known_entry *known; // open addressing over key.entry, made anew by each refresh
     uint32_t known_size;       // a power of two, or 0
-    struct code_key *stale;    // replaced before they were met, in the running refresh
+    struct stale_entry *stale; // replaced before they were met, in the running refresh
     uint32_t stale_cnt;
     uint32_t stale_capacity;
     uint32_t next_position;
+    uint32_t unchanged_cnt;     // in a row, in the running refresh
     struct module_list live;    // by base, not overlapping
     struct module_list fresh;   // added in the running refresh, newest first
     struct module_list retired; // oldest first
@@ -69,6 +81,7 @@ struct code_map {
     uint64_t lowest; // bounds of all code ever seen
     uint64_t highest;
     uint64_t refused_cnt;
+    uint64_t read_cnt;
     size_t max_bytes;
     size_t module_bytes;
 };
@@ -256,6 +269,20 @@ static int by_start(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+// Two modules compiled alike differ in a name only: every byte counts.
+static uint64_t content_hash(const void *bytes, uint64_t byte_cnt)
+{
+    const unsigned char *at = bytes;
+    uint64_t hash = byte_cnt;
+    for (; byte_cnt > 0; at += 8, byte_cnt -= byte_cnt < 8 ? byte_cnt : 8) {
+        uint64_t word = 0;
+        memcpy(&word, at, byte_cnt < 8 ? byte_cnt : 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
 static struct module *read_module(struct code_map *map, const struct code_key *key,
                                   const void *bytes)
 {
@@ -271,6 +298,7 @@ static struct module *read_module(struct code_map *map, const struct code_key *k
     }
     *module = (struct module){
         .key = *key,
+        .content = content_hash(bytes, key->symfile_bytes),
         .base = symfile.base,
         .end = symfile.base + symfile.code_bytes,
         .added = map->adding,
@@ -308,11 +336,20 @@ static struct known_entry *find_known(const struct code_map *map, const struct c
     return &map->known[at];
 }
 
-static void remember(struct code_map *map, const struct code_key *key, struct module *module)
+static void remember(struct code_map *map, const struct stale_entry *met, struct module *module)
 {
-    struct known_entry *entry = find_known(map, key);
+    struct known_entry *entry = find_known(map, &met->key);
     if (!entry->used || module != NULL) {
-        *entry = (struct known_entry){.key = *key, .module = module, .used = true};
+        *entry = (struct known_entry){
+            .key = met->key, .content = met->content, .module = module, .used = true};
+    }
+}
+
+static void remember_all(struct code_map *map, const struct module_list *list)
+{
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        struct module *module = list->modules[i];
+        remember(map, &(struct stale_entry){module->key, module->content}, module);
     }
 }
 
@@ -334,26 +371,22 @@ static void index_known(struct code_map *map)
     for (uint32_t i = 0; i < map->stale_cnt; i++) {
         remember(map, &map->stale[i], NULL);
     }
-    for (uint32_t i = 0; i < map->retired.cnt; i++) {
-        remember(map, &map->retired.modules[i]->key, map->retired.modules[i]);
-    }
-    for (uint32_t i = 0; i < map->live.cnt; i++) {
-        remember(map, &map->live.modules[i]->key, map->live.modules[i]);
-    }
+    remember_all(map, &map->retired);
+    remember_all(map, &map->live);
 }
 
-static void note_stale(struct code_map *map, const struct code_key *key)
+static void note_stale(struct code_map *map, const struct code_key *key, uint64_t content)
 {
     if (map->stale_cnt == map->stale_capacity) {
         uint32_t capacity = map->stale_capacity == 0 ? 64 : map->stale_capacity * 2;
-        struct code_key *stale = realloc(map->stale, capacity * sizeof *stale);
+        struct stale_entry *stale = realloc(map->stale, capacity * sizeof *stale);
         if (stale == NULL) {
             return; // it is read once more next time
         }
         map->stale = stale;
         map->stale_capacity = capacity;
     }
-    map->stale[map->stale_cnt++] = *key;
+    map->stale[map->stale_cnt++] = (struct stale_entry){*key, content};
 }
 
 // ---- refresh --------------------------------------------------------------------
@@ -363,6 +396,7 @@ void code_map_begin(struct code_map *map, uint32_t generation)
     map->generation = generation;
     map->adding = generation;
     map->next_position = 0;
+    map->unchanged_cnt = 0;
     map->stale_cnt = 0;
     for (uint32_t i = 0; i < map->live.cnt; i++) {
         map->live.modules[i]->position = NOT_LISTED;
@@ -375,18 +409,47 @@ void code_map_set_generation(struct code_map *map, uint32_t generation)
     map->adding = generation;
 }
 
-bool code_map_has(struct code_map *map, const struct code_key *key)
+static const struct known_entry *known_as(const struct code_map *map, const struct code_key *key)
 {
     const struct known_entry *entry = map->known_size == 0 ? NULL : find_known(map, key);
-    if (entry == NULL || !entry->used) {
-        return false;
-    }
+    return entry != NULL && entry->used ? entry : NULL;
+}
+
+static void meet_again(struct code_map *map, const struct known_entry *entry)
+{
     if (entry->module == NULL) {
-        note_stale(map, key);
+        note_stale(map, &entry->key, entry->content);
     } else if (entry->module->retired == STILL_LOADED) {
         entry->module->position = map->next_position;
     }
     map->next_position++;
+}
+
+bool code_map_has(struct code_map *map, const struct code_key *key)
+{
+    const struct known_entry *entry = known_as(map, key);
+    if (entry == NULL || map->unchanged_cnt < UNCHANGED_ENOUGH) {
+        return false;
+    }
+    meet_again(map, entry);
+    return true;
+}
+
+// Listed still (OTP 25), or loaded again where it was (OTP 27): make_live tells.
+static bool is_retired(const struct known_entry *entry)
+{
+    return entry->module != NULL && entry->module->retired != STILL_LOADED;
+}
+
+static bool add_fresh(struct code_map *map, const struct code_key *key, const void *symfile)
+{
+    struct module *module = read_module(map, key, symfile);
+    if (module == NULL || !list_insert(&map->fresh, map->fresh.cnt, module)) {
+        module_destroy(map, module);
+        map->refused_cnt++;
+        return false;
+    }
+    map->read_cnt++;
     return true;
 }
 
@@ -397,13 +460,16 @@ bool code_map_add(struct code_map *map, const struct code_key *key, const void *
     if (header == 0) {
         return true; // the emulator's own record: no functions in it
     }
-    struct module *module = read_module(map, key, symfile);
-    if (module == NULL || !list_insert(&map->fresh, map->fresh.cnt, module)) {
-        module_destroy(map, module);
-        map->refused_cnt++;
-        return false;
+    const struct known_entry *entry = known_as(map, key);
+    bool unchanged = entry != NULL && entry->content == content_hash(symfile, key->symfile_bytes);
+    if (entry != NULL) {
+        map->unchanged_cnt = unchanged ? map->unchanged_cnt + 1 : 0;
     }
-    return true;
+    if (unchanged && !is_retired(entry)) {
+        meet_again(map, entry);
+        return true;
+    }
+    return add_fresh(map, key, symfile);
 }
 
 static void retire(struct code_map *map, uint32_t at)
@@ -450,7 +516,7 @@ static bool is_replaced(const struct code_map *map, const struct module *module)
 static void make_live(struct code_map *map, struct module *module)
 {
     if (is_replaced(map, module)) {
-        note_stale(map, &module->key);
+        note_stale(map, &module->key, module->content);
         module_destroy(map, module);
         return;
     }
@@ -571,6 +637,11 @@ bool code_map_covers(const struct code_map *map, uint64_t address)
 uint32_t code_map_module_cnt(const struct code_map *map)
 {
     return map->live.cnt;
+}
+
+uint64_t code_map_read_cnt(const struct code_map *map)
+{
+    return map->read_cnt;
 }
 
 uint64_t code_map_refused_cnt(const struct code_map *map)

@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What names a loaded piece of code; equal keys are the same code while listed.
+// Where a loaded piece of code is listed. Freed and loaded anew in one place, other
+// code may have an equal key (OTP 27): its content tells.
 struct code_key {
     uint64_t entry;
     uint64_t symfile;
@@ -40,9 +41,10 @@ void code_map_destroy(struct code_map *map);
 void code_map_begin(struct code_map *map, uint32_t generation);
 // The entries that follow were there in this (lower) generation already.
 void code_map_set_generation(struct code_map *map, uint32_t generation);
-// Known already? Then it stays.
+// Surely known already? Then it stays, and need not be added.
 bool code_map_has(struct code_map *map, const struct code_key *key);
-// Parses a symbol file. False (counted) when it is malformed or does not fit.
+// Parses a symbol file, unless it is known. False (counted) when it is malformed or
+// does not fit.
 bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile);
 void code_map_end(struct code_map *map);
 
@@ -54,6 +56,8 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
 bool code_map_covers(const struct code_map *map, uint64_t address);
 
 uint32_t code_map_module_cnt(const struct code_map *map);
+// Symbol files parsed so far.
+uint64_t code_map_read_cnt(const struct code_map *map);
 uint64_t code_map_refused_cnt(const struct code_map *map);
 size_t code_map_memory_bytes(const struct code_map *map);
 
