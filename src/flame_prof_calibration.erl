@@ -17,6 +17,8 @@
 -define(PROCESS_WORDS, 128).
 -define(REGPROC_WORDS, 8).
 -define(WAIT_MS, 2000).
+%% Slots for rarely used data: 10 in OTP 25, 12 in OTP 27 (erl_process.h, ERTS_PSD_SIZE).
+-define(LEAST_PSD_WORDS, 9).
 %% 24 bytes of header and 8 slots (erl_process_dict.c, PD_SZ2BYTES).
 -define(NEW_DICTIONARY_BYTES, (24 + 8 * 8)).
 
@@ -117,8 +119,10 @@ discover(Probe) ->
         lists:foreach(fun(#helper{pid = Pid, number = N}) -> call(Pid, {grow, N}) end, Helpers),
         Grown = images(Probe, Helpers),
         Heap = heap_fields(Fresh, Grown),
+        {Psd, PsdBytes} = psd_field(Probe, Helpers, Grown),
         Queue = maps:merge(Named, Queued),
-        {maps:merge(maps:merge(Static, Heap), maps:merge(Queue, Suspended)), Facts}
+        {maps:merge(maps:merge(Static, maps:merge(Heap, Psd)), maps:merge(Queue, Suspended)),
+         Facts#{psd_bytes => PsdBytes}}
     after
         stop_helpers(Helpers)
     end.
@@ -175,6 +179,10 @@ wait(Kept) ->
             New = [lists:seq(1, 6000 + 100 * N), binaries(N + 1)],
             From ! {?MODULE, self(), done},
             wait([Old, Recent, New | Kept]);
+        {?MODULE, From, own_table} ->
+            Table = ets:new(?MODULE, [private]),
+            From ! {?MODULE, self(), done},
+            wait([Table | Kept]);
         {?MODULE, From, ping} ->
             From ! {?MODULE, self(), done},
             wait(Kept);
@@ -454,6 +462,33 @@ gen_gcs(Images) ->
                           <<Minor:16/little, Full:16/little>> <- [binary:part(Bytes, Offset, 4)],
                           {Minor, Full} =:= Collections]
                || #image{bytes = Bytes, collections = Collections} <- Images]).
+
+%% Rarely used data of a process: a row of slots made when the first is needed, here
+%% by the first ETS table. A pointer where there was none, to one slot in use.
+psd_field(Probe, Helpers, Before) ->
+    Memory = [off_heap_memory(Pid) || #helper{pid = Pid} <- Helpers],
+    [call(Pid, own_table) || #helper{pid = Pid} <- Helpers],
+    Grown = [off_heap_memory(Pid) || #helper{pid = Pid} <- Helpers],
+    After = images(Probe, Helpers),
+    Offsets = common_of([[Offset || Offset <- offsets(New), word(Offset, Old) =:= 0,
+                                    is_row_of_slots(Probe, word(Offset, New))]
+                         || {Old, New} <- lists:zip(Before, After)]),
+    case lists:usort([New - Old || {Old, New} <- lists:zip(Memory, Grown)]) of
+        [Bytes] when Bytes > 0 -> {#{psd => Offsets}, Bytes};
+        Different -> throw(refused("a first ETS table cost its owners ~w bytes", [Different]))
+    end.
+
+off_heap_memory(Pid) ->
+    {_, Memory} = process_info(Pid, memory),
+    {_, HeapWords} = process_info(Pid, total_heap_size),
+    Memory - 8 * HeapWords.
+
+is_row_of_slots(Probe, Word) ->
+    is_pointer(Word) andalso
+        case flame_prof_nif:read_words(Probe, Word, ?LEAST_PSD_WORDS) of
+            undefined -> false;
+            Bytes -> match_one([Slot || Slot <- words(Bytes), Slot =/= 0])
+        end.
 
 %% What is no offset.
 

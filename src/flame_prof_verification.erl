@@ -82,6 +82,7 @@ planted(Parent, N, Depth) ->
         named(list_to_atom("flame_prof_verification_" ++ integer_to_list(N))),
     _ = N rem 4 =:= 0 andalso put('$initial_call', {?MODULE, planted, 3}),
     _ = N rem 11 =:= 0 andalso monitor(process, Parent),
+    _ = N rem 8 =:= 5 andalso ets:new(?MODULE, [private]),
     Old = [binaries(N) || N rem 3 =/= 0],
     _ = [erlang:garbage_collect(self(), [{type, minor}]) || _ <- lists:seq(1, N rem 4)],
     Kept = {Old, binaries(N), lists:seq(1, 10 * N), received(N)},

@@ -130,14 +130,17 @@ bool probe_nif_layout(ErlNifEnv *env, ERL_NIF_TERM map, struct otp_layout *layou
     uint64_t in_low_bits = 0;
     uint64_t process_bytes = 0;
     uint64_t message_bytes = 0;
+    uint64_t psd_bytes = 0;
     bool ok = get_field(env, map, "slot_in_low_bits", &in_low_bits, err) &&
               get_field(env, map, "process_bytes", &process_bytes, err) &&
               get_field(env, map, "message_bytes", &message_bytes, err) &&
+              get_field(env, map, "psd_bytes", &psd_bytes, err) &&
               get_field(env, map, "table_address", &layout->table_address, err) &&
               get_field(env, map, "slot_cnt", &layout->slot_cnt, err);
     layout->pid_encoding = in_low_bits != 0 ? PID_SLOT_IN_LOW_BITS : PID_SLOT_IN_HIGH_WORD;
     layout->process_bytes = (uint32_t)process_bytes;
     layout->message_bytes = (uint32_t)message_bytes;
+    layout->psd_bytes = (uint32_t)psd_bytes;
     layout->initial_call_key = (uint64_t)nif_atom(env, "$initial_call");
     return ok && otp_layout_finish(layout, err);
 }

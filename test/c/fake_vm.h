@@ -18,7 +18,12 @@
 
 #include <sys/mman.h>
 
-enum { FAKE_ARENA_BYTES = 32 << 20, FAKE_PROCESS_BYTES = 900, FAKE_MESSAGE_BYTES = 40 };
+enum {
+    FAKE_ARENA_BYTES = 32 << 20,
+    FAKE_PROCESS_BYTES = 900,
+    FAKE_MESSAGE_BYTES = 40,
+    FAKE_PSD_BYTES = 80
+};
 
 // ERTS_PSFLG_*, erl_process.h
 enum fake_state {
@@ -82,6 +87,7 @@ static inline void fake_vm_init(struct fake_vm *vm, const char *otp_release, uin
     vm->table = fake_alloc(vm, slot_cnt * sizeof *vm->table);
     vm->layout.process_bytes = FAKE_PROCESS_BYTES;
     vm->layout.message_bytes = FAKE_MESSAGE_BYTES;
+    vm->layout.psd_bytes = FAKE_PSD_BYTES;
     vm->layout.table_address = fake_address(vm->table);
     vm->layout.slot_cnt = slot_cnt;
     vm->layout.initial_call_key = fake_atom(77);

@@ -53,6 +53,7 @@ static void hold_everything(struct fake_vm *vm, struct memory_reader *reader)
     fake_set(vm, &process, LAYOUT_INQ_LEN, 4);
     fake_set(vm, &process, LAYOUT_GEN_GCS, 65535);
     fake_set(vm, &process, LAYOUT_MBUF_SZ, 11);
+    fake_set(vm, &process, LAYOUT_PSD, 0xABC0);
     fake_set(vm, &process, LAYOUT_OVERHEAD, 21);
     fake_set(vm, &process, LAYOUT_BIN_VHEAP_SZ, 22);
     fake_set(vm, &process, LAYOUT_BIN_OLD_VHEAP, 23);
@@ -75,8 +76,8 @@ static void hold_everything(struct fake_vm *vm, struct memory_reader *reader)
     const int64_t wanted[BEAM_METRIC_CNT] = {
         [BEAM_METRIC_REDUCTIONS] = 1005,
         [BEAM_METRIC_MESSAGE_QUEUE_LEN] = 7,
-        [BEAM_METRIC_MEMORY] =
-            FAKE_PROCESS_BYTES + 8 * (400 + 610 + 11) + 24 + 8 * 16 + 7 * FAKE_MESSAGE_BYTES,
+        [BEAM_METRIC_MEMORY] = FAKE_PROCESS_BYTES + 8 * (400 + 610 + 11) + 24 + 8 * 16 +
+                               7 * FAKE_MESSAGE_BYTES + FAKE_PSD_BYTES,
         [BEAM_METRIC_TOTAL_HEAP_SIZE] = 400 + 610 + 11,
         [BEAM_METRIC_OLD_HEAP_BLOCK_SIZE] = 610,
         [BEAM_METRIC_HEAP_BLOCK_SIZE] = 400,

@@ -41,6 +41,7 @@
     X(LAYOUT_GEN_GCS, "gen_gcs", 528, 484)                                                         \
     X(LAYOUT_OVERHEAD, "overhead", 544, 528)                                                       \
     X(LAYOUT_MBUF_SZ, "mbuf_sz", 584, 568)                                                         \
+    X(LAYOUT_PSD, "psd", 592, 576)                                                                 \
     X(LAYOUT_BIN_VHEAP_SZ, "bin_vheap_sz", 600, 584)                                               \
     X(LAYOUT_BIN_OLD_VHEAP_SZ, "bin_old_vheap_sz", 608, 592)                                       \
     X(LAYOUT_BIN_OLD_VHEAP, "bin_old_vheap", 616, 600)                                             \
@@ -67,6 +68,7 @@ struct otp_layout {
     uint32_t process_words;    // to read, to have every field; set by otp_layout_finish
     uint32_t process_bytes;    // what process_info(memory) counts for the struct itself
     uint32_t message_bytes;    // and for one queued message without data
+    uint32_t psd_bytes;        // and for rarely used data, in processes that have it
     uint64_t table_address;    // of the slot array: slot_cnt words, never freed by the VM
     uint64_t slot_cnt;         // a power of two
     uint64_t initial_call_key; // the atom '$initial_call'

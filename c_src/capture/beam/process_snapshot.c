@@ -227,10 +227,11 @@ static size_t plan_companions(const struct otp_layout *layout, const struct imag
 
 enum { DICTIONARY_HEADER_BYTES = 24, MSGQ_ON_HEAP = 1 << 1 }; // FS_ON_HEAP_MSGQ
 
-static void fill_companions(const struct otp_layout *layout, const struct companion *companion,
-                            struct process_snapshot *snapshot)
+static void fill_companions(const struct otp_layout *layout, const struct image *image,
+                            const struct companion *companion, struct process_snapshot *snapshot)
 {
     int64_t bytes = layout->process_bytes;
+    bytes += word(layout, image, LAYOUT_PSD) != 0 ? layout->psd_bytes : 0;
     if (companion->regproc_read != NULL && companion->regproc_read->ok) {
         const uint64_t *regproc = companion->regproc;
         bool ours = regproc[layout->offset[LAYOUT_REGPROC_P] / 8] == snapshot->address;
@@ -358,7 +359,7 @@ static void finish_batch(struct memory_reader *reader, const struct otp_layout *
     for (size_t i = 0; i < cnt; i++) {
         stack_ok[i] = stack_was_read(batch, i);
         if (wants_stack(live[i])) {
-            fill_companions(layout, &batch->companions[i], live[i]);
+            fill_companions(layout, &batch->before[i], &batch->companions[i], live[i]);
             add_message_data(reader, layout, &batch->before[i], live[i]);
         }
     }
