@@ -24,7 +24,7 @@ fail() {
 }
 
 skip() {
-    printf '  %s\n' "$*" >&2
+    printf '%s\n' "$*" >&2
     exit 77
 }
 
@@ -106,6 +106,13 @@ need_root() {
     build_burner
 }
 
+# Keeps every CPU busy to the end of the case: a quiet machine has nothing to show.
+need_load() {
+    need_root
+    "$burner" 600 "$(nproc --all)" >/dev/null & load=$!
+    trap 'kill "$load"' EXIT
+}
+
 run_cases() {
     local passed=0 failed=0 skipped=0 case status
     [ -x "$flameprof" ] || { echo "FAIL $flameprof is not built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
@@ -115,7 +122,7 @@ run_cases() {
         (cd "$work/$case" && "$case") 2>"$work/said" || status=$?
         case $status in
         0) echo "ok   $case"; passed=$((passed + 1)) ;;
-        77) cat "$work/said"; echo "skip $case"; skipped=$((skipped + 1)) ;;
+        77) echo "skip $case: $(paste -sd ' ' "$work/said")"; skipped=$((skipped + 1)) ;;
         *) cat "$work/said"; echo "FAIL $case"; failed=$((failed + 1)) ;;
         esac
     done

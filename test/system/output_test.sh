@@ -5,7 +5,7 @@
 
 each_signal_ends_it_with_a_whole_file() {
     local signal
-    need_root
+    need_load
     for signal in INT TERM HUP; do
         start record -o "$signal.perf"
         wait_for ".$signal.perf.part"
@@ -21,7 +21,7 @@ each_signal_ends_it_with_a_whole_file() {
 }
 
 a_second_signal_does_no_harm() {
-    need_root
+    need_load
     start record -F 997 -o x.perf.gz
     sleep 1
     for _ in 1 2 3 4 5; do kill -INT "$recorder" 2>/dev/null; kill -TERM "$recorder" 2>/dev/null; done
@@ -32,7 +32,7 @@ a_second_signal_does_no_harm() {
 
 a_short_duration() {
     local begin
-    need_root
+    need_load
     begin=$(date +%s%N)
     run record -d 0.3 -o x.perf
     want_code 0
@@ -41,21 +41,21 @@ a_short_duration() {
 }
 
 quiet_says_nothing() {
-    need_root
+    need_load
     run record -q -d 0.3 -o x.perf
     want_code 0
     [ -z "$out" ] || fail "it said something"
 }
 
 the_default_name_has_the_time() {
-    need_root
+    need_load
     run record -d 0.3
     want_code 0
     wait_for 'flameprof-20??????T??????Z.perf'
 }
 
 rotation_by_time() {
-    need_root
+    need_load
     run record -F 199 -d 3.3 --rotate-seconds 1 -o s.perf
     want_code 0
     want_between "files" "$(count 's-*.perf')" 3 4
@@ -64,8 +64,8 @@ rotation_by_time() {
 }
 
 rotation_by_size_keeps_the_newest() {
-    need_root
-    run record -F 997 -d 3 --rotate-bytes 100K --max-files 2 -o s.perf.gz
+    need_load
+    run record -F 997 -d 3 --rotate-bytes 20K --max-files 2 -o s.perf.gz
     want_code 0
     want "two files" [ "$(count 's-*.perf.gz')" = 2 ]
     want_valid s-*.perf.gz
@@ -73,7 +73,7 @@ rotation_by_size_keeps_the_newest() {
 }
 
 compressed_is_the_same() {
-    need_root
+    need_load
     run record -F 499 -d 0.6 -o x.perf.gz
     want_code 0
     want "gzip accepts it" gzip -t x.perf.gz
@@ -108,7 +108,7 @@ a_full_disk_is_told_and_survived() {
 }
 
 killed_it_leaves_what_it_had() {
-    need_root
+    need_load
     start record -F 499 -o x.perf.gz
     sleep 2.5
     kill -KILL "$recorder"
@@ -132,7 +132,7 @@ idle_processes_make_no_file() {
 }
 
 an_old_file_is_replaced() {
-    need_root
+    need_load
     echo old >x.perf
     run record -d 0.3 -o x.perf
     want_code 0
@@ -140,7 +140,7 @@ an_old_file_is_replaced() {
 }
 
 a_directory_is_made() {
-    need_root
+    need_load
     run record -q -d 0.3 -o new/dir/x.perf
     want_code 0
     want_valid --whole new/dir/x.perf

@@ -47,7 +47,7 @@ the_stack_is_exact_and_the_time_right() {
 
 every_tick_is_accounted_for() {
     local cpus ticks expected
-    need_root
+    need_load
     cpus=$(nproc --all)
     run record -F 499 -d 2 -o x.perf
     want_code 0
@@ -210,7 +210,7 @@ a_cpu_that_goes_and_comes_back() {
 
 itself_only_when_asked() {
     local self
-    need_root
+    need_load
     self=$(basename "$flameprof" | cut -c -15)
     run record -F 4999 -d 0.5 -o x.perf
     want_code 0
