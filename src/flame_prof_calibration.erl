@@ -114,7 +114,7 @@ discover(Probe) ->
         Static = static_fields(Probe, Fresh),
         Facts = facts(Helpers),
         Named = named_fields(Probe, Helpers),
-        Queued = queue_fields(Probe, Helpers),
+        Queued = queue_fields(Probe, Helpers, Fresh),
         Suspended = state_field(Probe, Helpers),
         lists:foreach(fun(#helper{pid = Pid, number = N}) -> call(Pid, {grow, N}) end, Helpers),
         Grown = images(Probe, Helpers),
@@ -315,13 +315,13 @@ positions(Value, Bytes) ->
 
 %% Messages that the helper never takes are in its inner queue once it has looked
 %% at them; those sent while it is suspended stay in the outer one.
-queue_fields(Probe, Helpers) ->
+queue_fields(Probe, Helpers, Earlier) ->
     Inner = [inner_queue(Probe, Helper) || Helper <- Helpers],
     Outer = [outer_queue(Probe, Helper) || Helper <- Helpers],
     Images = images(Probe, Helpers),
     #{msgq_len => common_of(Inner), inq_len => common_of(Outer),
       msgq_first => common(Images, fun(Word, _) -> is_unread_message(Probe, Word) end),
-      msgq_flags => common_of([queue_flags(Image) || Image <- Images])}.
+      msgq_flags => common_of([queue_flags(Image) || Image <- Images ++ Earlier])}.
 
 %% {next, attached, term, ...}
 is_unread_message(Probe, Word) ->

@@ -258,7 +258,7 @@ static void walk_under_change(void)
     list = found_list();
     visit = (struct visit){.on_take = change_on_every_walk};
     CHECK(!walk(&list));
-    CHECK(visit.begins > 1 && visit.begins < 20);
+    CHECK(visit.begins > 1 && visit.begins < 100);
     CHECK(jit_code_list_changed(&list, &reader)); // not known yet: asked for again
 }
 

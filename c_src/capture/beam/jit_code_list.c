@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DESCRIPTOR_FIRST = 16, WALK_TRIES = 5, MIN_SYMFILE_BYTES = 16 };
+enum { DESCRIPTOR_FIRST = 16, WALK_TRIES = 32, MIN_SYMFILE_BYTES = 16 };
 
 // struct jit_code_entry of the GDB interface.
 struct raw_entry {
