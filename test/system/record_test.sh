@@ -53,7 +53,8 @@ every_tick_is_accounted_for() {
     want_code 0
     ticks=$(sed -n 's/^  ticks  *\([0-9]*\) = .*/\1/p' <<<"$out")
     expected=$((2 * 499 * cpus))
-    want_between "ticks of 2 s" "$ticks" "$((expected * 99 / 100))" "$((expected * 102 / 100))"
+    # Beside other work the end may be noticed later.
+    want_between "ticks of 2 s" "$ticks" "$((expected * 99 / 100))" "$((expected * 130 / 100))"
     # A = B samples + C idle + D excluded + E lost
     # shellcheck disable=SC2016 # awk's fields
     want "the sum of $out" awk '/^  ticks/ { exit !($2 == $4 + $7 + $10 + $13) }' <<<"$out"
