@@ -114,14 +114,16 @@ discover(Probe) ->
         Static = static_fields(Probe, Fresh),
         Facts = facts(Helpers),
         Named = named_fields(Probe, Helpers),
-        Queued = queue_fields(Probe, Helpers, Fresh),
+        Queued = queue_fields(Probe, Helpers),
         Suspended = state_field(Probe, Helpers),
         lists:foreach(fun(#helper{pid = Pid, number = N}) -> call(Pid, {grow, N}) end, Helpers),
         Grown = images(Probe, Helpers),
         Heap = heap_fields(Fresh, Grown),
         {Psd, PsdBytes} = psd_field(Probe, Helpers, Grown),
+        Flags = changed_queue_flags(Probe, Helpers, Queued),
         Queue = maps:merge(Named, Queued),
-        {maps:merge(maps:merge(Static, maps:merge(Heap, Psd)), maps:merge(Queue, Suspended)),
+        {maps:merge(maps:merge(Static, maps:merge(Heap, Psd)),
+                    maps:merge(maps:merge(Queue, Flags), Suspended)),
          Facts#{psd_bytes => PsdBytes}}
     after
         stop_helpers(Helpers)
@@ -154,6 +156,9 @@ start_helper(Probe, N, Heap, Fullsweep, Burn) ->
 queue_data(2) -> off_heap;
 queue_data(_) -> on_heap.
 
+other_queue_data(2) -> on_heap;
+other_queue_data(_) -> off_heap.
+
 stop_helpers(Helpers) ->
     lists:foreach(fun(#helper{pid = Pid}) -> exit(Pid, kill) end, Helpers).
 
@@ -179,6 +184,10 @@ wait(Kept) ->
             New = [lists:seq(1, 6000 + 100 * N), binaries(N + 1)],
             From ! {?MODULE, self(), done},
             wait([Old, Recent, New | Kept]);
+        {?MODULE, From, {queue_data, Where}} ->
+            _ = process_flag(message_queue_data, Where),
+            From ! {?MODULE, self(), done},
+            wait(Kept);
         {?MODULE, From, own_table} ->
             Table = ets:new(?MODULE, [private]),
             From ! {?MODULE, self(), done},
@@ -315,13 +324,13 @@ positions(Value, Bytes) ->
 
 %% Messages that the helper never takes are in its inner queue once it has looked
 %% at them; those sent while it is suspended stay in the outer one.
-queue_fields(Probe, Helpers, Earlier) ->
+queue_fields(Probe, Helpers) ->
     Inner = [inner_queue(Probe, Helper) || Helper <- Helpers],
     Outer = [outer_queue(Probe, Helper) || Helper <- Helpers],
     Images = images(Probe, Helpers),
     #{msgq_len => common_of(Inner), inq_len => common_of(Outer),
       msgq_first => common(Images, fun(Word, _) -> is_unread_message(Probe, Word) end),
-      msgq_flags => common_of([queue_flags(Image) || Image <- Images ++ Earlier])}.
+      msgq_flags => common_of([queue_flags(Image, fun queue_data/1) || Image <- Images])}.
 
 %% {next, attached, term, ...}
 is_unread_message(Probe, Word) ->
@@ -333,10 +342,16 @@ is_unread_message(Probe, Word) ->
         end.
 
 %% Bit 0: off the heap, bit 1: on it; few others.
-queue_flags(#image{bytes = Bytes, helper = #helper{number = N}}) ->
-    Where = case queue_data(N) of off_heap -> 1; on_heap -> 2 end,
+queue_flags(#image{bytes = Bytes, helper = #helper{number = N}}, QueueData) ->
+    Where = case QueueData(N) of off_heap -> 1; on_heap -> 2 end,
     [4 * I || {I, Half} <- lists:zip(lists:seq(0, byte_size(Bytes) div 4 - 1), halves(Bytes)),
               Half band 3 =:= Where, Half < 1 bsl 12].
+
+%% Some other number may look the same, but does not follow a change.
+changed_queue_flags(Probe, Helpers, #{msgq_flags := Before}) ->
+    [call(Pid, {queue_data, other_queue_data(N)}) || #helper{pid = Pid, number = N} <- Helpers],
+    After = common_of([queue_flags(Image, fun other_queue_data/1) || Image <- images(Probe, Helpers)]),
+    #{msgq_flags => ordsets:intersection(Before, After)}.
 
 inner_queue(Probe, #helper{pid = Pid, number = N} = Helper) ->
     send_many(Pid, 100 + 11 * N),
