@@ -121,7 +121,8 @@ discover(Probe) ->
         Heap = heap_fields(Fresh, Grown),
         {Psd, PsdBytes} = psd_field(Probe, Helpers, Grown),
         Flags = changed_queue_flags(Probe, Helpers, Queued),
-        Queue = maps:merge(Named, Queued),
+        Current = current_field(Probe, Helpers),
+        Queue = maps:merge(maps:merge(Named, Current), Queued),
         {maps:merge(maps:merge(Static, maps:merge(Heap, Psd)),
                     maps:merge(maps:merge(Queue, Flags), Suspended)),
          Facts#{psd_bytes => PsdBytes}}
@@ -187,6 +188,9 @@ wait(Kept) ->
         {?MODULE, From, {queue_data, Where}} ->
             _ = process_flag(message_queue_data, Where),
             From ! {?MODULE, self(), done},
+            wait(Kept);
+        {?MODULE, From, {own_image, Probe, Address}} ->
+            From ! {?MODULE, self(), {own_image, raw(Probe, Address, ?PROCESS_WORDS)}},
             wait(Kept);
         {?MODULE, From, own_table} ->
             Table = ets:new(?MODULE, [private]),
@@ -477,6 +481,24 @@ gen_gcs(Images) ->
                           <<Minor:16/little, Full:16/little>> <- [binary:part(Bytes, Offset, 4)],
                           {Minor, Full} =:= Collections]
                || #image{bytes = Bytes, collections = Collections} <- Images]).
+
+%% In a NIF it points to the NIF's module, function and arity: who reads itself is in one.
+current_field(Probe, Helpers) ->
+    Nif = <<(flame_prof_nif:term_bits(flame_prof_nif)):64/little,
+            (flame_prof_nif:term_bits(read_words)):64/little, 3:64/little>>,
+    #{current => common_of([[Offset || {Offset, Word} <- with_offsets(own_image(Probe, Helper)),
+                                       is_pointer_to_code(Word), Word band 7 =:= 0,
+                                       flame_prof_nif:read_words(Probe, Word, 3) =:= Nif]
+                            || Helper <- Helpers])}.
+
+own_image(Probe, #helper{pid = Pid, address = Address}) ->
+    Pid ! {?MODULE, self(), {own_image, Probe, Address}},
+    receive {?MODULE, Pid, {own_image, Bytes}} -> settled(Pid), words(Bytes)
+    after ?WAIT_MS -> throw(refused("a calibration helper did not answer", []))
+    end.
+
+with_offsets(Words) ->
+    lists:zip(lists:seq(0, 8 * (length(Words) - 1), 8), Words).
 
 %% Rarely used data of a process: a row of slots made when the first is needed, here
 %% by the first ETS table. A pointer where there was none, to one slot in use.

@@ -26,6 +26,7 @@ verify(Probe, Layout, Count) ->
     %% Again: this module may have been loaded since calibration.
     {ok, _} = flame_prof_nif:load_code(Probe),
     try
+        no_difference(self(), compare_current(Probe, Layout)),
         equal(Pids, fun(Pid) -> compare(Probe, Layout, Pid) end) =:= ok
             andalso equal(lists:sublist(Pids, ?SUSPENDED),
                           fun(Pid) -> compare_suspended(Probe, Layout, Pid) end)
@@ -37,6 +38,18 @@ verify(Probe, Layout, Count) ->
 
 equal(Pids, Compare) ->
     lists:foreach(fun(Pid) -> no_difference(Pid, Compare(Pid)) end, Pids).
+
+%% What runs as a NIF: of ourselves, the NIF that reads.
+compare_current(Probe, #{current := Offset}) ->
+    Nif = {flame_prof_nif:term_bits(flame_prof_nif), flame_prof_nif:term_bits(read_words), 3},
+    Address = flame_prof_nif:self_address(Probe),
+    <<Current:64/little>> = flame_prof_nif:read_words(Probe, Address + Offset, 1),
+    case flame_prof_nif:read_words(Probe, Current, 3) of
+        <<M:64/little, F:64/little, A:64/little>> when {M, F, A} =:= Nif -> [];
+        Other -> [{current, Other, Nif}]
+    end;
+compare_current(_, _) ->
+    [{current, missing, found}].
 
 no_difference(_, []) ->
     ok;

@@ -34,6 +34,7 @@
     X(LAYOUT_INQ_LEN, "inq_len", 672, 656)                                                         \
     X(LAYOUT_DICTIONARY, "dictionary", 416, 408)                                                   \
     X(LAYOUT_INITIAL, "initial", 448, 440)                                                         \
+    X(LAYOUT_CURRENT, "current", 472, 464)                                                         \
     X(LAYOUT_HIGH_WATER, "high_water", 496, 488)                                                   \
     X(LAYOUT_OLD_HEND, "old_hend", 504, 496)                                                       \
     X(LAYOUT_OLD_HTOP, "old_htop", 512, 504)                                                       \

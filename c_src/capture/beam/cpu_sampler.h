@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU-time engine: a clock per scheduler thread that signals the thread itself
+// after each interval of its CPU time, and a handler that notes what it was doing.
+// One per process. x86-64 Linux.
+//
+// The handler stays installed, and this library in memory, once it was used: a
+// signal may be under way when its timer is gone, and its default action would end
+// the VM. Without a running sampler it returns at once.
+#ifndef FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLER_H
+#define FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLER_H
+
+#include "base/error.h"
+#include "capture/beam/cpu_slot.h"
+#include "capture/beam/cpu_timer.h"
+#include "capture/beam/memory_reader.h"
+#include "capture/beam/scheduler_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cpu_sampler_options {
+    uint32_t rate_hz;  // samples per second of CPU time and thread
+    size_t ring_bytes; // per normal scheduler; dirty ones get half
+    enum reader_kind reader;
+};
+
+struct cpu_sampler {
+    struct cpu_sampler_options options;
+    struct memory_reader reader; // holds the fault handlers while armed
+    struct cpu_slot *slots;      // slot_cnt of them; never freed
+    struct cpu_timer *timers;    // of the slots
+    uint32_t slot_cnt;
+    uint32_t abandoned_cnt; // rings that a stuck handler kept
+    enum cpu_timer_kind timer_kind;
+    bool running;
+};
+
+// The most a POSIX timer gives: the kernel's tick. Above it perf events are needed.
+enum { CPU_SAMPLER_TIMER_MAX_HZ = 200, CPU_SAMPLER_MAX_HZ = 5000 };
+
+// Called on a scheduler's thread, whose alternate signal stack stands for all. On
+// failure nothing is armed. `layout` and `code_generation` must outlive the stop.
+bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *layout,
+                       const struct scheduler_table *table, const _Atomic uint32_t *code_generation,
+                       const struct cpu_sampler_options *options, struct error *err);
+
+// A few times a second, by the consumer: are guarded loads still ours?
+void cpu_sampler_check(struct cpu_sampler *sampler);
+
+// No sample is produced after it returns. What is in the rings stays there.
+// Harmless twice.
+void cpu_sampler_stop(struct cpu_sampler *sampler);
+
+// After cpu_sampler_stop, when the rings are no longer needed.
+void cpu_sampler_deinit(struct cpu_sampler *sampler);
+
+// Sum over all threads.
+uint64_t cpu_sampler_outcome_cnt(const struct cpu_sampler *sampler, enum cpu_outcome outcome);
+
+#endif

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+// ASYNC-SIGNAL: everything here runs in a signal handler on a scheduler's thread.
+#include "capture/beam/cpu_slot.h"
+
+#include "capture/beam/guarded_read.h"
+#include "capture/beam/process_status.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <x86intrin.h>
+
+enum {
+    MAX_C_STACK_BYTES = 1 << 20,
+    SITE_BYTES = 96,   // of JIT code before the return address
+    SAVED_WORDS = 8,   // return address and callee-saved registers below the stack base
+    FLAG_GC = 1 << 17, // ERTS_PSFLG_GC
+    FLAG_EXITING = 1 << 11,
+    FLAG_FREE = 1 << 10,
+};
+
+struct take {
+    struct cpu_slot *slot;
+    struct cpu_sample *sample;
+    uint64_t *next; // where words are appended
+    const uint64_t *process;
+};
+
+static bool read_words(struct cpu_slot *slot, uint64_t address, void *to, size_t cnt)
+{
+    if (atomic_load_explicit(&slot->may_guard, memory_order_relaxed)) {
+        return guarded_read_words(to, address, cnt);
+    }
+    struct iovec local = {to, cnt * 8};
+    struct iovec remote = {(void *)(uintptr_t)address,
+                           cnt * 8}; // NOLINT(performance-no-int-to-ptr)
+    return syscall(SYS_process_vm_readv, slot->os_pid, &local, 1UL, &remote, 1UL, 0UL) ==
+           (long)(cnt * 8);
+}
+
+// Words of the VM's static data and of what it never frees.
+static uint64_t load(uint64_t address)
+{
+    return *(const volatile uint64_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+static uint64_t field(const struct take *take, enum layout_field field)
+{
+    return take->process[take->slot->layout->offset[field] / 8];
+}
+
+static uint32_t state_flags(const struct take *take)
+{
+    uint32_t flags;
+    memcpy(&flags, (const char *)take->process + take->slot->layout->offset[LAYOUT_STATE],
+           sizeof flags);
+    return flags;
+}
+
+static void copy_registers(struct cpu_sample *sample, const greg_t *registers)
+{
+    static const struct {
+        int from;
+        int to;
+    } MAP[] = {
+        {REG_RBX, CPU_REGISTER_RBX}, {REG_RBP, CPU_REGISTER_RBP}, {REG_RSP, CPU_REGISTER_RSP},
+        {REG_R12, CPU_REGISTER_R12}, {REG_R13, CPU_REGISTER_R13}, {REG_R14, CPU_REGISTER_R14},
+        {REG_R15, CPU_REGISTER_R15}, {REG_RIP, CPU_REGISTER_RIP},
+    };
+    memset(sample->registers, 0, sizeof sample->registers);
+    for (size_t i = 0; i < sizeof MAP / sizeof MAP[0]; i++) {
+        sample->registers[MAP[i].to] = (uint64_t)registers[MAP[i].from];
+    }
+}
+
+// ---- which process ------------------------------------------------------------------
+
+// A process of the table, as opposed to one the VM made up for a while (a match
+// specification runs as a pseudo process, a dirty NIF with a shadow).
+static bool is_listed(const struct take *take, uint64_t address, uint64_t id)
+{
+    const struct otp_layout *layout = take->slot->layout;
+    uint64_t index = otp_layout_slot(layout, id);
+    return index < layout->slot_cnt && load(layout->table_address + index * 8) == address;
+}
+
+static bool read_process(struct take *take, uint64_t address)
+{
+    const struct otp_layout *layout = take->slot->layout;
+    return address > 0xFFFF && address % 8 == 0 && address < (1ULL << 47) &&
+           read_words(take->slot, address, take->next, layout->process_words) &&
+           is_listed(take, address, take->next[layout->offset[LAYOUT_ID] / 8]);
+}
+
+// While a pseudo process is current, the real one is in r13 or, in C code, where its
+// caller's r13 was saved.
+static uint64_t real_process(struct take *take, uint64_t stack_base, uint64_t rsp)
+{
+    uint64_t saved[SAVED_WORDS];
+    if (read_process(take, take->sample->registers[CPU_REGISTER_R13])) {
+        return take->sample->registers[CPU_REGISTER_R13];
+    }
+    if (stack_base < sizeof saved || stack_base - sizeof saved < rsp ||
+        !read_words(take->slot, stack_base - sizeof saved, saved, SAVED_WORDS)) {
+        return 0;
+    }
+    for (int i = 0; i < SAVED_WORDS; i++) {
+        if (read_process(take, saved[i])) {
+            return saved[i];
+        }
+    }
+    return 0;
+}
+
+static void read_name(struct take *take)
+{
+    const struct otp_layout *layout = take->slot->layout;
+    uint64_t regproc = field(take, LAYOUT_REG);
+    uint64_t words[LAYOUT_MAX_REGPROC_BYTES / 8];
+    size_t cnt = (size_t)layout->offset[LAYOUT_REGPROC_NAME] / 8 + 1;
+    if (regproc != 0 && read_words(take->slot, regproc, words, cnt) &&
+        words[layout->offset[LAYOUT_REGPROC_P] / 8] == take->sample->process) {
+        take->sample->name = words[layout->offset[LAYOUT_REGPROC_NAME] / 8];
+    }
+}
+
+static void read_current_mfa(struct take *take)
+{
+    uint64_t current = field(take, LAYOUT_CURRENT);
+    if (current == 0 || !read_words(take->slot, current, take->sample->current_mfa, 3)) {
+        memset(take->sample->current_mfa, 0, sizeof take->sample->current_mfa);
+    }
+}
+
+// ---- the C stack --------------------------------------------------------------------
+
+static void copy_c_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    uint64_t cnt = CPU_SAMPLE_C_WORDS;
+    rsp &= ~7ULL;
+    if (stack_base != 0) {
+        uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
+        cnt = depth < cnt ? depth : cnt;
+    }
+    // A dirty scheduler's stack ends where nobody told us.
+    while (cnt > 0 && !read_words(take->slot, rsp, take->next, cnt)) {
+        cnt = stack_base != 0 ? 0 : cnt / 2;
+    }
+    take->sample->c_words = (uint16_t)cnt;
+    take->next += cnt;
+}
+
+// ---- the Erlang stack ---------------------------------------------------------------
+
+// How the JIT left for C code (emit_enter_runtime, beam_asm.hpp): it stored its stack
+// pointer in p->stop, or kept it in rbp. The nearest of these before the call counts:
+//   mov [r13 + stop], rsp     movups [r13 + htop or stop], xmm0     mov rbp, rsp
+static enum stack_top decode_site(const unsigned char *code, int32_t htop, int32_t stop)
+{
+    for (int at = SITE_BYTES - 6; at >= 0; at--) {
+        const unsigned char *c = code + at;
+        bool sse = c[0] == 0x41 && c[1] == 0x0F && c[2] == 0x11 && c[3] == 0x45;
+        bool avx = c[0] == 0xC4 && c[1] == 0xC1 && (c[2] & 0xC3) == 0x42 && c[4] == 0x45 &&
+                   (c[3] == 0x7F || c[3] == 0x11);
+        int32_t offset = sse ? c[4] : avx ? c[5] : -1;
+        if ((c[0] == 0x49 && c[1] == 0x89 && c[2] == 0x65 && c[3] == stop) || offset == htop ||
+            offset == stop) {
+            return STACK_TOP_STORED;
+        }
+        if (c[0] == 0x48 && c[1] == 0x89 && c[2] == 0xE5) {
+            return STACK_TOP_SAVED;
+        }
+    }
+    return STACK_TOP_ASSUMED;
+}
+
+static enum stack_top site_of(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    unsigned char code[SITE_BYTES];
+    uint64_t site = take->sample->registers[CPU_REGISTER_RIP]; // JIT code on the C stack
+    const int32_t *offset = take->slot->layout->offset;
+    if (rsp < stack_base && !read_words(take->slot, stack_base - 8, &site, 1)) {
+        return STACK_TOP_ASSUMED;
+    }
+    if (site < SITE_BYTES + 0xFFFF || site >= (1ULL << 47) ||
+        !read_words(take->slot, site - SITE_BYTES, code, SITE_BYTES / 8)) {
+        return STACK_TOP_ASSUMED;
+    }
+    return decode_site(code, offset[LAYOUT_HTOP], offset[LAYOUT_STOP]);
+}
+
+// C code keeps its caller's rbp in a register or on its stack, below the base. Of the
+// words there that lie in the process's stack it is the highest: the top of its heap
+// is saved as well.
+static uint64_t saved_stack_top(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    uint64_t htop = field(take, LAYOUT_HTOP);
+    uint64_t hend = field(take, LAYOUT_HEND);
+    uint64_t rbp = take->sample->registers[CPU_REGISTER_RBP];
+    uint64_t saved[SAVED_WORDS];
+    uint64_t found = rbp > htop && rbp <= hend && rbp % 8 == 0 ? rbp : 0;
+    uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
+    size_t cnt = depth < SAVED_WORDS ? depth : SAVED_WORDS;
+    if (cnt == 0 || !read_words(take->slot, stack_base - cnt * 8, saved, cnt)) {
+        return found;
+    }
+    for (size_t i = 0; i + 1 < cnt; i++) {
+        bool inside = saved[i] > htop && saved[i] <= hend && saved[i] % 8 == 0;
+        found = inside && saved[i] > found ? saved[i] : found;
+    }
+    return found;
+}
+
+static uint64_t find_stack_top(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    struct cpu_sample *sample = take->sample;
+    uint64_t stop = field(take, LAYOUT_STOP);
+    uint32_t flags = state_flags(take);
+    if (sample->mode == CPU_MODE_ERLANG) {
+        sample->stack_top = STACK_TOP_REGISTER;
+        return rsp;
+    }
+    sample->stack_top = STACK_TOP_STORED;
+    if (sample->mode == CPU_MODE_DIRTY || (flags & FLAG_GC) != 0) {
+        return stop; // whoever collects has stored it
+    }
+    sample->stack_top = (uint16_t)site_of(take, rsp, stack_base);
+    if (sample->stack_top != STACK_TOP_SAVED) {
+        return stop;
+    }
+    return saved_stack_top(take, rsp, stack_base);
+}
+
+static void copy_erlang_stack(struct take *take, uint64_t top)
+{
+    struct cpu_sample *sample = take->sample;
+    uint64_t heap = field(take, LAYOUT_HEAP);
+    uint64_t hend = field(take, LAYOUT_HEND);
+    uint64_t depth = top >= heap && top <= hend && top % 8 == 0 ? (hend - top) / 8 : 0;
+    bool is_deep = depth > CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS;
+    uint64_t leaf = is_deep ? CPU_SAMPLE_LEAF_WORDS : depth;
+    uint64_t root = is_deep ? CPU_SAMPLE_ROOT_WORDS : 0;
+    if (depth == 0 || !read_words(take->slot, top, take->next, leaf) ||
+        (is_deep && !read_words(take->slot, hend - root * 8, take->next + leaf, root))) {
+        sample->stack_top = STACK_TOP_LOST;
+        return;
+    }
+    sample->erlang_top = top;
+    sample->leaf_words = (uint16_t)leaf;
+    sample->root_words = (uint16_t)root;
+    sample->omitted_words = depth - leaf - root;
+    take->next += leaf + root;
+}
+
+// ---- one sample -----------------------------------------------------------------------
+
+static bool is_on_erlang_stack(const struct take *take, uint64_t rsp)
+{
+    return rsp >= field(take, LAYOUT_HEAP) && rsp <= field(take, LAYOUT_HEND);
+}
+
+static bool find_process(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    struct cpu_sample *sample = take->sample;
+    uint64_t current = load(take->slot->scheduler + SCHEDULER_CURRENT_PROCESS);
+    take->process = take->next;
+    if (current == 0) {
+        return false;
+    }
+    sample->process = current;
+    if (!read_process(take, current)) {
+        sample->process = real_process(take, stack_base, rsp);
+    }
+    return sample->process != 0;
+}
+
+static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    struct cpu_sample *sample = take->sample;
+    sample->process_words = (uint16_t)take->slot->layout->process_words;
+    take->next += sample->process_words;
+    if (take->slot->kind != SCHEDULER_NORMAL) {
+        sample->mode = CPU_MODE_DIRTY;
+    } else {
+        sample->mode = is_on_erlang_stack(take, rsp) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
+    }
+    read_name(take);
+    if (sample->mode != CPU_MODE_ERLANG) {
+        read_current_mfa(take);
+        copy_c_stack(take, rsp, stack_base);
+    }
+    if ((state_flags(take) & (FLAG_EXITING | FLAG_FREE)) == 0) {
+        copy_erlang_stack(take, find_stack_top(take, rsp, stack_base));
+    }
+}
+
+static void fill(struct take *take, const greg_t *registers)
+{
+    struct cpu_slot *slot = take->slot;
+    struct cpu_sample *sample = take->sample;
+    copy_registers(sample, registers);
+    uint64_t rsp = sample->registers[CPU_REGISTER_RSP];
+    uint64_t base =
+        slot->kind == SCHEDULER_NORMAL ? load(slot->scheduler + SCHEDULER_REGISTERS) : 0;
+    if (find_process(take, rsp, base)) {
+        bool bounded = rsp <= base && base - rsp < MAX_C_STACK_BYTES;
+        sample->stack_base = bounded ? base : 0;
+        take_process(take, rsp, sample->stack_base);
+        return;
+    }
+    sample->process = 0;
+    sample->mode = CPU_MODE_NO_PROCESS;
+    sample->stack_base = rsp <= base && base - rsp < MAX_C_STACK_BYTES ? base : 0;
+    sample->current_port = load(slot->scheduler + SCHEDULER_CURRENT_PORT);
+    uint64_t sleep_info = load(slot->scheduler + SCHEDULER_SLEEP_INFO);
+    uint64_t word = 0;
+    if (sleep_info != 0 && read_words(slot, sleep_info + SLEEP_INFO_FLAGS, &word, 1)) {
+        sample->sleep_flags = (uint32_t)word;
+    }
+    copy_c_stack(take, rsp, sample->stack_base);
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
+{
+    uint64_t begin = __rdtsc();
+    const ucontext_t *context = ucontext;
+    enum cpu_outcome outcome = CPU_OUTCOME_DISARMED;
+    if (atomic_load_explicit(&slot->armed, memory_order_acquire)) {
+        struct cpu_sample *sample = spsc_ring_reserve(&slot->ring, CPU_SAMPLE_MAX_BYTES);
+        outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
+        if (sample != NULL) {
+            memset(sample, 0, sizeof *sample);
+            sample->time_ns = monotonic_ns();
+            sample->period_ns = period_cnt * slot->interval_ns;
+            sample->kind = slot->kind;
+            sample->scheduler_no = slot->no;
+            sample->code_generation =
+                atomic_load_explicit(slot->code_generation, memory_order_relaxed);
+            struct take take = {slot, sample, sample->words, NULL};
+            fill(&take, context->uc_mcontext.gregs);
+            sample->handler_ticks = (uint32_t)(__rdtsc() - begin);
+            spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
+        }
+    }
+    atomic_fetch_add_explicit(&slot->outcomes[outcome], period_cnt, memory_order_relaxed);
+}
+
+#else
+
+void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
+{
+    (void)ucontext;
+    atomic_fetch_add_explicit(&slot->outcomes[CPU_OUTCOME_DISARMED], period_cnt,
+                              memory_order_relaxed);
+}
+
+#endif
