@@ -62,6 +62,7 @@
                      | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()},
       auto_process_opts => undefined | process_opts(),
       flatten_recursive => undefined | boolean(),
+      cpu_sampling => undefined | boolean() | #{rate => pos_integer()},
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
       stack_frames_max => undefined | pos_integer(),
@@ -90,6 +91,10 @@
 %%   given explicitly: only processes that ask for it are sampled</li>
 %% <li>`auto_process_opts': for the processes selected automatically; default
 %%   `#{viral => self_only, status => all}'</li>
+%% <li>`cpu_sampling': also sample what the schedulers run, by their CPU time, into
+%%   files of its own (`flame_prof_cpu-...', events `beam-cpu'). `#{rate => Hz}' of
+%%   CPU time, default 99; above 200 the kernel must allow perf events. Default
+%%   `true'; works with the walker tier</li>
 %% <li>`flatten_recursive': adjacent equal frames become one; default `true'</li>
 %% <li>`tier': `walker' (a thread of our own reads the processes' memory),
 %%   `portable' (`process_info'), or `auto' (default), the best that works</li>

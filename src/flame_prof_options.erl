@@ -20,6 +20,7 @@
                      auto_select := none | {top, pos_integer(), IntervalMs :: pos_integer()},
                      auto_process_opts := flame_prof:process_opts(),
                      flatten_recursive := boolean(),
+                     cpu_sampling := false | #{rate := pos_integer()},
                      tier := auto | walker | portable,
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
@@ -37,6 +38,8 @@
 -define(SELECT_INTERVAL_MIN_MS, 100).
 -define(SELECT_COUNT_MAX, 100000).
 -define(FLUSH_MARGIN_MS, 1000).
+-define(CPU_RATE_HZ, 99).
+-define(CPU_RATE_MAX_HZ, 5000).
 %% A smaller file would be little but its header.
 -define(FILE_BYTES_MIN, 65536).
 %% erlang:send_after/3 and the like take no more.
@@ -102,6 +105,7 @@ table() ->
      {auto_select, {top, ?SELECT_COUNT, ?SELECT_INTERVAL_MS}, fun auto_select/2},
      {auto_process_opts, #{}, fun auto_process_opts/2},
      {flatten_recursive, true, one_of([true, false])},
+     {cpu_sampling, true, fun cpu_sampling/2},
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
      {stack_frames_max, 256, fun stack_frames/2},
@@ -140,6 +144,19 @@ file_bytes(Key, Value) ->
 
 stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Value;
 stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).
+
+cpu_sampling(_, false) -> false;
+cpu_sampling(Key, true) -> cpu_sampling(Key, #{});
+cpu_sampling(Key, Given) when is_map(Given) ->
+    no_unknown(<<(atom_to_binary(Key))/binary, ": ">>, Given, [rate]),
+    case maps:get(rate, Given, ?CPU_RATE_HZ) of
+        Hz when is_integer(Hz), Hz > 0, Hz =< ?CPU_RATE_MAX_HZ -> #{rate => Hz};
+        Hz -> expected([atom_to_binary(Key), ": rate"],
+                       io_lib:format("an integer from 1 to ~b (samples per second of CPU time)",
+                                     [?CPU_RATE_MAX_HZ]), Hz)
+    end;
+cpu_sampling(Key, Value) ->
+    expected(Key, "true, false or a map as #{rate => 99}", Value).
 
 auto_select(_, none) -> none;
 auto_select(_, {top, 0}) -> none;

@@ -14,7 +14,9 @@
 -define(TARGETS_MIN, 16384).
 -define(RING_BYTES, (8 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
+-define(CPU_RING_BYTES, (256 bsl 10)).
 -define(STEM, <<"flame_prof">>).
+-define(CPU_STEM, <<"flame_prof_cpu">>).
 
 %% `stops': ticks at which memory could not be read, by the last look and the one
 %% before.
@@ -70,7 +72,16 @@ info(#handle{session = Session}) ->
     #{cpu_ns := CpuNs, current_file := File, files := Files} = Status =
         flame_prof_nif:status(Session),
     (maps:without([cpu_ns, current_file, done, explicit], Status))
-        #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files]}.
+        #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files],
+          cpu => cpu_info(maps:get(cpu, Status))}.
+
+%% `off' says why nothing is sampled.
+cpu_info(#{off := _} = Off) ->
+    Off;
+cpu_info(#{schedulers := 0}) ->
+    #{off => <<"cpu_sampling => false">>};
+cpu_info(#{file := File, cpu_ns := Ns} = Cpu) ->
+    (maps:without([cpu_ns], Cpu))#{file := path(File), cpu_ms => Ns div 1000000}.
 
 path(undefined) -> undefined;
 path(Path) -> unicode:characters_to_list(Path).
@@ -85,7 +96,7 @@ close(#handle{session = Session} = Handle, TimeoutMs) ->
     case flame_prof_nif:stop(Session, TimeoutMs) of
         done ->
             {ok, maps:with([files, samples, losses, degraded, ticks_expected, ticks_taken, bytes,
-                            cpu_ms, memory_bytes, reader, last_error], info(Handle))};
+                            cpu_ms, memory_bytes, reader, last_error, cpu], info(Handle))};
         timeout ->
             {error, {timeout, <<"stop: the writer is still finishing its file; it will be there "
                                 "when the disk has taken it">>}}
@@ -169,6 +180,12 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
     {TopCount, SelectMs} = selection(Config),
     #{directory => unicode:characters_to_binary(Directory),
       stem => ?STEM,
+      cpu_stem => ?CPU_STEM,
+      cpu_rate_hz => cpu_rate_hz(Config),
+      cpu_ring_bytes => ?CPU_RING_BYTES,
+      schedulers => erlang:system_info(schedulers),
+      dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
+      dirty_io_schedulers => erlang:system_info(dirty_io_schedulers),
       gzip => Compress =:= gzip,
       reader => Reader,
       sample_interval_ns => SampleMs * 1000000,
@@ -186,6 +203,9 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       code_bytes => ?CODE_BYTES,
       excluded => excluded(Config),
       header => header(Config)}.
+
+cpu_rate_hz(#{cpu_sampling := false}) -> 0;
+cpu_rate_hz(#{cpu_sampling := #{rate := Hz}}) -> Hz.
 
 selection(#{auto_select := none}) -> {0, 1000};
 selection(#{auto_select := {top, Count, IntervalMs}}) -> {Count, IntervalMs}.

@@ -23,6 +23,9 @@ uint64_t clock_thread_cpu_ns(void);
 // Reads both clocks next to each other.
 struct clock_anchor clock_anchor_now(void);
 
+// The CPU's time stamp counter, of a constant but unknown rate; 0 where there is none.
+uint64_t clock_ticks(void);
+
 // Sleeps until CLOCK_MONOTONIC reaches `deadline_ns`; interrupted sleeps go on.
 void clock_sleep_until_ns(uint64_t deadline_ns);
 

@@ -39,6 +39,11 @@ enum beam_metric {
         BEAM_METRIC_CNT
 };
 
+// Of the CPU sampler: those above, and the CPU time of the process (of the scheduler,
+// where it runs none): value = seen so far, delta = what this sample stands for.
+enum cpu_metric { CPU_METRIC_CPU_NS = BEAM_METRIC_CNT, CPU_METRIC_CNT };
+#define CPU_METRIC_CPU_NS_NAME "erlang_cpu_ns"
+
 // `native_cpu_ns`: value = CPU time of the thread since its start, delta = the
 // CPU time this sample stands for (its period).
 #define SYSTEM_METRICS(X)                                                                          \

@@ -29,6 +29,7 @@ struct session {
 // Fills event, metrics, anchor and the fields every engine has (engine,
 // hostname, os_release, cpus). `engine` is "beam" or "system".
 void session_init_beam(struct session *session);
+void session_init_beam_cpu(struct session *session);
 void session_init_system(struct session *session);
 
 // Appends `key: value`; control characters become spaces, what is too long is

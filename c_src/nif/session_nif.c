@@ -180,9 +180,43 @@ static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walke
     return ok;
 }
 
+// This process's struct, by its slot: in a dirty NIF the environment has a shadow.
+static uint64_t caller_address(ErlNifEnv *env, const struct otp_layout *layout)
+{
+    ErlNifPid self;
+    uint64_t id = enif_self(env, &self) == NULL ? 0 : (uint64_t)enif_make_pid(env, &self);
+    uint64_t slot = otp_layout_slot(layout, id);
+    const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)
+                                         layout->table_address; // NOLINT(performance-no-int-to-ptr)
+    return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
+}
+
+static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
+                            struct beam_recording_options *options, struct error *err)
+{
+    struct cpu_recording_options *cpu = &options->cpu;
+    uint64_t ring_bytes = 0;
+    bool ok =
+        get_u32(env, config, "cpu_rate_hz", &cpu->sampler.rate_hz, err) &&
+        get_u64(env, config, "cpu_ring_bytes", &ring_bytes, err) &&
+        get_u32(env, config, "schedulers", &cpu->scheduler_cnt[SCHEDULER_NORMAL], err) &&
+        get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
+                err) &&
+        get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
+    cpu->sampler.ring_bytes = ring_bytes;
+    cpu->sampler.reader = options->walker.reader;
+    cpu->flatten_recursive = options->flatten_recursive;
+    cpu->max_frames = options->walker.max_frames;
+    cpu->caller = caller_address(env, layout);
+    cpu->first_bif[0] = (uint64_t)nif_atom(env, "erlang");
+    cpu->first_bif[1] = (uint64_t)nif_atom(env, "abs");
+    return ok;
+}
+
 struct output_texts {
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];
+    char cpu_stem[FILE_SERIES_NAME_BYTES];
 };
 
 static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config, struct output_texts *texts,
@@ -190,7 +224,8 @@ static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config, struct outpu
 {
     bool gzip = false;
     if (!nif_get_text(env, config, "directory", texts->directory, sizeof texts->directory) ||
-        !nif_get_text(env, config, "stem", texts->stem, sizeof texts->stem)) {
+        !nif_get_text(env, config, "stem", texts->stem, sizeof texts->stem) ||
+        !nif_get_text(env, config, "cpu_stem", texts->cpu_stem, sizeof texts->cpu_stem)) {
         return error_set(err, ERROR_BAD_ARGUMENT, "option basename: not a path");
     }
     (void)nif_get_bool(env, config, "gzip", &gzip);
@@ -259,9 +294,11 @@ static bool get_arguments(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM conf
     bool ok = probe_nif_layout(env, layout, &arguments->layout, err) &&
               vm_memory_open(&arguments->memory, err) &&
               get_walker_options(env, config, &options->walker, err) &&
+              get_cpu_options(env, config, &arguments->layout, options, err) &&
               get_output_options(env, config, &arguments->texts, &options->output, err) &&
               get_u64(env, config, "code_bytes", &code_bytes, err);
     options->code_map_max_bytes = code_bytes;
+    options->cpu_stem = arguments->texts.cpu_stem;
     session_init_beam(&arguments->session);
     (void)session_set(&arguments->session, "os_pid", "%d", getpid());
     set_session_fields(env, config, &arguments->session);
@@ -431,6 +468,37 @@ static ERL_NIF_TERM last_error_term(ErlNifEnv *env, const struct error *err)
                                    : nif_binary(env, text_of(err->detail));
 }
 
+static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status *status)
+{
+    const struct cpu_recording_status *cpu = &status->cpu;
+    const struct {
+        const char *key;
+        uint64_t value;
+    } NUMBERS[] = {
+        {"schedulers", cpu->scheduler_cnt},
+        {"samples", cpu->sample_cnt},
+        {"cpu_ns", cpu->cpu_ns},
+        {"ring_full", cpu->lost_cnt},
+        {"stack_incomplete", cpu->incomplete_cnt},
+        {"register_mismatches", cpu->mismatch_cnt},
+        {"handler_median_ns", cpu->handler_median_ns},
+        {"files_finished", cpu->finished_file_cnt},
+    };
+    ERL_NIF_TERM map = enif_make_new_map(env);
+    if (status->cpu_err.code != ERROR_NONE) {
+        nif_put(env, &map, "off", nif_binary(env, text_of(status->cpu_err.detail)));
+        return map;
+    }
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        nif_put(env, &map, NUMBERS[i].key, nif_u64(env, NUMBERS[i].value));
+    }
+    nif_put(env, &map, "file",
+            cpu->current_file[0] != '\0' ? path_term(env, status, cpu->current_file)
+            : cpu->last_file[0] != '\0'  ? path_term(env, status, cpu->last_file)
+                                         : nif_atom(env, "undefined"));
+    return map;
+}
+
 static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_status *status)
 {
     const struct {
@@ -469,6 +537,7 @@ static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_stat
     nif_put(env, &map, "reader", nif_atom(env, status->reader));
     nif_put(env, &map, "losses", losses_term(env, &status->losses));
     nif_put(env, &map, "degraded", degraded_term(env, &status->losses));
+    nif_put(env, &map, "cpu", cpu_term(env, status));
     return map;
 }
 

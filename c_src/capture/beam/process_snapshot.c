@@ -450,3 +450,17 @@ void process_snapshot_batch(struct memory_reader *reader, const struct otp_layou
         take_together(reader, layout, snapshots, cnt);
     }
 }
+
+void process_snapshot_from_image(const struct otp_layout *layout, const uint64_t *words,
+                                 uint32_t word_cnt, struct process_snapshot *snapshot)
+{
+    struct image image = {{0}};
+    struct companion none = {0};
+    memcpy(image.words, words, (word_cnt < PROCESS_WORDS ? word_cnt : PROCESS_WORDS) * 8UL);
+    memset(snapshot, 0, offsetof(struct process_snapshot, stack));
+    snapshot->id = word(layout, &image, LAYOUT_ID);
+    snapshot->end = classify(layout, &image, snapshot);
+    if (snapshot->sizes_known) {
+        fill_companions(layout, &image, &none, snapshot);
+    }
+}

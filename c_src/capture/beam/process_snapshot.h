@@ -53,4 +53,9 @@ enum { SNAPSHOT_MAX_BATCH = 16 };
 void process_snapshot_batch(struct memory_reader *reader, const struct otp_layout *layout,
                             struct process_snapshot *const *snapshots, size_t cnt);
 
+// The same from a copy of the struct, made while the process stood still: identity,
+// status and values, no stack; memory without the dictionary.
+void process_snapshot_from_image(const struct otp_layout *layout, const uint64_t *words,
+                                 uint32_t word_cnt, struct process_snapshot *snapshot);
+
 #endif

@@ -15,6 +15,8 @@
 
 enum {
     DRAIN_INTERVAL_NS = 100 * CLOCK_NS_PER_MS,
+    // A handler that was interrupted may commit a sample after a younger one.
+    CPU_SETTLE_NS = 20 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
     EXTRA_FRAMES = 4, // gap, state, registered name, initial call
 };
@@ -33,6 +35,7 @@ struct beam_recording {
     uint32_t next_generation; // read_generation, when that walk succeeds
     struct process_names *names;
     struct recording output;
+    struct cpu_recording *cpu; // NULL: none
     struct frame *frames;
     uint32_t os_pid;
     pthread_t writer;
@@ -260,6 +263,23 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     return true;
 }
 
+// Code that came since the last look is read before its samples are named.
+static bool drain_cpu(struct beam_recording *recording, uint64_t until_ns, bool is_last)
+{
+    if (recording->cpu == NULL) {
+        return true;
+    }
+    uint64_t now_ns = clock_monotonic_ns();
+    uint32_t newest = cpu_recording_newest_generation(recording->cpu);
+    if ((int32_t)(newest - recording->read_generation) > 0) {
+        (void)read_code(recording);
+    }
+    bool all = cpu_recording_drain(recording->cpu, is_last ? UINT64_MAX : now_ns - CPU_SETTLE_NS,
+                                   until_ns);
+    cpu_recording_tick(recording->cpu);
+    return all;
+}
+
 // ---- status ---------------------------------------------------------------------
 
 static uint64_t gauge(const _Atomic uint64_t *value)
@@ -319,9 +339,13 @@ static void publish(struct beam_recording *recording)
     status->sample_cnt = output->sample_cnt;
     status->bytes = output->files.total_bytes + (writing ? output->files.file_bytes : 0);
     status->writer_cpu_ns = clock_thread_cpu_ns();
+    if (recording->cpu != NULL) {
+        cpu_recording_status(recording->cpu, &status->cpu);
+    }
     status->module_cnt = code_map_module_cnt(recording->code);
     status->memory_bytes = code_map_memory_bytes(recording->code) + recording->walker.ring.size +
                            sizeof *recording + output->buffer.capacity;
+    status->memory_bytes += status->cpu.memory_bytes;
     pthread_mutex_unlock(&recording->lock);
 }
 
@@ -359,6 +383,7 @@ static bool write_what_is_there(struct beam_recording *recording, uint64_t until
 {
     follow_code(recording);
     bool all = drain(recording, until_ns);
+    all = drain_cpu(recording, until_ns, until_ns == UINT64_MAX) && all;
     recording_tick(&recording->output);
     publish(recording);
     return all;
@@ -390,9 +415,15 @@ static void *write_samples(void *context)
         bool all = write_what_is_there(recording, clock_monotonic_ns() + DRAIN_INTERVAL_NS);
         next_ns = clock_monotonic_ns() + (all ? DRAIN_INTERVAL_NS : 0);
     }
+    if (recording->cpu != NULL) {
+        cpu_recording_stop(recording->cpu);
+    }
     walker_stop(&recording->walker);
     (void)write_what_is_there(recording, UINT64_MAX);
     (void)recording_close(&recording->output, recording->end_reason, &close_err);
+    if (recording->cpu != NULL) {
+        cpu_recording_close(recording->cpu, recording->end_reason);
+    }
     publish(recording);
     memory_reader_close(&recording->walker.reader);
     memory_reader_close(&recording->reader);
@@ -440,6 +471,33 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     return recording;
 }
 
+// The walker goes on without it; status.cpu_err says why.
+static void start_cpu(struct beam_recording *recording, const struct vm_memory *memory)
+{
+    struct beam_recording_options *options = &recording->options;
+    const struct cpu_recording_sources sources = {
+        .layout = &recording->layout,
+        .memory = memory,
+        .code = recording->code,
+        .names = recording->names,
+        .code_generation = &recording->walker.code_generation,
+    };
+    struct recording_options output = options->output;
+    output.files.stem = options->cpu_stem;
+    if (options->cpu.sampler.rate_hz > 0) {
+        recording->cpu = cpu_recording_start(&sources, &recording->session, &options->cpu, &output,
+                                             &recording->status.cpu_err);
+    }
+}
+
+static void stop_cpu(struct beam_recording *recording)
+{
+    if (recording->cpu != NULL) {
+        cpu_recording_stop(recording->cpu);
+        cpu_recording_close(recording->cpu, "not started");
+    }
+}
+
 static bool start_parts(struct beam_recording *recording, const struct vm_memory *memory,
                         struct error *err)
 {
@@ -465,8 +523,10 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
                       &options->walker, err)) {
         return false;
     }
+    start_cpu(recording, memory);
     publish(recording);
     if (!start_writer(recording, err)) {
+        stop_cpu(recording);
         walker_stop(&recording->walker);
         walker_deinit(&recording->walker);
         return false;
@@ -534,6 +594,7 @@ void beam_recording_destroy(struct beam_recording *recording)
     if (recording->walker.snapshots != NULL) {
         walker_deinit(&recording->walker);
     }
+    cpu_recording_destroy(recording->cpu);
     code_map_destroy(recording->code);
     process_names_destroy(recording->names);
     free(recording->frames);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "capture/beam/walker.h"
 #include "model/session.h"
+#include "record/beam/cpu_recording.h"
 #include "record/beam/process_names.h"
 #include "sinks/recording.h"
 
@@ -19,6 +20,8 @@ struct beam_recording_options {
     struct recording_options output;
     bool flatten_recursive; // equal neighbouring functions become one frame
     size_t code_map_max_bytes;
+    struct cpu_recording_options cpu; // sampler.rate_hz 0: none
+    const char *cpu_stem;             // of its files
     // Called by the writer's thread as its very last act.
     void (*on_done)(void *context);
     void *on_done_context;
@@ -51,6 +54,8 @@ struct beam_recording_status {
     uint64_t max_late_ns;
     uint64_t process_interval_ns; // in force
     const char *reader;           // static
+    struct error cpu_err;         // why there is no CPU sampling, code ERROR_NONE if there is
+    struct cpu_recording_status cpu;
     uint32_t reading_stops;
     struct loss_snapshot losses;
 };

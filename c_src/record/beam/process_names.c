@@ -128,6 +128,29 @@ bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
     return true;
 }
 
+bool process_names_function(struct process_names *names, const uint64_t mfa[3], const char *kind,
+                            struct frame *frame_ret)
+{
+    // Told apart from the same function as somebody's initial call.
+    const uint64_t key[3] = {mfa[0], mfa[1],
+                             (mfa[2] & 0xFF) | (uint64_t)(unsigned char)kind[0] << 8};
+    struct frame_cell *cell = &names->frames[cell_of(key)];
+    if (memcmp(cell->key, key, sizeof key) != 0) {
+        char module_bytes[ATOM_BYTES];
+        char function_bytes[ATOM_BYTES];
+        char name[FRAME_BYTES];
+        struct text module = atom_text(names, mfa[0], module_bytes);
+        struct text function = atom_text(names, mfa[1], function_bytes);
+        (void)snprintf(name, sizeof name, "%.*s:%.*s/%u", (int)module.len, module.bytes,
+                       (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
+        if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, key, name, kind)) {
+            return false;
+        }
+    }
+    frame_from(names, cell, frame_ret);
+    return true;
+}
+
 uint32_t process_names_number(struct process_names *names, uint64_t pid_term)
 {
     const uint64_t key[3] = {pid_term, 0, 0};

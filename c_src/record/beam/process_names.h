@@ -31,6 +31,10 @@ bool process_names_registered(struct process_names *names, uint64_t atom, struct
 bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
                            struct frame *frame_ret);
 
+// As a frame of its own: `module:function/arity`, of `kind` ("bif", "nif").
+bool process_names_function(struct process_names *names, const uint64_t mfa[3], const char *kind,
+                            struct frame *frame_ret);
+
 uint32_t process_names_number(struct process_names *names, uint64_t pid_term);
 
 #endif

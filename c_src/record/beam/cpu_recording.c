@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/beam/cpu_recording.h"
+
+#include "base/clock.h"
+#include "capture/beam/process_snapshot.h"
+#include "record/beam/cpu_stack.h"
+#include "sinks/perf_script_sink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    HISTORY_CELLS = 4096,
+    HANDLER_BUCKETS = 64, // of 100 ns
+    HANDLER_BUCKET_NS = 100,
+    MIN_CHECKED = 100,
+    MAX_MISMATCH_PERCENT = 2,
+};
+
+// What is remembered of a process (of a scheduler, when it ran none) for the deltas.
+struct history {
+    uint64_t key;
+    bool has_sizes;
+    int64_t values[CPU_METRIC_CNT];
+};
+
+struct cpu_recording {
+    struct cpu_recording_sources sources;
+    struct cpu_recording_options options;
+    struct cpu_sampler sampler;
+    struct bif_table bifs;
+    struct native_code *native;
+    struct session session;
+    struct loss_counters losses;
+    struct recording output;
+    struct process_snapshot snapshot;
+    struct cpu_stack stack;
+    struct history history[HISTORY_CELLS];
+    uint64_t handler_cnt[HANDLER_BUCKETS];
+    uint64_t lost_seen;
+    uint64_t checked_cnt;
+    uint64_t begin_ns; // of the two clocks, to convert ticks
+    uint64_t begin_ticks;
+    struct cpu_recording_status status;
+};
+
+// ---- one sample ---------------------------------------------------------------------
+
+static struct history *history_of(struct cpu_recording *recording, uint64_t key)
+{
+    uint64_t hash = key * 0x9E3779B97F4A7C15ULL;
+    struct history *history = &recording->history[(hash >> 32) % HISTORY_CELLS];
+    if (history->key != key) {
+        *history = (struct history){.key = key};
+    }
+    return history;
+}
+
+// A key that is no pid term: their low bits are never all zero.
+static uint64_t scheduler_key(const struct cpu_sample *sample)
+{
+    return ((uint64_t)sample->kind << 32 | sample->scheduler_no) << 8;
+}
+
+static void fill_metrics(struct history *history, const struct process_snapshot *snapshot,
+                         uint64_t period_ns, struct metric_value *metrics)
+{
+    memset(metrics, 0, CPU_METRIC_CNT * sizeof *metrics);
+    for (int i = 0; snapshot != NULL && i < BEAM_METRIC_CNT; i++) {
+        bool known = snapshot->sizes_known || i == BEAM_METRIC_REDUCTIONS ||
+                     i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
+        int64_t value = known ? snapshot->values[i] : history->values[i];
+        metrics[i].value = value;
+        metrics[i].delta =
+            history->has_sizes ? (int64_t)((uint64_t)value - (uint64_t)history->values[i]) : 0;
+        history->values[i] = value;
+    }
+    history->has_sizes = history->has_sizes || (snapshot != NULL && snapshot->sizes_known);
+    history->values[CPU_METRIC_CPU_NS] += (int64_t)period_ns;
+    metrics[CPU_METRIC_CPU_NS].value = history->values[CPU_METRIC_CPU_NS];
+    metrics[CPU_METRIC_CPU_NS].delta = (int64_t)period_ns;
+}
+
+static void add_root(struct cpu_stack *stack, const struct frame *frame)
+{
+    if (stack->frame_cnt < CPU_STACK_MAX_FRAMES) {
+        stack->frames[stack->frame_cnt++] = *frame;
+    }
+}
+
+static void add_categories(struct cpu_recording *recording, const struct cpu_sample *sample,
+                           const struct process_snapshot *snapshot)
+{
+    struct process_names *names = recording->sources.names;
+    struct frame frame;
+    if (sample->name != 0 && process_names_registered(names, sample->name, &frame)) {
+        add_root(&recording->stack, &frame);
+    }
+    if (snapshot->initial[0] != 0 && process_names_initial(names, snapshot->initial, &frame)) {
+        add_root(&recording->stack, &frame);
+    }
+}
+
+static void note_quality(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    const struct cpu_stack *stack = &recording->stack;
+    if (!stack->is_complete) {
+        recording->status.incomplete_cnt++;
+        degraded_add(&recording->losses,
+                     sample->leaf_words > 0 ? DEGRADED_STACK_PARTIAL : DEGRADED_STACK_MISSING);
+    }
+    if (stack->is_truncated) {
+        degraded_add(&recording->losses, DEGRADED_STACK_TRUNCATED);
+    }
+    if (stack->has_unknown) {
+        degraded_add(&recording->losses, DEGRADED_NAME_UNKNOWN);
+    }
+}
+
+static void note_handler(struct cpu_recording *recording, uint32_t ticks)
+{
+    uint64_t elapsed_ns = clock_monotonic_ns() - recording->begin_ns;
+    uint64_t elapsed_ticks = clock_ticks() - recording->begin_ticks;
+    uint64_t ns = elapsed_ticks == 0
+                      ? 0
+                      : (uint64_t)((double)ticks * (double)elapsed_ns / (double)elapsed_ticks);
+    uint64_t bucket = ns / HANDLER_BUCKET_NS;
+    recording->handler_cnt[bucket < HANDLER_BUCKETS ? bucket : HANDLER_BUCKETS - 1]++;
+}
+
+// In JIT code r13 is the process; something else means that we read wrong data, or
+// call the wrong thread a scheduler.
+static void check_registers(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    if (sample->mode != CPU_MODE_ERLANG) {
+        return;
+    }
+    recording->checked_cnt++;
+    recording->status.mismatch_cnt += sample->registers[CPU_REGISTER_R13] != sample->process;
+}
+
+static void write_sample(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    const struct cpu_stack_sources sources = {
+        .layout = recording->sources.layout,
+        .code = recording->sources.code,
+        .native = recording->native,
+        .bifs = &recording->bifs,
+        .names = recording->sources.names,
+        .flatten_recursive = recording->options.flatten_recursive,
+        .max_frames = recording->options.max_frames,
+    };
+    struct metric_value metrics[CPU_METRIC_CNT];
+    struct process_snapshot *snapshot = NULL;
+    check_registers(recording, sample);
+    cpu_stack_build(&sources, sample, &recording->stack);
+    if (sample->process_words > 0) {
+        snapshot = &recording->snapshot;
+        process_snapshot_from_image(recording->sources.layout, sample->words, sample->process_words,
+                                    snapshot);
+        add_categories(recording, sample, snapshot);
+    }
+    uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
+    fill_metrics(history_of(recording, key), snapshot, sample->period_ns, metrics);
+    note_quality(recording, sample);
+    note_handler(recording, sample->handler_ticks);
+    const struct sample written = {
+        .time_ns = sample->time_ns,
+        .period_ns = sample->period_ns,
+        .cpu = sample->scheduler_no,
+        .pid = (uint32_t)getpid(),
+        .tid = snapshot != NULL ? process_names_number(recording->sources.names, snapshot->id) : 0,
+        .category = text_of(scheduler_state_name(recording->stack.state)),
+        .frames = recording->stack.frames,
+        .frame_cnt = recording->stack.frame_cnt,
+        .metrics = metrics,
+    };
+    recording->status.cpu_ns += sample->period_ns;
+    recording_write(&recording->output, &written);
+}
+
+// ---- draining --------------------------------------------------------------------------
+
+static struct cpu_slot *oldest(const struct cpu_recording *recording, uint64_t before_ns,
+                               const struct cpu_sample **sample_ret)
+{
+    struct cpu_slot *found = NULL;
+    uint64_t time_ns = before_ns;
+    for (uint32_t i = 0; i < recording->sampler.slot_cnt; i++) {
+        uint32_t len;
+        const struct cpu_sample *sample = spsc_ring_peek(&recording->sampler.slots[i].ring, &len);
+        if (sample != NULL && sample->time_ns < time_ns) {
+            found = &recording->sampler.slots[i];
+            time_ns = sample->time_ns;
+            *sample_ret = sample;
+        }
+    }
+    return found;
+}
+
+uint32_t cpu_recording_newest_generation(const struct cpu_recording *recording)
+{
+    return atomic_load_explicit(recording->sources.code_generation, memory_order_acquire);
+}
+
+static void count_losses(struct cpu_recording *recording)
+{
+    uint64_t lost = cpu_sampler_outcome_cnt(&recording->sampler, CPU_OUTCOME_RING_FULL);
+    uint64_t taken = cpu_sampler_outcome_cnt(&recording->sampler, CPU_OUTCOME_TAKEN);
+    loss_add(&recording->losses, LOSS_RING_FULL, lost - recording->lost_seen);
+    recording->lost_seen = lost;
+    atomic_store_explicit(&recording->losses.ticks_expected, taken + lost, memory_order_relaxed);
+    atomic_store_explicit(&recording->losses.ticks_taken, taken, memory_order_relaxed);
+}
+
+static void stop_when_wrong(struct cpu_recording *recording)
+{
+    if (recording->checked_cnt >= MIN_CHECKED && recording->sampler.running &&
+        recording->status.mismatch_cnt * 100 >
+            recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT) {
+        cpu_sampler_stop(&recording->sampler);
+    }
+}
+
+bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
+{
+    const struct cpu_sample *sample;
+    struct cpu_slot *slot;
+    cpu_sampler_check(&recording->sampler);
+    while ((slot = oldest(recording, before_ns, &sample)) != NULL) {
+        if (clock_monotonic_ns() >= until_ns) {
+            return false;
+        }
+        write_sample(recording, sample);
+        spsc_ring_pop(&slot->ring);
+    }
+    count_losses(recording);
+    stop_when_wrong(recording);
+    return true;
+}
+
+static uint64_t handler_median_ns(const struct cpu_recording *recording)
+{
+    uint64_t total = 0;
+    uint64_t below = 0;
+    for (int i = 0; i < HANDLER_BUCKETS; i++) {
+        total += recording->handler_cnt[i];
+    }
+    for (int i = 0; i < HANDLER_BUCKETS; i++) {
+        below += recording->handler_cnt[i];
+        if (total > 0 && below * 2 >= total) {
+            return (uint64_t)i * HANDLER_BUCKET_NS + HANDLER_BUCKET_NS / 2;
+        }
+    }
+    return 0;
+}
+
+void cpu_recording_tick(struct cpu_recording *recording)
+{
+    struct cpu_recording_status *status = &recording->status;
+    const struct recording *output = &recording->output;
+    recording_tick(&recording->output);
+    status->sample_cnt = output->sample_cnt;
+    status->lost_cnt = recording->lost_seen;
+    status->handler_median_ns = handler_median_ns(recording);
+    status->finished_file_cnt = output->files.finished_cnt;
+    (void)snprintf(status->last_file, sizeof status->last_file, "%s", output->files.finished_name);
+    (void)snprintf(status->current_file, sizeof status->current_file, "%s",
+                   output->state == RECORDING_WRITING ? output->files.name : "");
+    uint64_t ring_bytes = 0;
+    for (uint32_t i = 0; i < recording->sampler.slot_cnt; i++) {
+        ring_bytes += recording->sampler.slots[i].ring.size;
+    }
+    status->memory_bytes = ring_bytes + sizeof *recording + output->buffer.capacity;
+}
+
+// ---- life -----------------------------------------------------------------------------------
+
+static bool start_sampler(struct cpu_recording *recording, struct error *err)
+{
+    const struct cpu_recording_options *options = &recording->options;
+    const struct cpu_recording_sources *sources = &recording->sources;
+    struct scheduler_table table;
+    struct memory_reader reader;
+    if (!memory_reader_open(&reader, options->sampler.reader, err)) {
+        return false;
+    }
+    bool found = scheduler_table_find(&table, sources->memory, &reader, options->scheduler_cnt,
+                                      options->caller, err);
+    if (found) {
+        (void)bif_table_read(&recording->bifs, sources->memory, &reader, options->first_bif[0],
+                             options->first_bif[1]);
+    }
+    memory_reader_close(&reader);
+    return found && cpu_sampler_start(&recording->sampler, sources->layout, &table,
+                                      sources->code_generation, &options->sampler, err);
+}
+
+static bool start_parts(struct cpu_recording *recording, const struct recording_options *output,
+                        struct error *err)
+{
+    recording->native = native_code_create();
+    if (recording->native == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "CPU sampling: out of memory");
+    }
+    if (!start_sampler(recording, err)) {
+        return false;
+    }
+    (void)session_set(&recording->session, "cpu_rate_hz", "%u", recording->options.sampler.rate_hz);
+    (void)session_set(&recording->session, "cpu_clock", "%s",
+                      recording->sampler.timer_kind == CPU_TIMER_POSIX ? "thread CPU timer"
+                                                                       : "perf event");
+    (void)session_set(&recording->session, "schedulers", "%u", recording->sampler.slot_cnt);
+    recording->status.scheduler_cnt = recording->sampler.slot_cnt;
+    return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
+                          &recording->losses, output, err);
+}
+
+static void set_session(struct cpu_recording *recording, const struct session *session)
+{
+    session_init_beam_cpu(&recording->session);
+    recording->session.anchor = session->anchor;
+    memcpy(recording->session.fields, session->fields, sizeof session->fields);
+    recording->session.field_cnt = session->field_cnt;
+}
+
+struct cpu_recording *cpu_recording_start(const struct cpu_recording_sources *sources,
+                                          const struct session *session,
+                                          const struct cpu_recording_options *options,
+                                          const struct recording_options *output, struct error *err)
+{
+    struct cpu_recording *recording = calloc(1, sizeof *recording);
+    if (recording == NULL) {
+        (void)error_set(err, ERROR_NO_MEMORY, "CPU sampling: out of memory");
+        return NULL;
+    }
+    recording->sources = *sources;
+    recording->options = *options;
+    recording->begin_ns = clock_monotonic_ns();
+    recording->begin_ticks = clock_ticks();
+    set_session(recording, session);
+    if (!start_parts(recording, output, err)) {
+        cpu_recording_stop(recording);
+        cpu_recording_close(recording, "not started");
+        cpu_recording_destroy(recording);
+        return NULL;
+    }
+    recording->sources.memory = NULL;
+    return recording;
+}
+
+void cpu_recording_stop(struct cpu_recording *recording)
+{
+    cpu_sampler_stop(&recording->sampler);
+}
+
+void cpu_recording_close(struct cpu_recording *recording, const char *end_reason)
+{
+    bool wrong = recording->checked_cnt >= MIN_CHECKED &&
+                 recording->status.mismatch_cnt * 100 > recording->checked_cnt * 2;
+    (void)recording_close(&recording->output,
+                          wrong ? "registers contradict the VM's data" : end_reason, NULL);
+    cpu_recording_tick(recording);
+}
+
+void cpu_recording_destroy(struct cpu_recording *recording)
+{
+    if (recording == NULL) {
+        return;
+    }
+    cpu_sampler_deinit(&recording->sampler);
+    bif_table_deinit(&recording->bifs);
+    native_code_destroy(recording->native);
+    free(recording);
+}
+
+void cpu_recording_status(const struct cpu_recording *recording,
+                          struct cpu_recording_status *status_ret)
+{
+    *status_ret = recording->status;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU half of a BEAM capture: owns the scheduler sampler and the files with its
+// samples ("beam-cpu"), beside those of the walker: viewers that know no event names
+// would add CPU time to wall time. Driven by the writer's thread of the recording
+// that owns it.
+#ifndef FLAME_PROF_RECORD_BEAM_CPU_RECORDING_H
+#define FLAME_PROF_RECORD_BEAM_CPU_RECORDING_H
+
+#include "base/error.h"
+#include "capture/beam/cpu_sampler.h"
+#include "record/beam/process_names.h"
+#include "sinks/recording.h"
+#include "symbols/beam/code_map.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cpu_recording_options {
+    struct cpu_sampler_options sampler; // rate_hz 0: no CPU sampling
+    uint32_t scheduler_cnt[SCHEDULER_KIND_CNT];
+    uint64_t caller;       // address of the calling process's struct
+    uint64_t first_bif[2]; // atom terms of the first BIF's module and name
+    bool flatten_recursive;
+    uint32_t max_frames; // per stack
+};
+
+// What is lent until cpu_recording_destroy.
+struct cpu_recording_sources {
+    const struct otp_layout *layout;
+    const struct vm_memory *memory; // for the call of cpu_recording_start only
+    const struct code_map *code;
+    struct process_names *names;
+    const _Atomic uint32_t *code_generation;
+};
+
+// A copy; consistent in itself.
+struct cpu_recording_status {
+    uint64_t sample_cnt;
+    uint64_t cpu_ns; // that the samples stand for
+    uint64_t lost_cnt;
+    uint64_t incomplete_cnt; // samples without one stack down to the process's start
+    uint64_t mismatch_cnt;   // the registers contradict the VM's data
+    uint64_t handler_median_ns;
+    uint64_t memory_bytes;
+    uint32_t scheduler_cnt;
+    uint32_t finished_file_cnt;
+    char last_file[FILE_SERIES_NAME_BYTES];
+    char current_file[FILE_SERIES_NAME_BYTES];
+};
+
+struct cpu_recording;
+
+// On a scheduler's thread. NULL, with the reason, where CPU sampling does not work.
+struct cpu_recording *cpu_recording_start(const struct cpu_recording_sources *sources,
+                                          const struct session *session,
+                                          const struct cpu_recording_options *options,
+                                          const struct recording_options *output,
+                                          struct error *err);
+
+// Newest code generation that waiting samples belong to.
+uint32_t cpu_recording_newest_generation(const struct cpu_recording *recording);
+
+// Writes what was taken before `before_ns`, in order of time, until `until_ns`.
+// False when more is there.
+bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns);
+// After each drain.
+void cpu_recording_tick(struct cpu_recording *recording);
+
+// No more samples; then drain once more, and close.
+void cpu_recording_stop(struct cpu_recording *recording);
+void cpu_recording_close(struct cpu_recording *recording, const char *end_reason);
+void cpu_recording_destroy(struct cpu_recording *recording);
+
+void cpu_recording_status(const struct cpu_recording *recording,
+                          struct cpu_recording_status *status_ret);
+
+#endif
