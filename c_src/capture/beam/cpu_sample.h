@@ -23,6 +23,8 @@ enum stack_top {
     STACK_TOP_STORED,   // p->stop, stored by the call site
     STACK_TOP_SAVED,    // rbp, saved by the C code the call site called
     STACK_TOP_ASSUMED,  // p->stop, as the call site could not be read
+    STACK_TOP_MOVED,    // p->stop, copied already to where the collector puts the heap;
+                        // what follows the stack's bottom is none of it
     STACK_TOP_LOST,     // nothing plausible
 };
 

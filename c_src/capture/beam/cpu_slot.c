@@ -17,7 +17,8 @@
 
 enum {
     MAX_C_STACK_BYTES = 1 << 20,
-    SITE_BYTES = 96,   // of JIT code before the return address
+    SITE_BYTES = 96, // of JIT code before the return address
+    MAX_MOVED_WORDS = 256,
     SAVED_WORDS = 8,   // return address and callee-saved registers below the stack base
     FLAG_GC = 1 << 17, // ERTS_PSFLG_GC
     FLAG_EXITING = 1 << 11,
@@ -257,6 +258,32 @@ static void copy_erlang_stack(struct take *take, uint64_t top)
     take->next += leaf + root;
 }
 
+// The collector has moved the stack, and not yet told where the new heap ends
+// (copy_erlang_stack, then HEAP_END, erl_gc.c).
+static void copy_moved_stack(struct take *take, uint64_t top)
+{
+    uint64_t cnt = MAX_MOVED_WORDS;
+    while (cnt > 0 && !read_words(take->slot, top, take->next, cnt)) {
+        cnt /= 2;
+    }
+    take->sample->stack_top = cnt > 0 ? STACK_TOP_MOVED : STACK_TOP_LOST;
+    take->sample->erlang_top = top;
+    take->sample->leaf_words = (uint16_t)cnt;
+    take->next += cnt;
+}
+
+static void take_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
+    uint64_t top = find_stack_top(take, rsp, stack_base);
+    bool is_inside = top >= field(take, LAYOUT_HEAP) && top <= field(take, LAYOUT_HEND);
+    if ((state_flags(take) & FLAG_GC) != 0 && !is_inside && top > 0xFFFF && top % 8 == 0 &&
+        top < (1ULL << 47)) {
+        copy_moved_stack(take, top);
+    } else {
+        copy_erlang_stack(take, top);
+    }
+}
+
 // ---- one sample -----------------------------------------------------------------------
 
 static bool is_on_erlang_stack(const struct take *take, uint64_t rsp)
@@ -295,7 +322,7 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
         copy_c_stack(take, rsp, stack_base);
     }
     if ((state_flags(take) & (FLAG_EXITING | FLAG_FREE)) == 0) {
-        copy_erlang_stack(take, find_stack_top(take, rsp, stack_base));
+        take_stack(take, rsp, stack_base);
     }
 }
 

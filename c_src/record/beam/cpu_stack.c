@@ -26,6 +26,7 @@ struct builder {
     uint64_t boundary_pc;  // return address in JIT code, 0 = the C stack has no such end
     uint64_t boundary_rbp; // of the JIT code that called
     uint64_t last_function;
+    bool bottom_seen;
 };
 
 static void add(struct builder *builder, struct frame frame)
@@ -230,6 +231,18 @@ static uint32_t first_word(const struct builder *builder)
     return known && skip < sample->leaf_words ? (uint32_t)skip : 0;
 }
 
+// Every process returns at last to a fragment that ends it.
+static bool is_bottom(const struct builder *builder, uint64_t word)
+{
+    struct text bottom = TEXT("erts_beamasm:normal_exit");
+    struct code_location location;
+    return is_return_address(builder, word) &&
+           code_map_find(builder->sources->code, word, builder->sample->code_generation,
+                         &location) &&
+           location.is_stub && location.name.len >= bottom.len &&
+           memcmp(location.name.bytes, bottom.bytes, bottom.len) == 0;
+}
+
 static void add_words(struct builder *builder)
 {
     const struct cpu_sample *sample = builder->sample;
@@ -243,6 +256,10 @@ static void add_words(struct builder *builder)
         }
         if (is_return_address(builder, builder->erlang[i])) {
             add_code(builder, builder->erlang[i], true);
+        }
+        if (sample->stack_top == STACK_TOP_MOVED && is_bottom(builder, builder->erlang[i])) {
+            builder->bottom_seen = true;
+            return;
         }
     }
 }
@@ -333,7 +350,8 @@ static bool is_complete(const struct builder *builder)
     const struct cpu_sample *sample = builder->sample;
     bool native = sample->mode == CPU_MODE_ERLANG || builder->native_complete;
     bool erlang = sample->mode == CPU_MODE_NO_PROCESS ||
-                  (sample->leaf_words > 0 && sample->stack_top != STACK_TOP_ASSUMED);
+                  (sample->leaf_words > 0 && sample->stack_top != STACK_TOP_ASSUMED &&
+                   (sample->stack_top != STACK_TOP_MOVED || builder->bottom_seen));
     return native && erlang;
 }
 
