@@ -4,10 +4,10 @@
 
 -export([build/2, load/1]).
 -export([spin/1, spin_dirty/1, take_faults/0, give_faults_back/0, fault/0, fault_handler/0,
-         refuse_readv/0]).
+         refuse_readv/0, thread_cpu_ns/0, compute/1]).
 
 -nifs([spin/1, spin_dirty/1, take_faults/0, give_faults_back/0, fault/0, fault_handler/0,
-       refuse_readv/0]).
+       refuse_readv/0, thread_cpu_ns/0, compute/1]).
 
 %% Compiles it; what load/1 takes.
 build(DataDir, OutDir) ->
@@ -36,3 +36,5 @@ give_faults_back() -> erlang:nif_error(not_loaded).
 fault() -> erlang:nif_error(not_loaded).
 fault_handler() -> erlang:nif_error(not_loaded).
 refuse_readv() -> erlang:nif_error(not_loaded).
+thread_cpu_ns() -> erlang:nif_error(not_loaded).
+compute(_) -> erlang:nif_error(not_loaded).

@@ -41,6 +41,30 @@ static ERL_NIF_TERM spin(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return enif_make_uint64(env, longest_ns / 1000);
 }
 
+// The calling scheduler's CPU time.
+static ERL_NIF_TERM thread_cpu_ns(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    (void)argv;
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return enif_make_uint64(env, (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec);
+}
+
+// compute(Rounds): nothing but work.
+static ERL_NIF_TERM compute(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    unsigned rounds;
+    if (argc != 1 || !enif_get_uint(env, argv[0], &rounds)) {
+        return enif_make_badarg(env);
+    }
+    uint64_t value = rounds;
+    for (unsigned i = 0; i < rounds; i++) {
+        value = value * 6364136223846793005ULL + 1442695040888963407ULL;
+    }
+    return enif_make_uint64(env, value >> 8);
+}
+
 // ---- a fault handler --------------------------------------------------------------
 
 static _Atomic unsigned handled_cnt;
@@ -124,6 +148,8 @@ static ERL_NIF_TERM refuse_readv(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
 
 static ErlNifFunc functions[] = {
     {"spin", 1, spin, 0},
+    {"thread_cpu_ns", 0, thread_cpu_ns, 0},
+    {"compute", 1, compute, 0},
     {"spin_dirty", 1, spin, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"take_faults", 0, take_faults, 0},
     {"give_faults_back", 0, give_faults_back, 0},

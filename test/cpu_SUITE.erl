@@ -1,0 +1,314 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% The scheduler sampler: shares are true, stacks are whole, names are right,
+%% nothing is left behind, and who asks for what cannot be gets one line.
+-module(cpu_SUITE).
+
+-include_lib("common_test/include/ct.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-compile([export_all, nowarn_export_all]).
+
+-define(LOAD_MS, 12000).
+-define(RATE_HZ, 199).
+-define(POINTS, 3.0).
+
+suite() ->
+    [{timetrap, {minutes, 3}}].
+
+all() ->
+    [Name || {Name, 1} <- ?MODULE:module_info(exports),
+             lists:prefix("it_", atom_to_list(Name))].
+
+init_per_suite(Config) ->
+    case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
+        {ok, _} ->
+            Cpu = maps:get(cpu, flame_prof:info()),
+            {ok, _} = flame_prof:stop(),
+            with_nif(Cpu, Config);
+        {error, {_, Why}} ->
+            {skip, binary_to_list(Why)}
+    end.
+
+with_nif(#{off := Why}, _) ->
+    {skip, binary_to_list(Why)};
+with_nif(_, Config) ->
+    DataDir = filename:join(filename:dirname(code:which(?MODULE)), "walker_SUITE_data"),
+    Source = case filelib:is_dir(DataDir) of
+                 true -> DataDir;
+                 false -> filename:join([filename:dirname(string:trim(?config(data_dir, Config), trailing, "/")),
+                                         "walker_SUITE_data"])
+             end,
+    case walker_test_nif:build(Source, ?config(priv_dir, Config)) of
+        {ok, Path} -> ok = walker_test_nif:load(Path), [{tier, walker}, {nif, Path} | Config];
+        {error, Why} -> {skip, Why}
+    end.
+
+end_per_suite(_) ->
+    ok.
+
+init_per_testcase(Case, Config) ->
+    [{case_name, Case} | Config].
+
+end_per_testcase(_, _) ->
+    _ = flame_prof:stop(),
+    flame_prof_case:end_leftovers().
+
+start(Config, Options) ->
+    flame_prof_case:start(Config, Options).
+
+%% Samples of the CPU files of a session that has ended.
+cpu_samples(Config) ->
+    lists:append([maps:get(samples, perf_script_reader:read(File)) || File <- cpu_files(Config)]).
+
+cpu_files(Config) ->
+    lists:sort(filelib:wildcard(filename:join(flame_prof_case:directory(Config), "flame_prof_cpu-*.perf"))).
+
+of_process(Pid, Samples) ->
+    flame_prof_case:of_process(Pid, Samples).
+
+has_function(Name, #{frames := Frames}) ->
+    lists:any(fun({Frame, _}) -> function(Frame) =:= Name end, Frames).
+
+function(Frame) -> hd(binary:split(Frame, <<";">>)).
+
+cpu_ns(Samples) -> lists:sum([Ns || #{period_ns := Ns} <- Samples]).
+
+%% --- truth -------------------------------------------------------------------------
+
+it_gives_each_part_its_share(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    {Pid, Truth} = cpu_load:run(?LOAD_MS, cpu_load:parts()),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = of_process(Pid, cpu_samples(Config)),
+    TruthNs = lists:sum(maps:values(Truth)),
+    Rows = [begin
+                Ours = [S || S <- Samples, has_function(part_name(Part), S)],
+                {Part, 100 * maps:get(Part, Truth) / TruthNs, 100 * cpu_ns(Ours) / cpu_ns(Samples)}
+            end || Part <- cpu_load:parts()],
+    ct:pal("~b samples, ~.2f s of CPU~n~ts~n~p",
+           [length(Samples), TruthNs / 1.0e9,
+            [io_lib:format("~-18w truth ~5.1f %  sampled ~5.1f %~n", [P, T, S]) || {P, T, S} <- Rows],
+            maps:get(cpu, Summary)]),
+    ?assert(length(Samples) > 500),
+    [?assert(abs(True - Sampled) =< ?POINTS, {Part, True, Sampled}) || {Part, True, Sampled} <- Rows],
+    %% And all of it is there.
+    ?assert(abs(cpu_ns(Samples) / TruthNs - 1) < 0.05),
+    states_are_right(Samples).
+
+part_name(Part) -> iolist_to_binary(["cpu_load:", atom_to_binary(Part), "/1"]).
+
+%% What a part does is told by the state of its samples.
+states_are_right(Samples) ->
+    [begin
+         Of = [S || S <- Samples, has_function(part_name(Part), S)],
+         In = [S || #{status := State} = S <- Of, lists:member(State, States)],
+         ?assert(length(In) >= 0.7 * length(Of), {Part, length(In), length(Of), state_counts(Of)})
+     end || {Part, States} <- [{nif_part, [nif]}, {arithmetic_part, [emulator]}, {ets_part, [ets, emulator]},
+                               {gc_part, [gc_minor, gc_major, bif]}]],
+    Gc = [S || #{status := State} = S <- Samples, State =:= gc_major orelse State =:= gc_minor],
+    ?assertMatch([_ | _], Gc),
+    Nif = [S || #{status := nif} = S <- Samples],
+    ?assertEqual([], [S || S <- Nif, not has_function(<<"walker_test_nif:compute/1">>, S),
+                           not has_function(<<"walker_test_nif:thread_cpu_ns/0">>, S)]),
+    Lookup = [S || #{status := ets} = S <- Samples, has_function(<<"ets:lookup/2">>, S)],
+    ?assertMatch([_ | _], Lookup).
+
+state_counts(Samples) ->
+    lists:foldl(fun(#{status := State}, Counts) ->
+                        maps:update_with(State, fun(N) -> N + 1 end, 1, Counts)
+                end, #{}, Samples).
+
+%% --- whole stacks --------------------------------------------------------------------
+
+it_sees_stacks_down_to_the_start_of_the_process(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    {Pid, _} = cpu_load:run(5000, cpu_load:parts()),
+    {ok, #{cpu := #{samples := All, stack_incomplete := Incomplete,
+                    register_mismatches := Mismatches} = Cpu}} = flame_prof:stop(),
+    Samples = of_process(Pid, cpu_samples(Config)),
+    ct:pal("~p", [Cpu]),
+    ?assertEqual(0, Mismatches),
+    ?assert(Incomplete =< 0.03 * All),
+    %% Each ends in the function that the process began with.
+    Whole = [S || #{frames := Frames} = S <- Samples,
+                  [] =/= [F || {<<"cpu_load:-run/2-fun-", _/binary>> = F, _} <- Frames]],
+    ?assert(length(Whole) >= 0.97 * length(Samples)),
+    ?assertEqual([], [S || #{frames := Frames} = S <- Samples,
+                           lists:keymember(<<"[unknown]">>, 1, Frames)]).
+
+%% In a VM that writes a perf map: each Erlang frame is what the map has there.
+it_names_frames_as_a_perf_map_does(Config) ->
+    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+                                 args => ["+JPperf", "map", "-pa" | paths()]}),
+    Directory = filename:join(?config(priv_dir, Config), "mapped"),
+    {Samples, Map} = peer:call(Peer, ?MODULE, mapped_run, [Directory, ?config(nif, Config)], 120000),
+    peer:stop(Peer),
+    Frames = lists:usort(lists:append([erlang_frames(S) || S <- Samples])),
+    ct:pal("~b samples, ~b different frames, ~b symbols",
+           [length(Samples), length(Frames), tuple_size(Map)]),
+    ?assert(length(Frames) > 50),
+    ?assertEqual([], [{Address, Name, symbol_at(Address, Map)}
+                      || {Address, Name} <- Frames,
+                         not lists:member(Name, [symbol_at(Address - 1, Map), symbol_at(Address, Map)])]).
+
+mapped_run(Directory, Nif) ->
+    ok = walker_test_nif:load(Nif),
+    {ok, _} = flame_prof:start(#{basename => Directory, cpu_sampling => #{rate => ?RATE_HZ}}),
+    _ = cpu_load:run(5000, cpu_load:parts()),
+    {ok, _} = flame_prof:stop(),
+    [File] = filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf")),
+    {ok, Text} = file:read_file("/tmp/perf-" ++ os:getpid() ++ ".map"),
+    {ok, Perf} = file:read_file(File),
+    {raw_stacks(Perf), perf_map(Text)}.
+
+%% [{Address, Function, File}] of each sample.
+raw_stacks(Text) ->
+    {match, Found} = re:run(Text, "^\t([0-9a-f]+) (.*?)(?:;[0-9]+)? \\(([^()]*\\.erl)\\)$",
+                            [global, multiline, {capture, all_but_first, binary}]),
+    [[{binary_to_integer(Address, 16), Name} || [Address, Name, _] <- Found]].
+
+erlang_frames(Stack) ->
+    [{Address, Name} || {Address, Name} <- Stack, Address > 0].
+
+perf_map(Text) ->
+    list_to_tuple(lists:sort(
+        [begin
+             [Address, Size, Name] = split3(Line),
+             Start = binary_to_integer(Address, 16),
+             {Start, Start + binary_to_integer(Size, 16), plain(Name)}
+         end || Line <- binary:split(Text, <<"\n">>, [global, trim_all])])).
+
+split3(Line) ->
+    [Address, Rest] = binary:split(Line, <<" ">>),
+    [Size, Name] = binary:split(Rest, <<" ">>),
+    [hex(Address), hex(Size), Name].
+
+hex(<<"0x", Digits/binary>>) -> Digits;
+hex(Digits) -> Digits.
+
+%% "$module:function/arity", quoted as the shell does.
+plain(<<"$", Name/binary>>) -> plain(Name);
+plain(Name) -> binary:replace(Name, <<"'">>, <<>>, [global]).
+
+symbol_at(Address, Map) -> symbol_at(Address, Map, 1, tuple_size(Map)).
+
+symbol_at(_, _, Low, High) when Low > High -> none;
+symbol_at(Address, Map, Low, High) ->
+    Middle = (Low + High) div 2,
+    case element(Middle, Map) of
+        {Start, _, _} when Address < Start -> symbol_at(Address, Map, Low, Middle - 1);
+        {_, End, _} when Address >= End -> symbol_at(Address, Map, Middle + 1, High);
+        {_, _, Name} -> Name
+    end.
+
+paths() ->
+    [filename:absname(Path) || Path <- code:get_path(), filename:basename(Path) =/= "."].
+
+%% --- short-lived processes -------------------------------------------------------------
+
+it_sees_processes_that_live_for_a_millisecond(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    Self = self(),
+    Steady = spawn_opt(fun() -> Self ! {steady, cpu_load:run(8000, [arithmetic_part])} end, [link]),
+    {Count, ShortNs} = cpu_load:short_lived(8000, 4),
+    {_, #{arithmetic_part := SteadyNs}} = receive {steady, Result} -> Result end,
+    unlink(Steady),
+    {ok, _} = flame_prof:stop(),
+    Samples = cpu_samples(Config),
+    Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
+    Long = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:arithmetic_part/1">>, S)]),
+    Truth = 100 * ShortNs / (ShortNs + SteadyNs),
+    Sampled = 100 * Short / (Short + Long),
+    ct:pal("~b processes, truth ~.1f %, sampled ~.1f %", [Count, Truth, Sampled]),
+    ?assert(Count > 100),
+    ?assert(abs(Truth - Sampled) =< ?POINTS).
+
+%% --- dirty schedulers, waiting ----------------------------------------------------------
+
+it_sees_dirty_nifs(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    Pid = flame_prof_case:spawned(fun() -> dirty(3000), receive stop -> ok end end),
+    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {ok, _} = flame_prof:stop(),
+    Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
+    ct:pal("~b samples", [length(Samples)]),
+    ?assert(cpu_ns(Samples) > 1000000000),
+    ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]),
+    Whole = [S || S <- Samples, has_function(<<"cpu_SUITE:dirty/1">>, S)],
+    ?assert(length(Whole) >= 0.97 * length(Samples)).
+
+dirty(Ms) ->
+    Result = walker_test_nif:spin_dirty(Ms),
+    {done, Result}.
+
+%% Nothing to do is no work: spinning is told, sleeping costs nothing.
+it_never_shows_waiting_as_work(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    timer:sleep(2000),
+    {ok, _} = flame_prof:stop(),
+    Samples = cpu_samples(Config),
+    Work = [S || #{status := State, number := Number} = S <- Samples, Number =:= 0,
+                 not lists:member(State, [busy_wait, scheduling, check_io, timers, port])],
+    ct:pal("~p", [state_counts(Samples)]),
+    ?assertEqual([], Work).
+
+%% --- life ---------------------------------------------------------------------------------
+
+it_leaves_no_timer(Config) ->
+    Before = timers(),
+    [begin
+         {ok, _} = start(Config, #{}),
+         ?assertMatch(#{cpu := #{schedulers := N}} when N > 0, flame_prof:info()),
+         ?assert(timers() =:= unknown orelse timers() > Before),
+         {ok, _} = flame_prof:stop(),
+         ?assertEqual(Before, timers())
+     end || _ <- lists:seq(1, 5)].
+
+%% POSIX timers of this process; kernels without CONFIG_CHECKPOINT_RESTORE do not tell.
+timers() ->
+    case file:read_file("/proc/self/timers") of
+        {ok, Text} -> length(binary:matches(Text, <<"ID:">>));
+        {error, _} -> unknown
+    end.
+
+it_can_be_off(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => false}),
+    ?assertMatch(#{cpu := #{off := <<"cpu_sampling => false">>}}, flame_prof:info()),
+    {ok, _} = flame_prof:stop(),
+    ?assertEqual([], cpu_files(Config)).
+
+it_refuses_wrong_rates(Config) ->
+    [begin
+         {error, {bad_option, Line}} = start(Config, #{cpu_sampling => Wrong}),
+         ?assertEqual(nomatch, binary:match(Line, <<"\n">>)),
+         ?assertNotEqual(nomatch, binary:match(Line, <<"cpu_sampling">>))
+     end || Wrong <- [yes, 99, #{rate => 0}, #{rate => 100000}, #{hz => 99}, #{rate => 1.5}]].
+
+%% Above the kernel's tick: perf events, or the reason why not.
+it_samples_above_the_tick_where_it_may(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => 997}}),
+    case flame_prof:info() of
+        #{cpu := #{off := Why}} ->
+            {skip, binary_to_list(Why)};
+        #{cpu := _} ->
+            {Pid, #{arithmetic_part := TruthNs}} = cpu_load:run(2000, [arithmetic_part]),
+            {ok, _} = flame_prof:stop(),
+            Samples = of_process(Pid, cpu_samples(Config)),
+            ct:pal("~b samples of ~.2f s", [length(Samples), TruthNs / 1.0e9]),
+            ?assert(length(Samples) > 0.9 * TruthNs / 1.0e9 * 997)
+    end.
+
+%% The sums in the footer are those of the samples.
+it_adds_up(Config) ->
+    {ok, _} = start(Config, #{}),
+    _ = cpu_load:run(2000, cpu_load:parts()),
+    {ok, #{cpu := #{samples := Count}}} = flame_prof:stop(),
+    [File] = cpu_files(Config),
+    #{samples := Samples, comments := Comments} = perf_script_reader:read(File),
+    ?assertEqual(Count, length(Samples)),
+    ?assertEqual([<<"beam-cpu">>], lists:usort([Event || #{event := Event} <- Samples])),
+    Total = cpu_ns(Samples),
+    ?assertEqual(<<"complete">>, maps:get(<<"end">>, Comments)),
+    ?assertEqual(integer_to_binary(Total), maps:get(<<"total period_ns">>, Comments, integer_to_binary(Total))),
+    Sum = lists:sum([Delta || #{metrics := #{<<"erlang_cpu_ns">> := {_, Delta}}} <- Samples]),
+    ?assertEqual(Total, Sum).

@@ -1,0 +1,116 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc Work whose parts are known: each part's share of the CPU time is measured by
+%% the clock of the thread that it runs on, independently of the profiler.
+-module(cpu_load).
+
+-export([run/2, parts/0]).
+-export([lists_part/1, maps_part/1, binaries_part/1, ets_part/1, gc_part/1, bif_part/1, nif_part/1,
+         arithmetic_part/1]).
+-export([short_lived/2, short_work/1]).
+
+parts() ->
+    [lists_part, maps_part, binaries_part, ets_part, gc_part, bif_part, nif_part, arithmetic_part].
+
+%% Runs the parts in random order on one scheduler for so long. Gives the CPU time
+%% of each part in ns and the number of the process.
+run(Ms, Parts) ->
+    {Pid, Monitor} = spawn_opt(fun() -> exit({done, begin_run(Ms, Parts)}) end,
+                               [monitor, {scheduler, 1}]),
+    receive {'DOWN', Monitor, process, Pid, {done, Cpu}} -> {Pid, Cpu} end.
+
+begin_run(Ms, Parts) ->
+    _ = rand:seed(exsss, {1, 2, 3}),
+    Table = ets:new(?MODULE, [set, public]),
+    ets:insert(Table, [{N, N} || N <- lists:seq(1, 1000)]),
+    Tools = #{table => Table, heap => [lists:seq(1, 100) || _ <- lists:seq(1, 300)],
+              map => maps:from_list([{N, N} || N <- lists:seq(1, 500)]),
+              list => [rand:uniform(1000000) || _ <- lists:seq(1, 1000)]},
+    loop(erlang:monotonic_time(millisecond) + Ms, list_to_tuple(Parts), Tools, #{}).
+
+loop(Deadline, Parts, Tools, Cpu) ->
+    Part = element(rand:uniform(tuple_size(Parts)), Parts),
+    Before = walker_test_nif:thread_cpu_ns(),
+    Result = ?MODULE:Part(Tools),
+    After = walker_test_nif:thread_cpu_ns(),
+    keep(Result),
+    Next = maps:update_with(Part, fun(Ns) -> Ns + After - Before end, After - Before, Cpu),
+    case erlang:monotonic_time(millisecond) < Deadline of
+        true -> loop(Deadline, Parts, Tools, Next);
+        false -> Next
+    end.
+
+keep(_) -> ok.
+
+%% No part ends in a tail call: it stays on the stack while it works.
+
+lists_part(#{list := List}) ->
+    Sorted = lists:sort(List),
+    {lists:sum(lists:map(fun(N) -> N * 2 end, Sorted)), length(lists:reverse(Sorted))}.
+
+maps_part(#{map := Map, list := List}) ->
+    Filled = lists:foldl(fun(N, M) -> maps:put(N rem 997, N, M) end, Map, List),
+    {maps:fold(fun(_, V, Sum) -> V + Sum end, 0, Filled), map_size(Filled)}.
+
+binaries_part(#{list := List}) ->
+    Built = << <<N:32, "key">> || N <- List >>,
+    Parts = binary:split(Built, <<"key">>, [global]),
+    {byte_size(Built), length(Parts)}.
+
+ets_part(#{table := Table}) ->
+    Found = [ets:lookup(Table, N) || N <- lists:seq(1, 1000)],
+    Ranged = ets:select(Table, [{{'$1', '$2'}, [{'>', '$2', 900}], ['$1']}]),
+    {length(Found), length(Ranged)}.
+
+gc_part(#{heap := Heap}) ->
+    true = erlang:garbage_collect(),
+    {collected, length(Heap)}.
+
+bif_part(#{list := List}) ->
+    Binary = term_to_binary(List),
+    Hash = erlang:phash2(binary_to_term(Binary)),
+    {Hash, erlang:md5(Binary)}.
+
+nif_part(_) ->
+    Value = walker_test_nif:compute(300000),
+    {computed, Value}.
+
+arithmetic_part(_) ->
+    Value = count(100000, 0),
+    {counted, Value}.
+
+count(0, Sum) -> Sum;
+count(N, Sum) -> count(N - 1, (Sum + N) band 16#FFFFFF).
+
+%% Processes that live for about a millisecond of work, at most so many at a time,
+%% beside one that works on. Gives how much of the CPU time was theirs.
+short_lived(Ms, AtATime) ->
+    {Pid, Monitor} = spawn_opt(fun() -> exit({done, short_loop(Ms, AtATime)}) end,
+                               [monitor, {scheduler, 1}, {priority, high}]),
+    receive {'DOWN', Monitor, process, Pid, {done, Started}} -> Started end.
+
+short_loop(Ms, AtATime) ->
+    Deadline = erlang:monotonic_time(millisecond) + Ms,
+    lists:foreach(fun(_) -> start_short() end, lists:seq(1, AtATime)),
+    short_loop(Deadline, AtATime, {0, 0}).
+
+short_loop(Deadline, Running, {Count, Ns}) ->
+    receive
+        {'DOWN', _, process, _, {worked, WorkedNs}} ->
+            case erlang:monotonic_time(millisecond) < Deadline of
+                true -> start_short(), short_loop(Deadline, Running, {Count + 1, Ns + WorkedNs});
+                false when Running > 1 -> short_loop(Deadline, Running - 1, {Count + 1, Ns + WorkedNs});
+                false -> {Count + 1, Ns + WorkedNs}
+            end
+    end.
+
+start_short() ->
+    spawn_opt(fun() ->
+                  Before = walker_test_nif:thread_cpu_ns(),
+                  Value = short_work(40000),
+                  keep(Value),
+                  exit({worked, walker_test_nif:thread_cpu_ns() - Before})
+              end, [monitor, {scheduler, 1}]).
+
+short_work(N) ->
+    Value = count(N, 0),
+    {short, Value}.
