@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// ASYNC-SIGNAL: the handler of a CPU timer reads the clock.
 #include "base/clock.h"
 
-#include <errno.h>
 #include <time.h>
 
 static uint64_t read_ns(clockid_t id)
@@ -30,16 +30,6 @@ struct clock_anchor clock_anchor_now(void)
         .monotonic_ns = before_ns + (after_ns - before_ns) / 2,
         .unix_ns = unix_ns,
     };
-}
-
-void clock_sleep_until_ns(uint64_t deadline_ns)
-{
-    struct timespec until = {
-        .tv_sec = (time_t)(deadline_ns / CLOCK_NS_PER_S),
-        .tv_nsec = (long)(deadline_ns % CLOCK_NS_PER_S),
-    };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-    }
 }
 
 uint64_t clock_ticks(void)

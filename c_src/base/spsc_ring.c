@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// ASYNC-SIGNAL: the handler of a CPU timer is a producer.
+//
 // Record layout: u32 length of the payload, u32 flag, payload padded to 8. A
 // record never wraps: a filler record covers what is left at the end.
 #include "base/spsc_ring.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 enum { HEADER_BYTES = 8, FLAG_RECORD = 0, FLAG_FILLER = 1 };
 
@@ -16,26 +15,6 @@ struct header {
 static uint64_t padded(uint32_t len)
 {
     return HEADER_BYTES + (((uint64_t)len + 7) & ~7ULL);
-}
-
-bool spsc_ring_init(struct spsc_ring *ring, size_t min_bytes)
-{
-    uint64_t size = 4096;
-    while (size < min_bytes) {
-        size *= 2;
-    }
-    *ring = (struct spsc_ring){.bytes = malloc(size), .size = size};
-    if (ring->bytes == NULL) {
-        return false;
-    }
-    memset(ring->bytes, 1, size); // not zero: calloc'ed pages would still be unmapped
-    return true;
-}
-
-void spsc_ring_deinit(struct spsc_ring *ring)
-{
-    free(ring->bytes);
-    *ring = (struct spsc_ring){0};
 }
 
 static struct header *header_at(struct spsc_ring *ring, uint64_t position)

@@ -75,7 +75,7 @@ struct cpu_sample {
 enum {
     CPU_SAMPLE_MAX_BYTES =
         sizeof(struct cpu_sample) +
-        8 * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS),
+        8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS),
 };
 
 #endif

@@ -2,19 +2,17 @@
 // ASYNC-SIGNAL: everything here runs in a signal handler on a scheduler's thread.
 #include "capture/beam/cpu_slot.h"
 
+#include "base/clock.h"
 #include "capture/beam/guarded_read.h"
 #include "capture/beam/process_status.h"
 
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <x86intrin.h>
-
 enum {
     MAX_C_STACK_BYTES = 1 << 20,
     SITE_BYTES = 96, // of JIT code before the return address
@@ -352,16 +350,9 @@ static void fill(struct take *take, const greg_t *registers)
     copy_c_stack(take, rsp, sample->stack_base);
 }
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
-}
-
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
 {
-    uint64_t begin = __rdtsc();
+    uint64_t begin = clock_ticks();
     const ucontext_t *context = ucontext;
     enum cpu_outcome outcome = CPU_OUTCOME_DISARMED;
     if (atomic_load_explicit(&slot->armed, memory_order_acquire)) {
@@ -369,7 +360,7 @@ void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucont
         outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
         if (sample != NULL) {
             memset(sample, 0, sizeof *sample);
-            sample->time_ns = monotonic_ns();
+            sample->time_ns = clock_monotonic_ns();
             sample->period_ns = period_cnt * slot->interval_ns;
             sample->kind = slot->kind;
             sample->scheduler_no = slot->no;
@@ -377,7 +368,7 @@ void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucont
                 atomic_load_explicit(slot->code_generation, memory_order_relaxed);
             struct take take = {slot, sample, sample->words, NULL};
             fill(&take, context->uc_mcontext.gregs);
-            sample->handler_ticks = (uint32_t)(__rdtsc() - begin);
+            sample->handler_ticks = (uint32_t)(clock_ticks() - begin);
             spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
         }
     }

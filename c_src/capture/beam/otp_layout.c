@@ -118,9 +118,3 @@ bool otp_layout_finish(struct otp_layout *layout, struct error *err)
     layout->process_words = process_words(layout);
     return true;
 }
-
-uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term)
-{
-    return layout->pid_encoding == PID_SLOT_IN_HIGH_WORD ? pid_term >> 32
-                                                         : (pid_term >> 4) & (layout->slot_cnt - 1);
-}

@@ -88,6 +88,11 @@ bool otp_layout_known(const char *otp_release, struct otp_layout *layout);
 // layout that is not finished.
 bool otp_layout_finish(struct otp_layout *layout, struct error *err);
 
-uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term);
+// The index of its slot in the process table. Async-signal-safe.
+static inline uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term)
+{
+    return layout->pid_encoding == PID_SLOT_IN_HIGH_WORD ? pid_term >> 32
+                                                         : (pid_term >> 4) & (layout->slot_cnt - 1);
+}
 
 #endif
