@@ -672,10 +672,7 @@ static bool apply_rule(const struct call_frame_table *table, const struct rule *
     case RULE_UNDEFINED:
         return true;
     case RULE_AT_CFA:
-        // Below the stack pointer it was popped again: an epilogue, whose register holds
-        // what was saved.
-        return address < registers->values[FRAME_REGISTER_RSP] ||
-               memory->read(memory->context, address, value);
+        return memory->read(memory->context, address, value);
     case RULE_REGISTER:
         *value = rule->offset >= 0 && rule->offset < FRAME_REGISTER_CNT
                      ? registers->values[rule->offset]
@@ -711,10 +708,16 @@ enum call_frame_step call_frame_unwind(const struct call_frame_table *table, uin
     if (!find_cfa(table, &row, memory, registers, &cfa)) {
         return CALL_FRAME_UNKNOWN;
     }
+    // Where a rule leads below the stack pointer the register was popped again (an
+    // epilogue) and holds what was saved. The return address never does.
+    uint64_t rsp = registers->values[FRAME_REGISTER_RSP];
     struct frame_registers caller = *registers;
     caller.values[FRAME_REGISTER_RSP] = cfa;
     for (int i = 0; i < FRAME_REGISTER_CNT; i++) {
-        if (!apply_rule(table, &row.rules[i], cfa, memory, registers, &caller.values[i])) {
+        const struct rule *rule = &row.rules[i];
+        bool is_popped = rule->kind == RULE_AT_CFA && i != FRAME_REGISTER_RIP &&
+                         cfa + (uint64_t)rule->offset < rsp;
+        if (!is_popped && !apply_rule(table, rule, cfa, memory, registers, &caller.values[i])) {
             return CALL_FRAME_UNKNOWN;
         }
     }
