@@ -28,7 +28,7 @@
 -export([apply/1, apply/2]).
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
--export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
+-export_type([category/0, start_opts/0, process_opts/0, process_status/0, viral/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 
 -define(START_TIMEOUT_MS, 15000).
@@ -49,6 +49,12 @@
 %% <li>`status': only sample it in this status; default `all'</li>
 %% </ul>
 
+-type category() :: initial_call | registered_name | status | memory | mailbox | priority
+                  | scheduler | node.
+%% Root frames of a stack. `memory' and `mailbox' in decades: `{memory 10s MiB}',
+%% `{mailbox 100s}'; `scheduler' only of CPU samples; `status' of a CPU sample is
+%% what the scheduler was at.
+
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
       sample_interval => undefined | pos_integer(),
@@ -62,6 +68,7 @@
                      | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()},
       auto_process_opts => undefined | process_opts(),
       flatten_recursive => undefined | boolean(),
+      categories => undefined | [category()],
       cpu_sampling => undefined | boolean() | #{rate => pos_integer()},
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
@@ -91,6 +98,8 @@
 %%   given explicitly: only processes that ask for it are sampled</li>
 %% <li>`auto_process_opts': for the processes selected automatically; default
 %%   `#{viral => self_only, status => all}'</li>
+%% <li>`categories': root frames of each stack, the outermost first; default
+%%   `[initial_call, registered_name]'</li>
 %% <li>`cpu_sampling': also sample what the schedulers run, by their CPU time, into
 %%   files of its own (`flame_prof_cpu-...', events `beam-cpu'). `#{rate => Hz}' of
 %%   CPU time, default 99; above 200 the kernel must allow perf events. Default

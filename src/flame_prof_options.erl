@@ -21,6 +21,7 @@
                      auto_process_opts := flame_prof:process_opts(),
                      flatten_recursive := boolean(),
                      cpu_sampling := false | #{rate := pos_integer()},
+                     categories := [flame_prof:category()],
                      tier := auto | walker | portable,
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
@@ -45,6 +46,8 @@
 %% erlang:send_after/3 and the like take no more.
 -define(INTERVAL_MAX_MS, 16#FFFFFFFF).
 
+-define(CATEGORIES, [initial_call, registered_name, status, memory, mailbox, priority, scheduler,
+                     node]).
 -define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
 
 %% @doc Checks and completes the options of {@link flame_prof:start/1}.
@@ -106,6 +109,7 @@ table() ->
      {auto_process_opts, #{}, fun auto_process_opts/2},
      {flatten_recursive, true, one_of([true, false])},
      {cpu_sampling, true, fun cpu_sampling/2},
+     {categories, [initial_call, registered_name], fun categories/2},
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
      {stack_frames_max, 256, fun stack_frames/2},
@@ -144,6 +148,17 @@ file_bytes(Key, Value) ->
 
 stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Value;
 stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).
+
+categories(Key, Value) ->
+    case is_category_list(Value) of
+        true -> Value;
+        false -> expected(Key, ["a list without repetition of ", alternatives(?CATEGORIES)], Value)
+    end.
+
+is_category_list(Value) when length(Value) >= 0 ->
+    length(lists:usort(Value)) =:= length(Value) andalso Value -- ?CATEGORIES =:= [];
+is_category_list(_) ->
+    false.
 
 cpu_sampling(_, false) -> false;
 cpu_sampling(Key, true) -> cpu_sampling(Key, #{});

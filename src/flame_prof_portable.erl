@@ -125,8 +125,9 @@ restore_backtrace_depth(Sampler) ->
         exit:_ -> ok
     end.
 
-style(#{flatten_recursive := Flatten, stack_frames_max := FramesMax}) ->
+style(#{flatten_recursive := Flatten, stack_frames_max := FramesMax, categories := Categories}) ->
     flame_prof_text:style(#{event => ?EVENT, metrics => flame_prof_metric:names(),
+                            categories => Categories,
                             flatten_recursive => Flatten, stack_frames_max => FramesMax}).
 
 series(#{basename := Directory, compress := Compress, files_max := FilesMax,

@@ -25,7 +25,9 @@
 -record(style, {event :: binary(),
                 metric_heads :: [binary()],
                 flatten :: boolean(),
-                frames_max :: pos_integer()}).
+                frames_max :: pos_integer(),
+                categories :: [flame_prof:category()],
+                places :: #{binary() => pos_integer()}}).
 -opaque style() :: #style{}.
 -opaque cache() :: #{frame() => binary()}.
 
@@ -41,13 +43,15 @@
 
 %% @doc What stays the same for all samples of a file.
 -spec style(#{event := binary(), metrics := [binary()], flatten_recursive := boolean(),
-              stack_frames_max := pos_integer()}) -> style().
+              stack_frames_max := pos_integer(), categories => [flame_prof:category()]}) -> style().
 style(#{event := Event, metrics := Metrics, flatten_recursive := Flatten,
-        stack_frames_max := FramesMax}) ->
+        stack_frames_max := FramesMax} = Given) ->
     #style{event = Event,
            metric_heads = [<<"metric_", Metric/binary, ": ">> || Metric <- Metrics],
            flatten = Flatten,
-           frames_max = FramesMax}.
+           frames_max = FramesMax,
+           categories = maps:get(categories, Given, [initial_call, registered_name]),
+           places = maps:from_list(lists:zip(Metrics, lists:seq(1, length(Metrics))))}.
 
 -spec new_cache() -> cache().
 new_cache() ->
@@ -77,7 +81,7 @@ footer(#{'end' := End, samples := Samples, period_total_ns := PeriodTotal, total
 -spec sample(#sample{}, style(), cache()) -> {iodata(), cache()}.
 sample(#sample{} = Sample, #style{} = Style, Cache) ->
     {Frames, Cached} = frames(Sample#sample.frames, Style, Cache),
-    {[event_line(Sample, Style), Frames, categories(Sample), $\n], Cached}.
+    {[event_line(Sample, Style), Frames, categories(Sample, Style), $\n], Cached}.
 
 %% @doc Makes a name safe for the importers, which cut or split it otherwise.
 -spec escape(unicode:chardata()) -> binary().
@@ -189,9 +193,40 @@ module_name(Module) ->
         Name -> Name
     end.
 
-%% The outermost frames say which process it is.
-categories(#sample{name = Name, initial_call = Initial}) ->
-    [registered(Name), initial(Initial)].
+%% The outermost frames say which process it is; the last one written is the root.
+categories(Sample, #style{categories = Categories} = Style) ->
+    [category(Category, Sample, Style) || Category <- lists:reverse(Categories)].
+
+category(initial_call, #sample{initial_call = Initial}, _) -> initial(Initial);
+category(registered_name, #sample{name = Name}, _) -> registered(Name);
+category(status, #sample{status = Status}, _) -> note("status", atom_to_binary(Status));
+category(memory, Sample, Style) -> in_decades("memory", <<"erlang_memory">>, fun memory/1, Sample, Style);
+category(mailbox, Sample, Style) ->
+    in_decades("mailbox", <<"erlang_message_queue_len">>, fun decade/1, Sample, Style);
+category(node, _, _) -> note("node", atom_to_binary(node()));
+%% Not known to this tier.
+category(priority, _, _) -> [];
+category(scheduler, _, _) -> [].
+
+note(Kind, Value) ->
+    ["\t0 {", Kind, $\s, escape(Value), "} (process)\n"].
+
+in_decades(Kind, Metric, Text, #sample{metrics = Metrics}, #style{places = Places}) ->
+    case Places of
+        #{Metric := Place} -> {Value, _} = lists:nth(Place, Metrics), note(Kind, Text(max(0, Value)));
+        _ -> []
+    end.
+
+decade(0) -> "0";
+decade(Value) -> [integer_to_list(decade(Value, 1)), $s].
+
+decade(Value, Decade) when Value div Decade >= 10 -> decade(Value, Decade * 10);
+decade(_, Decade) -> Decade.
+
+memory(Bytes) -> memory(Bytes, ["B", "KiB", "MiB", "GiB", "TiB"]).
+
+memory(Size, [_, Larger | Units]) when Size >= 1024 -> memory(Size div 1024, [Larger | Units]);
+memory(Size, [Unit | _]) -> [decade(min(Size, 999)), $\s, Unit].
 
 registered(undefined) -> [];
 registered(Name) -> ["\t0 {registered ", escape(atom_to_binary(Name)), "} (process)\n"].

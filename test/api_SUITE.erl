@@ -327,6 +327,26 @@ d16_selecting_among_many_processes_takes_little_memory(Config) ->
 
 %% Unreadable for stackcollapse-perf.pl: no integer pid, a tab, frames in
 %% parentheses.
+%% In the order asked for, the first one outermost.
+it_takes_categories_as_root_frames_in_the_order_asked_for(Config) ->
+    Order = [node, mailbox, memory, status, registered_name],
+    {ok, _} = start(Config, #{categories => Order}),
+    Pid = flame_prof_case:spawned(fun() -> ok = flame_prof:profile_start(), receive stop -> ok end end),
+    true = register(categories_case, Pid),
+    [Pid ! unread || _ <- lists:seq(1, 20)],
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    #{frames := Frames} = lists:last(flame_prof_case:of_process(Pid, samples(Summary))),
+    Names = [Name || {Name, _} <- Frames],
+    Node = <<"{node ", (atom_to_binary(node()))/binary, "}">>,
+    [Registered, Status, Memory, Mailbox, Node] = lists:nthtail(length(Names) - 5, Names),
+    ?assertEqual([<<"{registered categories_case}">>, <<"{status waiting}">>, <<"{mailbox 10s}">>],
+                 [Registered, Status, Mailbox]),
+    ?assertMatch({match, _}, re:run(Memory, "^\\{memory 10*s KiB\\}$")),
+    [?assertMatch({error, {bad_option, <<"categories: ", _/binary>>}},
+                  start(Config, #{categories => Wrong}))
+     || Wrong <- [node, [nodes], [node, node], [node | status], "x"]].
+
 d17_importers_read_every_line(Config) ->
     {ok, _} = start(Config, #{auto_select => {top, 50, 200}}),
     'd17 12: x'(fun() -> ticks(80) end),

@@ -191,6 +191,28 @@ static uint64_t caller_address(ErlNifEnv *env, const struct otp_layout *layout)
     return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
 }
 
+// [atom()], the first is the outermost frame.
+static bool get_categories(ErlNifEnv *env, ERL_NIF_TERM config,
+                           struct process_category_order *order, struct error *err)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    char name[64];
+    *order = (struct process_category_order){0};
+    if (!enif_get_map_value(env, config, nif_atom(env, "categories"), &list)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "option categories: missing");
+    }
+    while (enif_get_list_cell(env, list, &head, &list)) {
+        if (order->cnt == PROCESS_CATEGORY_CNT ||
+            enif_get_atom(env, head, name, sizeof name, ERL_NIF_LATIN1) <= 0 ||
+            !process_category_parse(name, &order->categories[order->cnt])) {
+            return error_set(err, ERROR_BAD_ARGUMENT, "option categories: unknown");
+        }
+        order->cnt++;
+    }
+    return true;
+}
+
 static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
                             struct beam_recording_options *options, struct error *err)
 {
@@ -203,6 +225,8 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
         get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
                 err) &&
         get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
+    ok = ok && get_categories(env, config, &cpu->categories, err);
+    (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
     cpu->sampler.ring_bytes = ring_bytes;
     cpu->sampler.reader = options->walker.reader;
     cpu->flatten_recursive = options->flatten_recursive;

@@ -111,6 +111,7 @@ static struct beam_recording_options options_for(const char *name)
                           .naming = FILE_NAMING_SERIES},
             },
         .code_map_max_bytes = 16 << 20,
+        .cpu = {.categories = {{CATEGORY_INITIAL_CALL, CATEGORY_REGISTERED_NAME}, 2}},
         .on_done = on_done,
     };
 }

@@ -11,7 +11,7 @@
 
 #if defined(__x86_64__)
 
-enum { C_WORDS = 200, SITE_BYTES = 96 };
+enum { C_WORDS = 4000, SITE_BYTES = 96 };
 
 static struct fake_vm vm;
 static struct memory_reader reader;
@@ -64,7 +64,7 @@ static void set_up(const char *release, enum reader_kind kind, enum scheduler_ki
     CHECK(spsc_ring_init(&slot.ring, 128 << 10));
     memset(&context, 0, sizeof context);
     set_register(REG_R13, fake_address(process.bytes));
-    set_register(REG_RSP, fake_address(c_stack + 150));
+    set_register(REG_RSP, fake_address(c_stack + C_WORDS - 50));
     set_register(REG_RIP, 0x401000);
 }
 
@@ -97,14 +97,15 @@ static const struct cpu_sample *take(void)
     cpu_slot_take(&slot, 2, &context);
     const struct cpu_sample *sample = spsc_ring_peek(&slot.ring, &len);
     CHECK(sample != NULL);
-    CHECK_UINT(len, sizeof *sample + 8UL * (sample->process_words + sample->c_words +
-                                            sample->leaf_words + sample->root_words));
+    CHECK_UINT(len, sizeof *sample +
+                        8UL * (sample->process_words + sample->c_words + sample->c_root_words +
+                               sample->leaf_words + sample->root_words));
     return sample;
 }
 
 static const uint64_t *erlang_words(const struct cpu_sample *sample)
 {
-    return sample->words + sample->process_words + sample->c_words;
+    return sample->words + sample->process_words + sample->c_words + sample->c_root_words;
 }
 
 static void run_erlang(void)
@@ -143,7 +144,7 @@ static void call_c(void)
     CHECK_INT(sample->stack_top, STACK_TOP_STORED);
     CHECK_UINT(sample->stack_base, base());
     CHECK_UINT(sample->c_words, 50);
-    CHECK_MEM(sample->words + sample->process_words, c_stack + 150, 50 * 8);
+    CHECK_MEM(sample->words + sample->process_words, c_stack + C_WORDS - 50, 50 * 8);
     CHECK_UINT(sample->erlang_top, fake_address(process.stack + 4));
     CHECK_UINT(sample->leaf_words, 996);
     // mov rbp, rsp, nearer to the call: p->stop is stale, rbp was saved by the callee
@@ -265,6 +266,23 @@ static void go_deep(void)
     CHECK_UINT(sample->omitted_words, 4000 - CPU_SAMPLE_LEAF_WORDS - CPU_SAMPLE_ROOT_WORDS);
     CHECK_MEM(erlang_words(sample) + CPU_SAMPLE_LEAF_WORDS,
               process.stack + 4000 - CPU_SAMPLE_ROOT_WORDS, CPU_SAMPLE_ROOT_WORDS * 8UL);
+}
+
+static void go_deep_in_c(void)
+{
+    set_register(REG_RSP, fake_address(c_stack + 100));
+    const struct cpu_sample *sample = take();
+    const uint64_t *c_words = sample->words + sample->process_words;
+    CHECK_UINT(sample->c_words, CPU_SAMPLE_C_WORDS);
+    CHECK_UINT(sample->c_root_words, CPU_SAMPLE_C_ROOT_WORDS);
+    CHECK_MEM(c_words, c_stack + 100, CPU_SAMPLE_C_WORDS * 8);
+    CHECK_MEM(c_words + CPU_SAMPLE_C_WORDS, c_stack + C_WORDS - CPU_SAMPLE_C_ROOT_WORDS,
+              CPU_SAMPLE_C_ROOT_WORDS * 8);
+}
+
+TEST(a_deep_c_stack_keeps_both_ends)
+{
+    for_each(SCHEDULER_NORMAL, go_deep_in_c);
 }
 
 TEST(a_deep_stack_keeps_both_ends)

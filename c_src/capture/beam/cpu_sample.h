@@ -42,9 +42,11 @@ enum cpu_register {
 };
 
 enum {
-    CPU_SAMPLE_C_WORDS = 1024,    // of the C stack, from its top
-    CPU_SAMPLE_LEAF_WORDS = 1024, // of the Erlang stack, from its top
-    CPU_SAMPLE_ROOT_WORDS = 256,  // and from its bottom, when it is deeper
+    CPU_SAMPLE_C_WORDS = 768,      // of the C stack, from its top
+    CPU_SAMPLE_C_ROOT_WORDS = 256, // and from its base, when it is deeper: what lies
+                                   // between is mostly one large buffer
+    CPU_SAMPLE_LEAF_WORDS = 1024,  // of the Erlang stack, from its top
+    CPU_SAMPLE_ROOT_WORDS = 256,   // and from its bottom, when it is deeper
 };
 
 struct cpu_sample {
@@ -67,15 +69,17 @@ struct cpu_sample {
     uint16_t stack_top; // enum stack_top
     uint16_t process_words;
     uint16_t c_words;
+    uint16_t c_root_words;
+    uint16_t reserved[3];
     uint16_t leaf_words;
     uint16_t root_words;
-    uint64_t words[]; // struct process, C stack, Erlang stack: leaf, root
+    uint64_t words[]; // struct process, C stack: leaf, root, Erlang stack: leaf, root
 };
 
 enum {
     CPU_SAMPLE_MAX_BYTES =
-        sizeof(struct cpu_sample) +
-        8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS),
+        sizeof(struct cpu_sample) + 8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS +
+                                           CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS),
 };
 
 #endif

@@ -138,20 +138,38 @@ static void read_current_mfa(struct take *take)
 
 // ---- the C stack --------------------------------------------------------------------
 
-static void copy_c_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+static void append_c_words(struct take *take, uint64_t address, uint64_t cnt, uint16_t *cnt_ret)
+{
+    if (cnt > 0 && read_words(take->slot, address, take->next, cnt)) {
+        *cnt_ret = (uint16_t)cnt;
+        take->next += cnt;
+    }
+}
+
+// A dirty scheduler's stack ends where nobody told us.
+static void copy_endless_c_stack(struct take *take, uint64_t rsp)
 {
     uint64_t cnt = CPU_SAMPLE_C_WORDS;
+    while (cnt > 0 && take->sample->c_words == 0) {
+        append_c_words(take, rsp, cnt, &take->sample->c_words);
+        cnt /= 2;
+    }
+}
+
+static void copy_c_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+{
     rsp &= ~7ULL;
-    if (stack_base != 0) {
-        uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
-        cnt = depth < cnt ? depth : cnt;
+    if (stack_base == 0) {
+        copy_endless_c_stack(take, rsp);
+        return;
     }
-    // A dirty scheduler's stack ends where nobody told us.
-    while (cnt > 0 && !read_words(take->slot, rsp, take->next, cnt)) {
-        cnt = stack_base != 0 ? 0 : cnt / 2;
+    uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
+    bool is_deep = depth > CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS;
+    append_c_words(take, rsp, is_deep ? CPU_SAMPLE_C_WORDS : depth, &take->sample->c_words);
+    if (is_deep && take->sample->c_words > 0) {
+        append_c_words(take, stack_base - CPU_SAMPLE_C_ROOT_WORDS * 8ULL, CPU_SAMPLE_C_ROOT_WORDS,
+                       &take->sample->c_root_words);
     }
-    take->sample->c_words = (uint16_t)cnt;
-    take->next += cnt;
 }
 
 // ---- the Erlang stack ---------------------------------------------------------------

@@ -27,9 +27,10 @@ struct process_sample {
     uint32_t code_generation; // of the walker's view of the loaded code
     uint16_t status;          // enum process_status
     uint16_t stack;           // enum stack_state
-    uint32_t frame_cnt;       // addresses in `frames`
-    uint32_t gap_at;          // frames[gap_at] is where `gap_frames` are left out
-    uint32_t gap_frames;      // 0 = no gap
+    uint32_t state_flags;
+    uint32_t frame_cnt;  // addresses in `frames`
+    uint32_t gap_at;     // frames[gap_at] is where `gap_frames` are left out
+    uint32_t gap_frames; // 0 = no gap
     struct metric_value metrics[BEAM_METRIC_CNT];
     uint64_t frames[]; // frames[0] is where it will go on, the rest are return addresses
 };

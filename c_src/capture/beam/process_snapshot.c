@@ -160,6 +160,7 @@ static enum snapshot_end classify(const struct otp_layout *layout, const struct 
         return SNAPSHOT_GONE;
     }
     uint32_t state = half(layout, image, LAYOUT_STATE);
+    snapshot->state_flags = state;
     snapshot->status = process_status_of(state);
     if (snapshot->status == PROCESS_FREE) {
         return SNAPSHOT_GONE;

@@ -32,6 +32,7 @@ struct process_snapshot {
     uint64_t id; // in: the pid term wanted
     enum snapshot_end end;
     enum process_status status;
+    uint32_t state_flags;
     uint64_t address;    // of struct process
     uint64_t name;       // atom term of the registered name, 0 = none
     uint64_t initial[3]; // module and function atoms, arity as a plain number

@@ -201,6 +201,7 @@ static void emit(struct walker *walker, struct target *target,
         .name = target->name,
         .code_generation = atomic_load_explicit(&walker->code_generation, memory_order_relaxed),
         .status = (uint16_t)snapshot->status,
+        .state_flags = snapshot->state_flags,
     };
     memcpy(sample->initial, target->initial, sizeof sample->initial);
     fill_metrics(sample, target, snapshot);

@@ -18,7 +18,7 @@ enum {
     // A handler that was interrupted may commit a sample after a younger one.
     CPU_SETTLE_NS = 20 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
-    EXTRA_FRAMES = 4, // gap, state, registered name, initial call
+    EXTRA_FRAMES = 2 + PROCESS_CATEGORY_CNT, // gap, state, categories
 };
 
 struct beam_recording {
@@ -191,19 +191,21 @@ static void add_state(struct stack_builder *builder)
 
 static void add_categories(struct stack_builder *builder)
 {
-    struct process_names *names = builder->recording->names;
+    struct beam_recording *recording = builder->recording;
     const struct process_sample *raw = builder->raw;
-    struct frame *frames = builder->recording->frames;
-    if (raw->name != 0) {
-        bool known = process_names_registered(names, raw->name, &frames[builder->cnt]);
-        builder->cnt += known;
-        builder->unknown = builder->unknown || !known;
-    }
-    if (raw->initial[0] != 0) {
-        bool known = process_names_initial(names, raw->initial, &frames[builder->cnt]);
-        builder->cnt += known;
-        builder->unknown = builder->unknown || !known;
-    }
+    struct process_category_facts facts = {
+        .name = raw->name,
+        .status = text_of(process_status_name((enum process_status)raw->status)),
+        .is_process = true,
+        .memory_bytes = raw->metrics[BEAM_METRIC_MEMORY].value,
+        .mailbox_len = raw->metrics[BEAM_METRIC_MESSAGE_QUEUE_LEN].value,
+        .state_flags = raw->state_flags,
+        .node = text_of(recording->options.cpu.node),
+    };
+    memcpy(facts.initial, raw->initial, sizeof facts.initial);
+    builder->cnt +=
+        process_categories_frames(&recording->options.cpu.categories, &facts, recording->names,
+                                  &recording->frames[builder->cnt], &builder->unknown);
 }
 
 static uint32_t build_stack(struct beam_recording *recording, const struct process_sample *raw)

@@ -20,7 +20,7 @@ struct beam_recording_options {
     struct recording_options output;
     bool flatten_recursive; // equal neighbouring functions become one frame
     size_t code_map_max_bytes;
-    struct cpu_recording_options cpu; // sampler.rate_hz 0: none
+    struct cpu_recording_options cpu; // sampler.rate_hz 0: none; its categories are both's
     const char *cpu_stem;             // of its files
     // Called by the writer's thread as its very last act.
     void (*on_done)(void *context);

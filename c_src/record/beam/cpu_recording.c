@@ -83,23 +83,29 @@ static void fill_metrics(struct history *history, const struct process_snapshot 
     metrics[CPU_METRIC_CPU_NS].delta = (int64_t)period_ns;
 }
 
-static void add_root(struct cpu_stack *stack, const struct frame *frame)
-{
-    if (stack->frame_cnt < CPU_STACK_MAX_FRAMES) {
-        stack->frames[stack->frame_cnt++] = *frame;
-    }
-}
-
 static void add_categories(struct cpu_recording *recording, const struct cpu_sample *sample,
                            const struct process_snapshot *snapshot)
 {
-    struct process_names *names = recording->sources.names;
-    struct frame frame;
-    if (sample->name != 0 && process_names_registered(names, sample->name, &frame)) {
-        add_root(&recording->stack, &frame);
+    static const char *const SCHEDULERS[] = {"scheduler", "dirty_cpu", "dirty_io"};
+    struct cpu_stack *stack = &recording->stack;
+    struct process_category_facts facts = {
+        .name = sample->name,
+        .status = text_of(scheduler_state_name(stack->state)),
+        .is_process = snapshot != NULL,
+        .scheduler = SCHEDULERS[sample->kind],
+        .scheduler_no = sample->scheduler_no,
+        .node = text_of(recording->options.node),
+    };
+    if (snapshot != NULL) {
+        memcpy(facts.initial, snapshot->initial, sizeof facts.initial);
+        facts.memory_bytes = snapshot->values[BEAM_METRIC_MEMORY];
+        facts.mailbox_len = snapshot->values[BEAM_METRIC_MESSAGE_QUEUE_LEN];
+        facts.state_flags = snapshot->state_flags;
     }
-    if (snapshot->initial[0] != 0 && process_names_initial(names, snapshot->initial, &frame)) {
-        add_root(&recording->stack, &frame);
+    if (stack->frame_cnt + PROCESS_CATEGORY_CNT <= CPU_STACK_MAX_FRAMES) {
+        stack->frame_cnt += process_categories_frames(
+            &recording->options.categories, &facts, recording->sources.names,
+            &stack->frames[stack->frame_cnt], &stack->has_unknown);
     }
 }
 
@@ -160,8 +166,8 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
         snapshot = &recording->snapshot;
         process_snapshot_from_image(recording->sources.layout, sample->words, sample->process_words,
                                     snapshot);
-        add_categories(recording, sample, snapshot);
     }
+    add_categories(recording, sample, snapshot);
     uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
     fill_metrics(history_of(recording, key), snapshot, sample->period_ns, metrics);
     note_quality(recording, sample);

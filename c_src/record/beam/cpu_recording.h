@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "capture/beam/cpu_sampler.h"
+#include "record/beam/process_categories.h"
 #include "record/beam/process_names.h"
 #include "sinks/recording.h"
 #include "symbols/beam/code_map.h"
@@ -22,6 +23,8 @@ struct cpu_recording_options {
     uint64_t first_bif[2]; // atom terms of the first BIF's module and name
     bool flatten_recursive;
     uint32_t max_frames; // per stack
+    struct process_category_order categories;
+    char node[256]; // "" = not told
 };
 
 // What is lent until cpu_recording_destroy.

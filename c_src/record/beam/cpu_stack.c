@@ -47,13 +47,21 @@ static void add_note(struct builder *builder, struct text name)
 static bool read_c_word(void *context, uint64_t address, uint64_t *word_ret)
 {
     const struct builder *builder = context;
-    uint64_t first = builder->sample->registers[CPU_REGISTER_RSP] & ~7ULL;
-    uint64_t index = (address - first) / 8;
-    if (address < first || address % 8 != 0 || index >= builder->sample->c_words) {
+    const struct cpu_sample *sample = builder->sample;
+    uint64_t first = sample->registers[CPU_REGISTER_RSP] & ~7ULL;
+    uint64_t root = sample->stack_base - sample->c_root_words * 8ULL;
+    if (address % 8 != 0 || address < first) {
         return false;
     }
-    *word_ret = builder->c_words[index];
-    return true;
+    if ((address - first) / 8 < sample->c_words) {
+        *word_ret = builder->c_words[(address - first) / 8];
+        return true;
+    }
+    bool in_root = sample->c_root_words > 0 && address >= root && address < sample->stack_base;
+    if (in_root) {
+        *word_ret = builder->c_words[sample->c_words + (address - root) / 8];
+    }
+    return in_root;
 }
 
 static bool note_native(struct builder *builder, uint64_t pc, bool is_innermost)
@@ -391,7 +399,7 @@ void cpu_stack_build(const struct cpu_stack_sources *sources, const struct cpu_s
         .stack = stack,
         .process = sample->words,
         .c_words = sample->words + sample->process_words,
-        .erlang = sample->words + sample->process_words + sample->c_words,
+        .erlang = sample->words + sample->process_words + sample->c_words + sample->c_root_words,
     };
     stack->frame_cnt = 0;
     stack->has_unknown = false;

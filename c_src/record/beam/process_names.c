@@ -151,6 +151,14 @@ bool process_names_function(struct process_names *names, const uint64_t mfa[3], 
     return true;
 }
 
+bool process_names_note(struct process_names *names, struct text name, struct frame *frame_ret)
+{
+    string_id id = string_table_intern(names->strings, name);
+    *frame_ret =
+        (struct frame){.name = string_table_text(names->strings, id), .file = TEXT("process")};
+    return id != 0;
+}
+
 uint32_t process_names_number(struct process_names *names, uint64_t pid_term)
 {
     const uint64_t key[3] = {pid_term, 0, 0};

@@ -35,6 +35,9 @@ bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
 bool process_names_function(struct process_names *names, const uint64_t mfa[3], const char *kind,
                             struct frame *frame_ret);
 
+// Any category as it stands: `{memory 10s MiB}`. False when the texts are full.
+bool process_names_note(struct process_names *names, struct text name, struct frame *frame_ret);
+
 uint32_t process_names_number(struct process_names *names, uint64_t pid_term);
 
 #endif
