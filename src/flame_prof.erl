@@ -29,6 +29,7 @@
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
 -export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
+-export_type([auto_select/0, top/0, criterion/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 
 -define(START_TIMEOUT_MS, 15000).
@@ -49,6 +50,32 @@
 %% <li>`status': only sample it in this status; default `all'</li>
 %% </ul>
 
+-type criterion() :: reductions | message_queue_len | message_queue_growth | memory | binary_vheap.
+%% What processes are ranked by:
+%% <ul>
+%% <li>`reductions': executed since the last selection</li>
+%% <li>`message_queue_len': messages that wait</li>
+%% <li>`message_queue_growth': how many more of them than at the last selection</li>
+%% <li>`memory': heap, old heap and heap fragments; the walker adds the messages that
+%%   wait, their data guessed from the first few. Not counted, unlike
+%%   `process_info(Pid, memory)', which would signal every process: the process
+%%   dictionary, links and monitors</li>
+%% <li>`binary_vheap': the size of the binaries outside the heap that it refers to,
+%%   as the garbage collector counts them</li>
+%% </ul>
+
+-type auto_select() ::
+    none
+    | {top, Count :: non_neg_integer()}
+    | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()}
+    | top() | [top()].
+
+-type top() :: #{by => undefined | criterion(),
+                 count => undefined | non_neg_integer(),
+                 interval => undefined | pos_integer()}.
+%% The first `count' (default 100) processes by a criterion (default `reductions'),
+%% chosen anew every `interval' milliseconds (default 10000).
+
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
       sample_interval => undefined | pos_integer(),
@@ -58,8 +85,7 @@
       file_bytes_max => undefined | infinity | pos_integer(),
       files_max => undefined | infinity | pos_integer(),
       compress => undefined | none | gzip,
-      auto_select => undefined | none | {top, Count :: non_neg_integer()}
-                     | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()},
+      auto_select => undefined | auto_select(),
       auto_process_opts => undefined | process_opts(),
       flatten_recursive => undefined | boolean(),
       tier => undefined | auto | walker | portable,
@@ -85,9 +111,13 @@
 %% <li>`files_max': finished files kept in the directory, older ones are deleted;
 %%   default 15</li>
 %% <li>`compress': `none' (default) or `gzip'</li>
-%% <li>`auto_select': `{top, Count, IntervalMs}', those that did most reductions
-%%   in the last interval; default `{top, 100, 10000}'. `none', or `undefined'
-%%   given explicitly: only processes that ask for it are sampled</li>
+%% <li>`auto_select': which processes are selected automatically; default
+%%   `{top, 100, 10000}', the 100 that did most reductions in the last 10 seconds.
+%%   `#{by => message_queue_len, count => 20}' goes by another criterion, a list of
+%%   such maps by several at once: each fills its places in one pass, and the
+%%   shortest interval is that of all. When a quarter of those selected have ended,
+%%   the next selection comes sooner. `none', or `undefined' given explicitly: only
+%%   processes that ask for it are sampled</li>
 %% <li>`auto_process_opts': for the processes selected automatically; default
 %%   `#{viral => self_only, status => all}'</li>
 %% <li>`flatten_recursive': adjacent equal frames become one; default `true'</li>

@@ -6,8 +6,8 @@
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
--export([start/1, process/2, line/1]).
--export_type([options/0]).
+-export([start/1, process/2, places/1, line/1]).
+-export_type([options/0, goal/0]).
 
 -type options() :: #{basename := file:filename(),
                      sample_interval := pos_integer(),
@@ -17,7 +17,7 @@
                      file_bytes_max := infinity | pos_integer(),
                      files_max := infinity | pos_integer(),
                      compress := none | gzip,
-                     auto_select := none | {top, pos_integer(), IntervalMs :: pos_integer()},
+                     auto_select := none | {top, [goal(), ...], IntervalMs :: pos_integer()},
                      auto_process_opts := flame_prof:process_opts(),
                      flatten_recursive := boolean(),
                      tier := auto | walker | portable,
@@ -28,6 +28,9 @@
                      tier_reason => binary(),
                      profiler_pids => [pid()]}.
 %% All intervals are in milliseconds. `basename' is an absolute directory.
+
+-type goal() :: {flame_prof:criterion(), Count :: pos_integer()}.
+%% Each criterion at most once.
 
 -type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
 
@@ -42,6 +45,7 @@
 %% erlang:send_after/3 and the like take no more.
 -define(INTERVAL_MAX_MS, 16#FFFFFFFF).
 
+-define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap]).
 -define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
 
 %% @doc Checks and completes the options of {@link flame_prof:start/1}.
@@ -59,6 +63,11 @@ line(Options) ->
     unicode:characters_to_binary(
       lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
                        || {Key, Value} <- lists:sort(maps:to_list(Told))])).
+
+%% @doc How many processes may be selected automatically.
+-spec places(options()) -> non_neg_integer().
+places(#{auto_select := none}) -> 0;
+places(#{auto_select := {top, Goals, _}}) -> lists:sum([Count || {_, Count} <- Goals]).
 
 %% @doc Checks and completes the options of one process. `Viral' is the default
 %% of `viral'.
@@ -99,7 +108,7 @@ table() ->
      {file_bytes_max, 256 * 1024 * 1024, or_atom(infinity, fun file_bytes/2)},
      {files_max, 15, or_atom(infinity, fun count/2)},
      {compress, none, one_of([none, gzip])},
-     {auto_select, {top, ?SELECT_COUNT, ?SELECT_INTERVAL_MS}, fun auto_select/2},
+     {auto_select, #{}, fun auto_select/2},
      {auto_process_opts, #{}, fun auto_process_opts/2},
      {flatten_recursive, true, one_of([true, false])},
      {tier, auto, one_of([auto, walker, portable])},
@@ -142,20 +151,55 @@ stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Valu
 stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).
 
 auto_select(_, none) -> none;
-auto_select(_, {top, 0}) -> none;
-auto_select(_, {top, 0, _}) -> none;
-auto_select(Key, {top, Count}) -> auto_select(Key, {top, Count, ?SELECT_INTERVAL_MS});
-auto_select(_, {top, Count, IntervalMs})
-        when is_integer(Count), Count > 0, Count =< ?SELECT_COUNT_MAX,
-             is_integer(IntervalMs), IntervalMs >= ?SELECT_INTERVAL_MIN_MS,
-             IntervalMs =< ?INTERVAL_MAX_MS ->
-    {top, Count, IntervalMs};
 auto_select(Key, Value) ->
-    expected(Key,
-             io_lib:format("none, {top, Count} or {top, Count, IntervalMs} with Count up to ~b "
-                           "and IntervalMs of at least ~b",
-                           [?SELECT_COUNT_MAX, ?SELECT_INTERVAL_MIN_MS]),
-             Value).
+    case goals(Key, Value) of
+        {[], _} -> none;
+        {Goals, IntervalMs} -> {top, Goals, IntervalMs}
+    end.
+
+goals(Key, {top, Count}) -> goals(Key, #{count => Count});
+goals(Key, {top, Count, IntervalMs}) -> goals(Key, #{count => Count, interval => IntervalMs});
+goals(Key, Map) when is_map(Map) -> goals(Key, [Map]);
+goals(Key, [_ | _] = Maps) ->
+    {Goals, Intervals} = lists:unzip([goal(Key, Map) || Map <- Maps]),
+    ok = each_once(Key, Goals),
+    _ = up_to(?SELECT_COUNT_MAX, [atom_to_list(Key), ": the sum of count"],
+              lists:sum([Count || {_, Count} <- Goals])),
+    {[Goal || {_, Count} = Goal <- Goals, Count > 0], lists:min(Intervals)};
+goals(Key, Value) ->
+    expected(Key, "none, {top, Count}, {top, Count, IntervalMs}, a map such as "
+             "#{by => memory, count => 20}, or a list of such maps", Value).
+
+each_once(Key, Goals) ->
+    case Goals -- lists:ukeysort(1, Goals) of
+        [] -> ok;
+        [{By, _} | _] -> bad("~ts: by ~ts is there twice; give each criterion once", [Key, By])
+    end.
+
+goal(Key, Map) when is_map(Map) ->
+    Prefix = <<(atom_to_binary(Key))/binary, ": ">>,
+    no_unknown(Prefix, Map, [by, count, interval]),
+    By = (one_of(?CRITERIA))([Prefix, "by"], part(by, Map, reductions)),
+    {{By, up_to(?SELECT_COUNT_MAX, [Prefix, "count"], part(count, Map, ?SELECT_COUNT))},
+     select_interval([Prefix, "interval"], part(interval, Map, ?SELECT_INTERVAL_MS))};
+goal(Key, Value) ->
+    expected(Key, "maps in the list, such as #{by => memory, count => 20}", Value).
+
+part(Key, Map, Default) ->
+    case maps:get(Key, Map, undefined) of
+        undefined -> Default;
+        Value -> Value
+    end.
+
+up_to(Max, _, Value) when is_integer(Value), Value >= 0, Value =< Max -> Value;
+up_to(Max, Key, Value) -> expected(Key, io_lib:format("an integer from 0 to ~b", [Max]), Value).
+
+select_interval(_, Value)
+        when is_integer(Value), Value >= ?SELECT_INTERVAL_MIN_MS, Value =< ?INTERVAL_MAX_MS ->
+    Value;
+select_interval(Key, Value) ->
+    expected(Key, io_lib:format("an integer of at least ~b (milliseconds)",
+                                [?SELECT_INTERVAL_MIN_MS]), Value).
 
 auto_process_opts(Key, Value) ->
     process_opts(<<(atom_to_binary(Key))/binary, ": ">>, Value, self_only).

@@ -210,10 +210,8 @@ otp() ->
                                        erlang:system_info(version),
                                        erlang:system_info(emu_flavor)]).
 
-process_interval_ns(#{process_interval := auto, auto_select := {top, Count, _}}) ->
-    flame_prof_sampler:process_interval_ns(auto, Count);
-process_interval_ns(#{process_interval := auto}) ->
-    flame_prof_sampler:process_interval_ns(auto, 1);
+process_interval_ns(#{process_interval := auto} = Options) ->
+    flame_prof_sampler:process_interval_ns(auto, max(1, flame_prof_options:places(Options)));
 process_interval_ns(#{process_interval := Ms}) ->
     Ms * 1000000.
 

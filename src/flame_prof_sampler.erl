@@ -25,6 +25,7 @@
 -define(SAMPLES_PER_SECOND, 1000).
 -define(PROCESS_INTERVAL_MIN_MS, 99).
 -define(WATCHED_MAX, 100000).
+-define(ENDED_SHARE, 4).
 %% A process with so many messages is not made to walk through them each time,
 %% only for at most a hundredth of the time.
 -define(LONG_QUEUE, 10000).
@@ -67,6 +68,8 @@
                 idle = [] :: [pid()],
                 probes = #{} :: #{pid() => idle | {asked, pid()}},
                 selector :: undefined | pid(),
+                selected = 0 :: non_neg_integer(),  % by the last selection
+                ended = 0 :: non_neg_integer(),     % of those
                 batch = [] :: [#sample{}],
                 batch_count = 0 :: non_neg_integer(),
                 batch_ms :: integer(),
@@ -310,9 +313,9 @@ answered(Probe, Pid, TimeNs, Answer, #state{probes = Probes, idle = Idle} = Stat
 
 looked_at(Pid, TimeNs, Answer, #state{processes = Processes} = State) ->
     case {Processes, Answer} of
-        {#{Pid := #watched{monitor = Monitor}}, gone} ->
+        {#{Pid := #watched{monitor = Monitor} = Watched}, gone} ->
             true = demonitor(Monitor, [flush]),
-            State#state{processes = maps:remove(Pid, Processes)};
+            ended(Watched, State#state{processes = maps:remove(Pid, Processes)});
         {#{Pid := Watched}, filtered} ->
             Looked = Watched#watched{since_ns = TimeNs, is_seen = true, is_asked = false},
             State#state{processes = Processes#{Pid := Looked}};
@@ -371,7 +374,7 @@ select(Pids, #state{processes = Processes} = State) ->
     Kept = lists:foldl(
              fun(Pid, Acc) ->
                  unwatched(Pid, fun(Watched) -> Watched#watched{auto = false} end, Acc)
-             end, State, Dropped),
+             end, State#state{selected = length(Pids), ended = 0}, Dropped),
     lists:foldl(fun(Pid, Acc) ->
                     watched(Pid, fun(Watched) -> Watched#watched{auto = true} end, Acc)
                 end, Kept, Pids).
@@ -408,11 +411,21 @@ unwatched(Pid, Change, #state{processes = Processes} = State) ->
 
 died(Pid, Monitor, #state{processes = Processes} = State) ->
     case Processes of
-        #{Pid := #watched{monitor = Monitor}} ->
-            State#state{processes = maps:remove(Pid, Processes)};
+        #{Pid := #watched{monitor = Monitor} = Watched} ->
+            ended(Watched, State#state{processes = maps:remove(Pid, Processes)});
         #{} ->
             State
     end.
+
+%% When a quarter of the selected have ended, their places are wanted for others.
+ended(#watched{auto = true}, #state{ended = Ended, selected = Selected, selector = Selector} = State)
+        when Ended * ?ENDED_SHARE =< Selected, (Ended + 1) * ?ENDED_SHARE > Selected ->
+    _ = is_pid(Selector) andalso flame_prof_selector:sooner(Selector),
+    State#state{ended = Ended + 1};
+ended(#watched{auto = true}, #state{ended = Ended} = State) ->
+    State#state{ended = Ended + 1};
+ended(#watched{}, State) ->
+    State.
 
 %% <0.N.S>; kept as text nowhere, so this is the way.
 number(Pid) ->

@@ -54,7 +54,8 @@ insist(Request) ->
 
 -spec tick(#handle{}) -> {ok, #handle{}} | {failed, binary()}.
 tick(#handle{session = Session, stops = {Before, Last}} = Handle) ->
-    ok = flame_prof_nif:set_atom_count(Session, erlang:system_info(atom_count)),
+    ok = flame_prof_nif:set_counts(Session, erlang:system_info(atom_count),
+                                   erlang:system_info(process_count)),
     case flame_prof_nif:status(Session) of
         #{done := true, last_error := Why} ->
             {failed, unicode:characters_to_binary(io_lib:format("the writer ended: ~tp", [Why]))};
@@ -166,7 +167,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
          stack_frames_max := MaxFrames, auto_process_opts := #{status := AutoStatus},
          file_bytes_max := FileBytes, files_max := Files, compress := Compress,
          flatten_recursive := Flatten} = Config) ->
-    {TopCount, SelectMs} = selection(Config),
+    {Goals, SelectMs} = selection(Config),
     #{directory => unicode:characters_to_binary(Directory),
       stem => ?STEM,
       gzip => Compress =:= gzip,
@@ -174,8 +175,8 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       sample_interval_ns => SampleMs * 1000000,
       process_interval_ns => process_interval_ns(Config),
       select_interval_ns => SelectMs * 1000000,
-      top_cnt => TopCount,
-      max_targets => TopCount + ?TARGETS_MIN,
+      goals => Goals,
+      max_targets => flame_prof_options:places(Config) + ?TARGETS_MIN,
       max_frames => MaxFrames,
       auto_status => AutoStatus,
       flatten_recursive => Flatten,
@@ -187,8 +188,8 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       excluded => excluded(Config),
       header => header(Config)}.
 
-selection(#{auto_select := none}) -> {0, 1000};
-selection(#{auto_select := {top, Count, IntervalMs}}) -> {Count, IntervalMs}.
+selection(#{auto_select := none}) -> {[], 1000};
+selection(#{auto_select := {top, Goals, IntervalMs}}) -> {Goals, IntervalMs}.
 
 process_interval_ns(#{process_interval := auto}) -> 0;
 process_interval_ns(#{process_interval := Ms}) -> Ms * 1000000.

@@ -373,6 +373,61 @@ it_samples_what_it_selects_by_itself(Config) ->
     end_all([Hog]),
     ?assertMatch([_ | _], of_process(Hog, samples(Summary))).
 
+%% Each criterion finds the one that stands out by it.
+it_selects_by_any_criterion(Config) ->
+    _ = [idle() || _ <- lists:seq(1, 200)],
+    [it_selects_by(By, Config) || By <- [reductions, message_queue_len, message_queue_growth,
+                                         memory, binary_vheap]].
+
+it_selects_by(By, Config) ->
+    Outstanding = outstanding(By),
+    {ok, _} = start(Config, #{auto_select => #{by => By, count => 1, interval => 200}}),
+    eventually(fun() -> grow(By, Outstanding), flame_prof_case:selected() =:= [Outstanding] end),
+    {ok, _} = flame_prof:stop(),
+    end_all([Outstanding]).
+
+it_selects_by_several_criteria_at_once(Config) ->
+    Criteria = [reductions, memory, binary_vheap, message_queue_len],
+    Outstanding = [outstanding(By) || By <- Criteria],
+    {ok, _} = start(Config, #{auto_select => [#{by => By, count => 1, interval => 200}
+                                              || By <- Criteria]}),
+    eventually(fun() -> Outstanding -- flame_prof_case:selected() =:= [] end),
+    ?assert(length(flame_prof_case:selected()) =< length(Criteria)),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- Outstanding],
+    end_all(Outstanding).
+
+outstanding(reductions) ->
+    hd(hogs(1));
+outstanding(memory) ->
+    spawned(fun() -> idle_with(lists:seq(1, 3000000)) end);
+outstanding(binary_vheap) ->
+    spawned(fun() -> idle_with([binary:copy(<<1>>, 1000000) || _ <- lists:seq(1, 50)]) end);
+outstanding(_) ->
+    Pid = idle(),
+    _ = [Pid ! N || N <- lists:seq(1, 2000)],
+    Pid.
+
+idle_with(Data) ->
+    receive stop -> length(Data) end.
+
+grow(message_queue_growth, Pid) -> [Pid ! more || _ <- lists:seq(1, 50)];
+grow(_, _) -> ok.
+
+%% The places of those who have ended are not empty until the interval is over.
+it_selects_anew_when_the_selected_have_ended(Config) ->
+    [First] = hogs(1),
+    {ok, _} = start(Config, #{auto_select => {top, 1, 600000}}),
+    eventually(fun() -> flame_prof_case:selected() =:= [First] end),
+    %% The walker's first goes by what was done before; the next is in ten minutes.
+    receive after 1000 -> ok end,
+    [Second] = hogs(1),
+    end_all([First]),
+    eventually(fun() -> flame_prof_case:selected() =:= [Second] end),
+    end_all([Second]).
+
 it_is_not_linked_to_who_calls_start(Config) ->
     Test = self(),
     {Caller, Monitor} = spawn_monitor(fun() -> Test ! {started, start(Config, #{})} end),
