@@ -29,7 +29,7 @@
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
 -export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
--export_type([auto_select/0, top/0, criterion/0]).
+-export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 
 -define(START_TIMEOUT_MS, 15000).
@@ -76,6 +76,36 @@
 %% The first `count' (default 100) processes by a criterion (default `reductions'),
 %% chosen anew every `interval' milliseconds (default 10000).
 
+-type predicate() :: fun((pid()) -> boolean()) | fun((pid(), Info :: map()) -> boolean()).
+
+-type select() :: #{pids => undefined | [pid()],
+                    names => undefined | [atom()],
+                    applications => undefined | [atom()],
+                    predicate => undefined | predicate(),
+                    interval => undefined | pos_integer(),
+                    viral => undefined | viral(),
+                    status => undefined | all | process_status()}.
+%% Processes named beforehand, those that come later included; at least one of the
+%% first four, all processes that any of them means (10000 at most).
+%% <ul>
+%% <li>`names': registered names, whoever has them at the time</li>
+%% <li>`applications': the processes of these applications, by their group leader;
+%%   an application may be started later</li>
+%% <li>`predicate': a function that says of each process of the node whether it is
+%%   to be sampled, given its pid, or its pid and a map of what can be read without
+%%   disturbing it: `registered_name', `initial_call', `status', `group_leader',
+%%   `priority', `message_queue_len', `reductions' and `heap_size', as of
+%%   `process_info/2'. It is called by a process of low priority that rests nine
+%%   tenths of the time, so it costs at most a tenth of one scheduler, and a pass
+%%   takes ten times as long as its calls do; one that has not returned after ten
+%%   seconds is abandoned. When it raises, the process is not selected, and `info/0'
+%%   says why</li>
+%% <li>`interval': from one look to the next, in milliseconds; default 1000. A
+%%   process that ends sooner may be missed: see `viral'</li>
+%% <li>`viral', `status': as in {@link process_opts()}; default `self_only' and
+%%   `all'</li>
+%% </ul>
+
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
       sample_interval => undefined | pos_integer(),
@@ -87,6 +117,7 @@
       compress => undefined | none | gzip,
       auto_select => undefined | auto_select(),
       auto_process_opts => undefined | process_opts(),
+      select => undefined | none | select(),
       flatten_recursive => undefined | boolean(),
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
@@ -118,6 +149,9 @@
 %%   shortest interval is that of all. When a quarter of those selected have ended,
 %%   the next selection comes sooner. `none', or `undefined' given explicitly: only
 %%   processes that ask for it are sampled</li>
+%% <li>`select': processes that are sampled in any case, by pid, name, application or
+%%   a predicate, for example `#{applications => [my_app]}'. Beside it the default of
+%%   `auto_select' is `none'</li>
 %% <li>`auto_process_opts': for the processes selected automatically; default
 %%   `#{viral => self_only, status => all}'</li>
 %% <li>`flatten_recursive': adjacent equal frames become one; default `true'</li>
@@ -241,8 +275,9 @@ profile_stop() ->
 %%
 %% Among others: `tier' and `tier_reason', `reader', `since', `directory',
 %% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
-%% count), `explicit' (processes that asked for it), `files' (finished), `file'
-%% (being written), `bytes', `memory_bytes', `follow'.
+%% count), `explicit' (processes that asked for it, are named in `select', or are
+%% followed), `selection' (what came of `select'), `files' (finished), `file' (being
+%% written), `bytes', `memory_bytes', `follow'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).

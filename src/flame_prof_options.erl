@@ -2,12 +2,13 @@
 %% @doc What a user may ask for: names, defaults, ranges, all checked at start.
 %%
 %% Pure. A key that is missing or `undefined' takes its default (`auto_select'
-%% excepted: `undefined' given by the user means that nothing is selected). The
+%% excepted: `undefined' given by the user means that nothing is selected
+%% automatically, which is also the default beside `select'). The
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
 -export([start/1, process/2, places/1, line/1]).
--export_type([options/0, goal/0]).
+-export_type([options/0, goal/0, select/0]).
 
 -type options() :: #{basename := file:filename(),
                      sample_interval := pos_integer(),
@@ -19,6 +20,7 @@
                      compress := none | gzip,
                      auto_select := none | {top, [goal(), ...], IntervalMs :: pos_integer()},
                      auto_process_opts := flame_prof:process_opts(),
+                     select := none | select(),
                      flatten_recursive := boolean(),
                      tier := auto | walker | portable,
                      reader := auto | guarded_load | process_vm_readv,
@@ -32,6 +34,13 @@
 -type goal() :: {flame_prof:criterion(), Count :: pos_integer()}.
 %% Each criterion at most once.
 
+-type select() :: #{pids := [pid()],
+                    names := [atom()],
+                    applications := [atom()],
+                    predicate := none | flame_prof:predicate(),
+                    interval := pos_integer(),
+                    process_opts := flame_prof:process_opts()}.
+
 -type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
 
 -define(SELECT_INTERVAL_MS, 10000).
@@ -39,6 +48,9 @@
 %% A selection needs time to see a difference.
 -define(SELECT_INTERVAL_MIN_MS, 100).
 -define(SELECT_COUNT_MAX, 100000).
+%% A second, since names and applications change seldom, and looking is cheap.
+-define(RESOLVE_INTERVAL_MS, 1000).
+-define(SELECT_NAMES_MAX, 10000).
 -define(FLUSH_MARGIN_MS, 1000).
 %% A smaller file would be little but its header.
 -define(FILE_BYTES_MIN, 65536).
@@ -92,6 +104,9 @@ complete(Given) ->
 
 value(auto_select, _, Check, #{auto_select := undefined}) ->
     Check(auto_select, none);
+value(auto_select, _, _, #{select := Select} = Given)
+        when Select =/= undefined, Select =/= none, not is_map_key(auto_select, Given) ->
+    none;
 value(Key, Default, Check, Given) ->
     case maps:get(Key, Given, undefined) of
         undefined when is_function(Default) -> Check(Key, Default());
@@ -110,6 +125,7 @@ table() ->
      {compress, none, one_of([none, gzip])},
      {auto_select, #{}, fun auto_select/2},
      {auto_process_opts, #{}, fun auto_process_opts/2},
+     {select, none, or_atom(none, fun select/2)},
      {flatten_recursive, true, one_of([true, false])},
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
@@ -200,6 +216,44 @@ select_interval(_, Value)
 select_interval(Key, Value) ->
     expected(Key, io_lib:format("an integer of at least ~b (milliseconds)",
                                 [?SELECT_INTERVAL_MIN_MS]), Value).
+
+select(Key, Map) when is_map(Map) ->
+    Prefix = <<(atom_to_binary(Key))/binary, ": ">>,
+    no_unknown(Prefix, Map, [pids, names, applications, predicate, interval, viral, status]),
+    Pids = list_of(fun is_local_pid/1, "processes of this node", [Prefix, "pids"],
+                   part(pids, Map, [])),
+    Names = list_of(fun is_atom/1, "registered names", [Prefix, "names"], part(names, Map, [])),
+    Apps = list_of(fun is_atom/1, "names of applications", [Prefix, "applications"],
+                   part(applications, Map, [])),
+    case {Pids ++ Names ++ Apps, predicate([Prefix, "predicate"], part(predicate, Map, none))} of
+        {[], none} ->
+            bad("~ts: it names nobody; give pids, names, applications or a predicate", [Key]);
+        {_, Predicate} ->
+            #{pids => Pids, names => Names, applications => Apps, predicate => Predicate,
+              interval => select_interval([Prefix, "interval"],
+                                          part(interval, Map, ?RESOLVE_INTERVAL_MS)),
+              process_opts => process_opts(Prefix, maps:with([viral, status], Map), self_only)}
+    end;
+select(Key, Value) ->
+    expected(Key, "a map such as #{applications => [kernel]}", Value).
+
+is_local_pid(Pid) -> is_pid(Pid) andalso node(Pid) =:= node().
+
+list_of(Is, What, Key, Value) ->
+    case is_list(Value) andalso length_of(Value) =< ?SELECT_NAMES_MAX
+        andalso lists:all(Is, Value) of
+        true -> lists:usort(Value);
+        false -> expected(Key, io_lib:format("a list of at most ~b ~ts",
+                                             [?SELECT_NAMES_MAX, What]), Value)
+    end.
+
+%% An improper list is longer than any.
+length_of(List) ->
+    try length(List) catch error:badarg -> infinity end.
+
+predicate(_, none) -> none;
+predicate(_, Value) when is_function(Value, 1); is_function(Value, 2) -> Value;
+predicate(Key, Value) -> expected(Key, "fun(Pid) or fun(Pid, Info) that returns a boolean", Value).
 
 auto_process_opts(Key, Value) ->
     process_opts(<<(atom_to_binary(Key))/binary, ": ">>, Value, self_only).

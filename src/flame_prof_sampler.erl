@@ -10,8 +10,8 @@
 %% monitor. Messages it does not know are dropped.
 -module(flame_prof_sampler).
 
--export([start/1, go/2, watch/3, unwatch/2, info/1, selected/1, stop/2, losses/0, degraded/0,
-         process_interval_ns/2]).
+-export([start/1, go/2, watch/3, unwatch/2, exclude/2, info/1, selected/1, helpers/1, stop/2,
+         losses/0, degraded/0, process_interval_ns/2]).
 -export_type([config/0]).
 
 -include("flame_prof_sample.hrl").
@@ -68,6 +68,7 @@
                 idle = [] :: [pid()],
                 probes = #{} :: #{pid() => idle | {asked, pid()}},
                 selector :: undefined | pid(),
+                excluded = [] :: [pid()],           % since the start
                 selected = 0 :: non_neg_integer(),  % by the last selection
                 ended = 0 :: non_neg_integer(),     % of those
                 batch = [] :: [#sample{}],
@@ -115,6 +116,12 @@ unwatch(Sampler, Pid) ->
     _ = ask(Sampler, {unwatch, Pid}, ?INFO_MS),
     ok.
 
+%% @doc A process of the profiler that has been started since.
+-spec exclude(pid(), pid()) -> ok.
+exclude(Sampler, Pid) ->
+    Sampler ! {?MODULE, exclude, Pid},
+    ok.
+
 -spec info(pid()) -> map().
 info(Sampler) ->
     case ask(Sampler, info, ?INFO_MS) of
@@ -126,6 +133,14 @@ info(Sampler) ->
 -spec selected(pid()) -> [pid()].
 selected(Sampler) ->
     case ask(Sampler, selected, ?INFO_MS) of
+        {ok, Pids} -> Pids;
+        error -> []
+    end.
+
+%% @doc The processes that work for the sampler.
+-spec helpers(pid()) -> [pid()].
+helpers(Sampler) ->
+    case ask(Sampler, helpers, ?INFO_MS) of
         {ok, Pids} -> Pids;
         error -> []
     end.
@@ -185,6 +200,8 @@ handle({flame_prof_probe, Probe, Pid, TimeNs, Answer}, State) ->
     loop(answered(Probe, Pid, TimeNs, Answer, State));
 handle({?MODULE, watch, Pid, Opts}, State) ->
     loop(watched(Pid, fun(Watched) -> Watched#watched{explicit = Opts} end, State));
+handle({?MODULE, exclude, Pid}, #state{excluded = Excluded} = State) ->
+    loop(State#state{excluded = [Pid | Excluded]});
 handle({?MODULE, ask, From, stop}, State) ->
     ok = last_hand_over(State),
     From ! {From, ok},
@@ -214,6 +231,8 @@ request({unwatch, Pid}, State) ->
     {ok, unwatched(Pid, fun(Watched) -> Watched#watched{explicit = undefined} end, State)};
 request(selected, #state{processes = Processes} = State) ->
     {[Pid || {Pid, #watched{auto = true}} <- maps:to_list(Processes)], State};
+request(helpers, #state{probes = Probes, selector = Selector} = State) ->
+    {[Selector || is_pid(Selector)] ++ maps:keys(Probes), State};
 request(info, State) ->
     {collect_info(State), State};
 request(_, State) ->
@@ -433,10 +452,11 @@ number(Pid) ->
     list_to_integer(Number).
 
 %% How often each process was signalled since the last time, and who we are.
-disturbed(#state{processes = Processes, writer = Writer, probes = Probes} = State) ->
+disturbed(#state{processes = Processes, writer = Writer, probes = Probes,
+                 excluded = Excluded} = State) ->
     Counts = maps:map(fun(_, #watched{signals = Signals}) -> Signals end, Processes),
     Reset = maps:map(fun(_, Watched) -> Watched#watched{signals = 0} end, Processes),
-    {{Counts, [self(), Writer | maps:keys(Probes)]}, State#state{processes = Reset}}.
+    {{Counts, [self(), Writer | maps:keys(Probes)] ++ Excluded}, State#state{processes = Reset}}.
 
 %% Helpers.
 

@@ -129,13 +129,13 @@ await(Worker, Monitor, Deadline) ->
 
 run_pass(baseline, #state{histories = Histories}) ->
     By = maps:keys(Histories),
-    each_process(fun(Pid, ok) -> _ = figures(Pid, By, Histories), ok end, ok),
+    ok = flame_prof_processes:fold(fun(Pid, ok) -> _ = figures(Pid, By, Histories), ok end, ok),
     [];
 run_pass({Disturbed, Ours}, #state{histories = Histories, ignored = Given, goals = Goals,
                                    selected = Selected}) ->
     Ignored = ignored(Given, [self() | Ours]),
     By = [Criterion || {Criterion, _} <- Goals],
-    Best = each_process(
+    Best = flame_prof_processes:fold(
              fun(Pid, Bests) when is_map_key(Pid, Ignored) ->
                      Bests;
                 (Pid, Bests) ->
@@ -228,24 +228,6 @@ candidate(Figure, IsSelected, Pid, {Free, Best}) ->
 
 best({_, Best}) ->
     [Pid || {_, _, Pid} <- lists:reverse(gb_sets:to_list(Best))].
-
-%% Every process of the node, by an iterator where there is one (OTP 28).
-
-each_process(Fun, Acc) ->
-    case erlang:function_exported(erlang, processes_iterator, 0) of
-        true -> iterate(Fun, Acc, newer(processes_iterator, []));
-        false -> lists:foldl(Fun, Acc, processes())
-    end.
-
-iterate(Fun, Acc, Iterator) ->
-    case newer(processes_next, [Iterator]) of
-        {Pid, Next} -> iterate(Fun, Fun(Pid, Acc), Next);
-        none -> Acc
-    end.
-
-%% A function that not every supported release has.
-newer(Function, Arguments) ->
-    erlang:apply(erlang, Function, Arguments).
 
 processes_now() ->
     erlang:system_info(process_count).

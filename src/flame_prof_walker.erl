@@ -7,7 +7,7 @@
 -behaviour(flame_prof_tier).
 
 -export([unsupported/1]).
--export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
+-export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, close/2]).
 
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
@@ -44,6 +44,10 @@ watch(#handle{session = Session} = Handle, Pid, #{status := Status}) ->
 unwatch(#handle{session = Session} = Handle, Pid) ->
     insist(fun() -> flame_prof_nif:unwatch(Session, Pid) end),
     {ok, Handle}.
+
+-spec exclude(#handle{}, pid()) -> ok.
+exclude(#handle{session = Session}, Pid) ->
+    insist(fun() -> flame_prof_nif:exclude(Session, Pid) end).
 
 %% The walker empties its list of requests at each tick.
 insist(Request) ->

@@ -428,6 +428,109 @@ it_selects_anew_when_the_selected_have_ended(Config) ->
     eventually(fun() -> flame_prof_case:selected() =:= [Second] end),
     end_all([Second]).
 
+it_samples_those_named_beforehand(Config) ->
+    [Given, Named, Other] = [idle(), idle(), idle()],
+    Late = spawned(fun() -> receive stop -> ok end end),
+    true = register(named_beforehand, Named),
+    {ok, _} = start(Config, #{select => #{pids => [Given], interval => 100,
+                                          names => [named_beforehand, named_afterwards]}}),
+    eventually(fun() -> is_explicit([Given, Named]) end),
+    ?assertMatch(#{selection := #{found := 2, absent := [named_afterwards]}}, flame_prof:info()),
+    true = register(named_afterwards, Late),
+    %% The name goes to somebody else.
+    true = unregister(named_beforehand),
+    true = register(named_beforehand, Other),
+    eventually(fun() -> is_explicit([Given, Late, Other]) end),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- [Given, Late, Other]],
+    end_all([Given, Named, Late, Other]).
+
+it_samples_the_processes_of_an_application(Config) ->
+    Stranger = idle(),
+    {ok, _} = start(Config, #{select => #{applications => [kernel, not_there_yet], interval => 100,
+                                          status => waiting}}),
+    Master = application_controller:get_master(kernel),
+    Early = maps:get(explicit, eventually(fun() -> has_found(3) end)),
+    ?assert(lists:member(whereis(kernel_sup), Early)),
+    ?assert(lists:member(whereis(rex), [undefined | Early])),
+    ?assertNot(lists:member(Stranger, Early)),
+    ?assertMatch(#{selection := #{absent := [not_there_yet]}}, flame_prof:info()),
+    %% Those that come later, too.
+    Late = spawned(fun() -> true = group_leader(Master, self()), receive stop -> ok end end),
+    eventually(fun() -> lists:member(Late, maps:get(explicit, flame_prof:info())) end),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    ?assertMatch([_ | _], of_process(Late, samples(Summary))),
+    ?assertEqual([waiting], lists:usort([Status || #{status := Status} <- samples(Summary)])),
+    end_all([Late, Stranger]).
+
+it_samples_those_whom_a_predicate_means(Config) ->
+    [Meant, Second, Other] = [idle(), idle(), idle()],
+    _ = [Second ! N || N <- lists:seq(1, 77)],
+    {ok, _} = start(Config, #{select => #{predicate => fun(Pid) -> Pid =:= Meant end}}),
+    eventually(fun() -> is_explicit([Meant]) end),
+    {ok, _} = flame_prof:stop(),
+    ByInfo = fun(_, #{message_queue_len := Length}) -> Length =:= 77 end,
+    {ok, _} = start(Config, #{select => #{predicate => ByInfo, pids => [Meant], interval => 100}}),
+    eventually(fun() -> is_explicit([Meant, Second]) end),
+    %% What it says may change.
+    Second ! another,
+    eventually(fun() -> is_explicit([Meant]) end),
+    {ok, _} = flame_prof:stop(),
+    end_all([Meant, Second, Other]).
+
+it_tells_of_a_predicate_that_fails(Config) ->
+    Pid = idle(),
+    Failing = fun(P) when P =:= Pid -> true;
+                 (_) -> exit(sorry)
+              end,
+    {ok, Session} = start(Config, #{select => #{predicate => Failing}}),
+    eventually(fun() -> is_explicit([Pid]) end),
+    ?assertMatch(#{selection := #{predicate_failures := N,
+                                  predicate_failure := <<"it raised exit: sorry">>}} when N > 0,
+                 flame_prof:info()),
+    ?assertEqual(Session, whereis(flame_prof)),
+    {ok, _} = flame_prof:stop(),
+    {ok, _} = start(Config, #{select => #{predicate => fun(_) -> maybe_so end}}),
+    eventually(fun() -> case flame_prof:info() of
+                            #{selection := #{predicate_failure := <<"it returned maybe_so">>}} -> true;
+                            #{} -> false
+                        end end),
+    end_all([Pid]).
+
+%% Whatever is asked for: none of its own processes.
+it_never_samples_itself(Config) ->
+    {ok, _} = start(Config, #{select => #{predicate => fun(_) -> true end, interval => 100,
+                                          applications => [flame_prof, kernel]},
+                              auto_select => [#{by => By, count => 1000, interval => 200}
+                                              || By <- [reductions, memory]]}),
+    ticks(60),
+    Sampled = maps:get(explicit, eventually(fun() -> has_found(20) end)) ++ flame_prof_case:selected(),
+    eventually(fun() -> flame_prof_case:selected() =/= [] end),
+    Master = application_controller:get_master(flame_prof),
+    ?assertEqual([], [{Pid, process_info(Pid, current_stacktrace)}
+                      || Pid <- lists:usort(Sampled ++ flame_prof_case:selected()),
+                         is_ours(Pid) orelse Pid =:= Master orelse leads(Pid, flame_prof_sup)]),
+    ?assert(lists:member(self(), Sampled)),
+    {ok, _} = flame_prof:stop().
+
+it_goes_on_finding_without_its_helpers(Config) ->
+    Pid = idle(),
+    {ok, Session} = start(Config, #{select => #{predicate => fun(P) -> P =:= Pid end,
+                                                interval => 100}}),
+    eventually(fun() -> is_explicit([Pid]) end),
+    [Resolver] = [P || P <- processes(), runs(P, flame_prof_resolver, loop)],
+    exit(Resolver, kill),
+    eventually(fun() -> [] =/= [P || P <- processes() -- [Resolver],
+                                     runs(P, flame_prof_resolver, loop)] end),
+    ?assert(is_explicit([Pid])),
+    ?assertEqual(Session, whereis(flame_prof)),
+    {ok, _} = flame_prof:stop(),
+    eventually(fun() -> [] =:= [P || P <- processes(), is_of(P, flame_prof_resolver)] end),
+    end_all([Pid]).
+
 it_is_not_linked_to_who_calls_start(Config) ->
     Test = self(),
     {Caller, Monitor} = spawn_monitor(fun() -> Test ! {started, start(Config, #{})} end),
@@ -682,6 +785,32 @@ is_ours(Pid) ->
                                                       flame_prof_backtrace]);
         undefined ->
             false
+    end.
+
+is_explicit(Pids) ->
+    lists:sort(maps:get(explicit, flame_prof:info())) =:= lists:sort(Pids).
+
+has_found(Count) ->
+    case flame_prof:info() of
+        #{selection := #{found := Found}} = Info when Found >= Count -> Info;
+        #{} -> false
+    end.
+
+%% The process of the application that started a supervisor.
+leads(Pid, Supervisor) ->
+    {dictionary, Dictionary} = process_info(whereis(Supervisor), dictionary),
+    lists:member(Pid, proplists:get_value('$ancestors', Dictionary)).
+
+runs(Pid, Module, Function) ->
+    [F || {M, F, _, _} <- stack(Pid), M =:= Module, F =:= Function] =/= [].
+
+is_of(Pid, Module) ->
+    lists:keymember(Module, 1, stack(Pid)).
+
+stack(Pid) ->
+    case process_info(Pid, current_stacktrace) of
+        {current_stacktrace, Stack} -> Stack;
+        undefined -> []
     end.
 
 is_ours_module("flame_prof" ++ _) -> true;

@@ -35,6 +35,17 @@ accepted_values_test_() ->
                                                 #{count => 5, interval => 1000},
                                                 #{by => memory, count => 0}],
                                   {top, [{message_queue_len, 100}, {reductions, 5}], 1000}},
+                                 {select, none, none},
+                                 {select, #{names => [b, a, b]},
+                                  #{pids => [], names => [a, b], applications => [],
+                                    predicate => none, interval => 1000,
+                                    process_opts => #{viral => self_only, status => all}}},
+                                 {select, #{applications => [kernel], interval => 100,
+                                            viral => true, status => running},
+                                  #{pids => [], names => [], applications => [kernel],
+                                    predicate => none, interval => 100,
+                                    process_opts => #{viral => spawn_and_send,
+                                                      status => running}}},
                                  {process_interval, 250, 250},
                                  {flush_close_max, infinity, infinity},
                                  {file_bytes_max, infinity, infinity},
@@ -63,6 +74,15 @@ refused_values_test_() ->
                          {auto_select, #{count => 100001}}, {auto_select, #{interval => 99}},
                          {auto_select, [#{by => memory}, #{by => memory, count => 1}]},
                          {auto_select, [#{by => memory, count => 60000}, #{count => 60000}]},
+                         {select, []}, {select, #{}}, {select, #{pids => []}},
+                         {select, #{pids => [kernel]}}, {select, #{pids => self()}},
+                         {select, #{names => ["a"]}}, {select, #{names => [a | b]}},
+                         {select, #{applications => kernel}}, {select, #{app => [kernel]}},
+                         {select, #{predicate => true}},
+                         {select, #{predicate => fun() -> true end}},
+                         {select, #{names => [a], status => asleep}},
+                         {select, #{names => [a], viral => 3}},
+                         {select, #{names => [a], interval => 1}},
                          {auto_process_opts, []}, {auto_process_opts, #{viral => maybe_so}},
                          {auto_process_opts, #{status => sleeping}},
                          {auto_process_opts, #{virale => true}},
@@ -86,6 +106,19 @@ what_is_wrong_with_a_selection_is_said_test_() ->
                            <<"auto_select: size: unknown option; known are by, count, interval">>},
                           {[#{by => memory}, #{by => memory}],
                            <<"auto_select: by memory is there twice; give each criterion once">>}]].
+
+select_alone_selects_nobody_else_test_() ->
+    Named = #{names => [init]},
+    [?_assertEqual(Selected, normal_selection(Given))
+     || {Selected, Given} <- [{none, #{select => Named}},
+                              {none, #{select => Named, auto_select => undefined}},
+                              {{top, [{reductions, 5}], 10000},
+                               #{select => Named, auto_select => {top, 5}}},
+                              {{top, [{reductions, 100}], 10000}, #{select => none}}]].
+
+normal_selection(Given) ->
+    {ok, #{auto_select := Selected}} = flame_prof_options:start(Given),
+    Selected.
 
 options_that_are_no_map_are_refused_test_() ->
     [?_assertMatch({error, {bad_option, <<"options: ", _/binary>>}}, flame_prof_options:start(V))

@@ -26,6 +26,7 @@ static ErlNifFunc FUNCTIONS[] = {
     {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"watch", 3, session_nif_watch, 0},
     {"unwatch", 2, session_nif_unwatch, 0},
+    {"exclude", 2, session_nif_exclude, 0},
     {"set_counts", 3, session_nif_set_counts, 0},
     {"selected", 1, session_nif_selected, 0},
     {"status", 1, session_nif_status, 0},

@@ -370,14 +370,26 @@ ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
                    (struct walker_command){WALKER_WATCH, id, status_filter_of(env, argv[2])});
 }
 
-ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+static ERL_NIF_TERM plain_command(ErlNifEnv *env, const ERL_NIF_TERM argv[],
+                                  enum walker_command_kind kind)
 {
-    (void)argc;
     uint64_t id;
     if (!nif_immediate(env, argv[1], &id) || !enif_is_pid(env, argv[1])) {
         return enif_make_badarg(env);
     }
-    return command(env, argv[0], (struct walker_command){WALKER_UNWATCH, id, TARGET_ANY_STATUS});
+    return command(env, argv[0], (struct walker_command){kind, id, TARGET_ANY_STATUS});
+}
+
+ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    return plain_command(env, argv, WALKER_UNWATCH);
+}
+
+ERL_NIF_TERM session_nif_exclude(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    return plain_command(env, argv, WALKER_EXCLUDE);
 }
 
 ERL_NIF_TERM session_nif_set_counts(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])

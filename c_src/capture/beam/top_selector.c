@@ -74,8 +74,9 @@ void top_selector_deinit(struct top_selector *selector)
 void top_selector_exclude(struct top_selector *selector, uint64_t id)
 {
     if (selector->excluded_cnt < SELECTOR_MAX_EXCLUDED) {
-        selector->excluded[selector->excluded_cnt++] = id;
+        selector->excluded_cnt++;
     }
+    selector->excluded[selector->excluded_cnt - 1] = id;
 }
 
 void top_selector_expect(struct top_selector *selector, uint64_t process_cnt)

@@ -68,6 +68,8 @@ bool top_selector_init(struct top_selector *selector, const struct otp_layout *l
                        const struct selection_goal *goals, uint32_t goal_cnt);
 void top_selector_deinit(struct top_selector *selector);
 
+// From the next pass on. Beyond SELECTOR_MAX_EXCLUDED the one excluded last gives
+// way: those excluded first are there for good.
 void top_selector_exclude(struct top_selector *selector, uint64_t id);
 
 // How many processes the VM says it has. A pass then ends where the last full one

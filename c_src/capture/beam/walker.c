@@ -300,11 +300,17 @@ static void sample_processes(struct walker *walker)
 static void run_command(struct walker *walker, const struct walker_command *command,
                         uint64_t now_ns)
 {
-    if (command->kind == WALKER_WATCH) {
+    switch (command->kind) {
+    case WALKER_WATCH:
         (void)target_set_join(&walker->targets, command->id, TARGET_EXPLICIT,
                               command->status_filter, now_ns);
-    } else {
+        break;
+    case WALKER_UNWATCH:
         target_set_release(&walker->targets, command->id);
+        break;
+    case WALKER_EXCLUDE:
+        top_selector_exclude(&walker->selector, command->id);
+        break;
     }
 }
 

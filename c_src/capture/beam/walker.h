@@ -50,7 +50,7 @@ struct walker_gauges {
     _Atomic uint32_t reading_stops; // times a foreign fault handler stopped the reading
 };
 
-enum walker_command_kind { WALKER_WATCH, WALKER_UNWATCH };
+enum walker_command_kind { WALKER_WATCH, WALKER_UNWATCH, WALKER_EXCLUDE };
 
 struct walker_command {
     enum walker_command_kind kind;
