@@ -11,7 +11,7 @@
 
 -import(flame_prof_case, [start/2, options/2, directory/1, samples/1, comments/1, texts/1,
                           eventually/1, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1,
-                          spawned/1, idle/0, hogs/1, end_all/1, burn/1]).
+                          spawned/1, idle/0, hogs/1, end_all/1, burn/1, is_followed/1]).
 
 %% The shortest that the options allow.
 -define(FLUSH_MS, 1009).
@@ -227,11 +227,11 @@ d12_the_node_is_left_as_it_was(Config) ->
     {ok, Session} = start(Config, #{}),
     Watched = profiled(fun() -> receive stop -> ok end end, #{viral => true}),
     ticks(10),
-    ?assertNotEqual({flags, []}, erlang:trace_info(Watched, flags)),
+    ?assert(is_followed(Watched)),
     {ok, _} = flame_prof:stop(),
     ?assertEqual(Before, {backtrace_depth(), erlang:trace_info(send, match_spec),
                           erlang:trace_info('receive', match_spec)}),
-    ?assertEqual({flags, []}, erlang:trace_info(Watched, flags)),
+    ?assertNot(is_followed(Watched)),
     ?assertNot(is_process_alive(Session)),
     %% And when it is killed.
     {ok, Next} = start(Config, #{}),
@@ -239,7 +239,8 @@ d12_the_node_is_left_as_it_was(Config) ->
     ticks(10),
     exit(Next, kill),
     eventually(fun() -> backtrace_depth() =:= element(1, Before) end),
-    eventually(fun() -> erlang:trace_info(self(), flags) =:= {flags, []} end),
+    Self = self(),
+    eventually(fun() -> not is_followed(Self) end),
     end_all([Watched]).
 
 %% Processes that had ended stayed for ever.
@@ -639,8 +640,7 @@ it_goes_on_following_after_a_nested_apply(Config) ->
     Parent ! stop,
     receive stopped -> ok end,
     ?assertMatch(#{explicit := []}, flame_prof:info()),
-    ?assertEqual([{flags, []}], lists:usort([erlang:trace_info(Pid, flags)
-                                            || Pid <- [Parent | Children]])),
+    ?assertEqual([], [Pid || Pid <- [Parent | Children], is_followed(Pid)]),
     [exit(Pid, kill) || Pid <- Children].
 
 it_survives_its_session_within_apply(Config) ->
@@ -707,8 +707,15 @@ it_counts_what_it_writes(Config) ->
                                                                <- comments(Summary)])),
     [check_totals(perf_script_reader:read(Path)) || Path <- maps:get(files, Summary)].
 
+%% One tracer a process is what OTP has before 27.
 it_follows_nobody_who_is_traced_already(Config) ->
     {ok, _} = start(Config, #{}),
+    case flame_prof:info() of
+        #{follow := #{tracing := erlang_trace}} -> follows_nobody_who_is_traced();
+        #{follow := #{tracing := trace_session}} -> {skip, "here it follows them all the same"}
+    end.
+
+follows_nobody_who_is_traced() ->
     Watched = idle(),
     Tracer = spawned(fun() -> erlang:trace(Watched, true, [procs]), receive stop -> ok end end),
     eventually(fun() -> erlang:trace_info(Watched, tracer) =:= {tracer, Tracer} end),
@@ -721,6 +728,44 @@ it_follows_nobody_who_is_traced_already(Config) ->
     ?assertMatch([_ | _], of_process(Watched, samples(Summary))),
     ?assertEqual({tracer, Tracer}, erlang:trace_info(Watched, tracer)),
     end_all([Watched, Tracer]).
+
+%% With trace sessions nobody is in the way of anybody.
+it_follows_beside_another_tracer(Config) ->
+    {ok, _} = start(Config, #{}),
+    case flame_prof:info() of
+        #{follow := #{tracing := erlang_trace}} -> {skip, "trace sessions came with OTP 27"};
+        #{follow := #{tracing := trace_session}} -> follows_beside_another_tracer()
+    end.
+
+follows_beside_another_tracer() ->
+    Test = self(),
+    Watched = spawned(fun Spawn() -> receive
+                                         spawn_one -> Test ! {child, idle_child()}, Spawn();
+                                         stop -> ok
+                                     end end),
+    Tracer = spawned(fun() ->
+                         erlang:trace(Watched, true, [procs]),
+                         Trace = erlang:apply(trace, session_create, [theirs, self(), []]),
+                         1 = erlang:apply(trace, process, [Trace, Watched, true, ['receive']]),
+                         Test ! traced,
+                         receive stop -> Trace end
+                     end),
+    receive traced -> ok end,
+    ok = flame_prof_session:watch(Watched, profile, #{viral => spawn, status => all}),
+    ?assert(is_followed(Watched)),
+    Watched ! spawn_one,
+    Child = receive {child, C} -> C end,
+    eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
+    {ok, _} = flame_prof:stop(),
+    ?assertNot(is_followed(Watched)),
+    %% Theirs is as it was, and saw it all.
+    ?assertEqual([{tracer, Tracer}, {flags, [procs]}],
+                 [erlang:trace_info(Watched, Item) || Item <- [tracer, flags]]),
+    {messages, Events} = process_info(Tracer, messages),
+    ?assertMatch([_], [E || {trace, W, spawn, P, _} = E <- Events, W =:= Watched, P =:= Child]),
+    ?assertMatch([_], [E || {trace, W, 'receive', spawn_one} = E <- Events, W =:= Watched]),
+    ?assertNot(is_followed(Child)),
+    end_all([Watched, Tracer, Child]).
 
 it_gives_up_following_in_a_flood(Config) ->
     {ok, Session} = start(Config, #{}),
@@ -740,7 +785,7 @@ it_samples_children_of_selected_processes_when_asked(Config) ->
     Test = self(),
     Hog = spawned(fun() -> parent_hog(Test) end),
     eventually(fun() -> maps:get(roots, maps:get(follow, flame_prof:info())) >= 1
-                            andalso erlang:trace_info(Hog, flags) =/= {flags, []} end),
+                            andalso is_followed(Hog) end),
     Hog ! spawn_one,
     Child = receive {child, C} -> C end,
     eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
