@@ -95,13 +95,14 @@
 %%   to be sampled, given its pid, or its pid and a map of what can be read without
 %%   disturbing it: `registered_name', `initial_call', `status', `group_leader',
 %%   `priority', `message_queue_len', `reductions' and `heap_size', as of
-%%   `process_info/2'. It is called by a process of low priority that rests nine
-%%   tenths of the time, so it costs at most a tenth of one scheduler, and a pass
-%%   takes ten times as long as its calls do; one that has not returned after ten
-%%   seconds is abandoned. When it raises, the process is not selected, and `info/0'
-%%   says why</li>
-%% <li>`interval': from one look to the next, in milliseconds; default 1000. A
-%%   process that ends sooner may be missed: see `viral'</li>
+%%   `process_info/2'. It is called by a process of low priority that works in
+%%   slices: at most a tenth of one scheduler during a pass, at most a hundredth over
+%%   all, so the more its calls take the later it finds somebody; one that has not
+%%   returned after ten seconds is abandoned. When it raises, the process is not
+%%   selected, and `info/0' says why</li>
+%% <li>`interval': from one look to the next, in milliseconds; default 1000, more by
+%%   itself where a look at all processes takes long. A process that ends sooner may
+%%   be missed: see `viral'</li>
 %% <li>`viral', `status': as in {@link process_opts()}; default `self_only' and
 %%   `all'</li>
 %% </ul>

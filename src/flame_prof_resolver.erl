@@ -3,9 +3,9 @@
 %%
 %% Names are looked up at each pass. For applications (by the group leader, which
 %% every process inherits) and for the predicate, a helper at low priority looks at
-%% all processes; it works for at most a tenth of the time, in slices, whatever the
-%% predicate does, and one that gets stuck is replaced. Reading what it needs sends
-%% no signal to a process that waits.
+%% all processes; it works in slices, for at most a tenth of the time during a pass
+%% and a hundredth over all, whatever the predicate does, and one that gets stuck is
+%% replaced. Reading what it needs sends no signal to a process that waits.
 %%
 %% The session gets `{flame_prof_resolver, self(), Message}': `{found, Pids, Facts}'
 %% after each pass, `{helper, Pid}' when there is a helper that is not to be
@@ -22,6 +22,8 @@
 -define(STUCK_MS, 10000).
 %% After a slice a helper rests for so many times as long as that took.
 -define(REST, 9).
+%% And from a pass to the next, so many times as long as that worked.
+-define(REST_OF_PASS, 100).
 -define(SLICE_US, 3000).
 -define(PROCESSES_PER_CHECK, 32).
 -define(FOUND_MAX, 10000).
@@ -45,6 +47,7 @@
                failures = 0 :: non_neg_integer(),
                failure :: undefined | binary(),
                looked_at = 0 :: non_neg_integer(),
+               busy_us = 0 :: non_neg_integer(),
                slice_us = 0 :: integer()}).
 
 -record(state, {session :: pid(),
@@ -140,8 +143,9 @@ await_scan(#state{helper = Helper, scanned = Before} = State) ->
                         undefined -> Before#scan.failure;
                         _ -> Failure
                     end,
-            {0, State#state{scanned = Scan#scan{failures = Before#scan.failures + Failures,
-                                                failure = Known}}};
+            {Scan#scan.busy_us * ?REST_OF_PASS div 1000,
+             State#state{scanned = Scan#scan{failures = Before#scan.failures + Failures,
+                                             failure = Known}}};
         {'DOWN', _, process, _, _} ->
             exit(shutdown)
     after ?STUCK_MS ->
@@ -162,7 +166,7 @@ help() ->
             Scan = flame_prof_processes:fold(
                      fun(Pid, Scan) -> looked_at(Pid, Masters, Predicate, Resolver, Scan) end,
                      #scan{slice_us = now_us()}),
-            Resolver ! {?MODULE, self(), Scan},
+            Resolver ! {?MODULE, self(), worked(Scan)},
             true = erlang:garbage_collect(),
             help();
         _ ->
@@ -180,11 +184,15 @@ rested(Resolver, #scan{slice_us = SinceUs} = Scan) ->
     case now_us() - SinceUs of
         Us when Us >= ?SLICE_US ->
             Resolver ! {?MODULE, self(), working},
+            Worked = worked(Scan),
             receive after (Us * ?REST + 999) div 1000 -> ok end,
-            Scan#scan{slice_us = now_us()};
+            Worked#scan{slice_us = now_us()};
         _ ->
             Scan
     end.
+
+worked(#scan{busy_us = Us, slice_us = SinceUs} = Scan) ->
+    Scan#scan{busy_us = Us + now_us() - SinceUs}.
 
 now_us() ->
     erlang:monotonic_time(microsecond).
