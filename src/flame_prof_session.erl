@@ -34,6 +34,8 @@
                 refused_targets = 0 :: non_neg_integer(),
                 viral :: pid(),
                 auto_roots = [] :: [pid()],
+                %% Those whom the tracer was asked to follow.
+                followed = #{} :: #{pid() => true},
                 resolver :: undefined | pid(),
                 resolved = [] :: ordsets:ordset(pid()),
                 selection = #{} :: #{} | flame_prof_resolver:facts(),
@@ -353,9 +355,18 @@ tier_did({failed, Reason}, State) -> fall_back(Reason, State).
 down(Pid, Monitor, #state{targets = Targets} = State) ->
     case flame_prof_targets:monitor_of(Pid, Targets) of
         Monitor ->
-            tier_unwatch(Pid, State#state{targets = flame_prof_targets:drop(Pid, Targets)});
+            tier_unwatch(Pid, ended(Pid, State));
         _ ->
             {ok, State}
+    end.
+
+%% Its children are followed on; those of one that was selected automatically, as
+%% long as it was.
+ended(Pid, #state{targets = Targets, followed = Followed, auto_roots = Auto} = State) ->
+    Left = State#state{targets = flame_prof_targets:drop(Pid, Targets)},
+    case ordsets:is_element(Pid, Auto) of
+        true -> Left;
+        false -> Left#state{followed = maps:remove(Pid, Followed)}
     end.
 
 tick(#state{tier = Tier, handle = Handle} = State) ->
@@ -373,8 +384,7 @@ follow_as_wanted(_, {followed, _}, Result) ->
 follow_as_wanted(Pid, _, {ok, #state{targets = Targets} = State}) ->
     case {flame_prof_targets:following(Pid, Targets), auto_following(Pid, State)} of
         {none, none} ->
-            ok = flame_prof_viral:unfollow(State#state.viral, Pid),
-            release_followed(Pid, State);
+            unfollow(Pid, State);
         {none, Opts} ->
             {ok, follow(Pid, Opts, State)};
         {Opts, _} ->
@@ -389,9 +399,17 @@ auto_following(Pid, #state{auto_roots = Roots, options = #{auto_process_opts := 
         false -> none
     end.
 
-follow(Pid, Opts, #state{viral = Viral} = State) ->
+follow(Pid, Opts, #state{viral = Viral, followed = Followed} = State) ->
     _ = flame_prof_viral:follow(Viral, Pid, Opts),
-    State.
+    State#state{followed = Followed#{Pid => true}}.
+
+%% Nothing to do for most: thousands may be sampled without being followed.
+unfollow(Pid, #state{viral = Viral, followed = Followed} = State)
+        when is_map_key(Pid, Followed) ->
+    ok = flame_prof_viral:unfollow(Viral, Pid),
+    release_followed(Pid, State#state{followed = maps:remove(Pid, Followed)});
+unfollow(_, State) ->
+    {ok, State}.
 
 found(Pid, Opts, Root, #state{targets = Targets} = State) ->
     case flame_prof_targets:size(Targets) < ?FOLLOWED_MAX of

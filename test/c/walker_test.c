@@ -648,6 +648,25 @@ static bool is_chosen(uint64_t id)
     return false;
 }
 
+TEST(who_is_excluded_later_loses_the_place)
+{
+    struct walker_options options = options_with(2 * MS);
+    options.goals[0] = (struct selection_goal){SELECT_BY_MEMORY, 1};
+    options.goal_cnt = 1;
+    options.select_interval_ns = 5 * MS;
+    make_processes("27", 20);
+    fake_set(&vm, &processes[3], LAYOUT_HEAP_SZ, 1000000);
+    fake_set(&vm, &processes[4], LAYOUT_HEAP_SZ, 900000);
+    start(&options);
+    WAIT_UNTIL(is_chosen(processes[3].id));
+    CHECK(walker_command(
+        &walker, (struct walker_command){WALKER_EXCLUDE, processes[3].id, TARGET_ANY_STATUS}));
+    WAIT_UNTIL(is_chosen(processes[4].id));
+    CHECK(!is_chosen(processes[3].id));
+    stop();
+    end();
+}
+
 TEST(the_places_of_those_who_ended_are_filled_before_the_interval_is_over)
 {
     struct walker_options options = options_with(2 * MS);
@@ -673,6 +692,7 @@ TEST(the_places_of_those_who_ended_are_filled_before_the_interval_is_over)
     uint64_t ticks = ticks_taken();
     WAIT_UNTIL(ticks_taken() > ticks + 300);
     CHECK_UINT(walker.gauges.select_pass_cnt, passes);
+    stop();
     end();
 }
 
