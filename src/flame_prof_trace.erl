@@ -7,6 +7,9 @@
 %% reverse cannot be helped there: who traces a process that is followed is refused,
 %% and `erlang:trace(all, ...)' passes over it.
 %%
+%% When a session ends the runtime system runs a task in every process, which counts
+%% as a reduction there: make one only when it is needed.
+%%
 %% Belongs to the process that is the tracer. The flags, and the session, vanish
 %% with that, so the session must not leave it.
 -module(flame_prof_trace).

@@ -31,7 +31,7 @@
                alive = true :: boolean()}).
 
 -record(state, {session :: pid(),
-                tracing :: flame_prof_trace:tracing(),
+                tracing :: undefined | flame_prof_trace:tracing(),
                 ignored :: #{pid() => true},
                 roots = #{} :: #{pid() => #root{}},
                 members = #{} :: #{pid() => Root :: pid()},
@@ -96,7 +96,7 @@ init(Session, Ignored) ->
     process_flag(priority, high),
     process_flag(message_queue_data, off_heap),
     _ = monitor(process, Session),
-    loop(#state{session = Session, tracing = flame_prof_trace:new(), ignored = maps:from_list([{Pid, true} || Pid <- Ignored])}).
+    loop(#state{session = Session, ignored = maps:from_list([{Pid, true} || Pid <- Ignored])}).
 
 loop(#state{session = Session} = State) ->
     receive
@@ -127,6 +127,10 @@ request(_, State) ->
 
 do_follow(_, _, #state{depth = off, why = Why} = State) ->
     {{refused, Why}, State};
+%% The end of a trace session costs every process of the node a reduction, so there
+%% is none before somebody is followed.
+do_follow(Pid, Root, #state{tracing = undefined} = State) ->
+    do_follow(Pid, Root, State#state{tracing = flame_prof_trace:new()});
 do_follow(Pid, #root{opts = #{viral := Viral}} = Root, #state{roots = Roots} = State) ->
     ok = untrace(Pid, [all], State),
     case flame_prof_trace:on(Pid, flags(Viral, State), State#state.tracing) of
@@ -144,6 +148,8 @@ flags(spawn_and_send, #state{depth = on}) -> [procs, set_on_spawn, send];
 flags(send, _) -> [procs];
 flags(spawn_and_send, _) -> [procs, set_on_spawn].
 
+untrace(_, _, #state{tracing = undefined}) ->
+    ok;
 untrace(Pid, Flags, #state{tracing = Tracing}) ->
     flame_prof_trace:off(Pid, Flags, Tracing).
 
@@ -302,8 +308,11 @@ silence_all(Flags, State) ->
 
 collect_info(#state{depth = Depth, why = Why, roots = Roots, members = Members,
                     refused = Refused, tracing = Tracing}) ->
-    #{state => Depth, tracing => flame_prof_trace:kind(Tracing), reason => Why, roots => map_size(Roots), children => map_size(Members),
+    #{state => Depth, tracing => kind(Tracing), reason => Why, roots => map_size(Roots), children => map_size(Members),
       not_followed => Refused}.
+
+kind(undefined) -> none;
+kind(Tracing) -> flame_prof_trace:kind(Tracing).
 
 line(Format, Arguments) ->
     unicode:characters_to_binary(io_lib:format(Format, Arguments)).

@@ -710,9 +710,9 @@ it_counts_what_it_writes(Config) ->
 %% One tracer a process is what OTP has before 27.
 it_follows_nobody_who_is_traced_already(Config) ->
     {ok, _} = start(Config, #{}),
-    case flame_prof:info() of
-        #{follow := #{tracing := erlang_trace}} -> follows_nobody_who_is_traced();
-        #{follow := #{tracing := trace_session}} -> {skip, "here it follows them all the same"}
+    case flame_prof_case:has_trace_sessions() of
+        false -> follows_nobody_who_is_traced();
+        true -> {skip, "here it follows them all the same"}
     end.
 
 follows_nobody_who_is_traced() ->
@@ -732,9 +732,10 @@ follows_nobody_who_is_traced() ->
 %% With trace sessions nobody is in the way of anybody.
 it_follows_beside_another_tracer(Config) ->
     {ok, _} = start(Config, #{}),
-    case flame_prof:info() of
-        #{follow := #{tracing := erlang_trace}} -> {skip, "trace sessions came with OTP 27"};
-        #{follow := #{tracing := trace_session}} -> follows_beside_another_tracer()
+    ?assertMatch(#{follow := #{tracing := none}}, flame_prof:info()),
+    case flame_prof_case:has_trace_sessions() of
+        false -> {skip, "trace sessions came with OTP 27"};
+        true -> follows_beside_another_tracer()
     end.
 
 follows_beside_another_tracer() ->
@@ -753,6 +754,7 @@ follows_beside_another_tracer() ->
     receive traced -> ok end,
     ok = flame_prof_session:watch(Watched, profile, #{viral => spawn, status => all}),
     ?assert(is_followed(Watched)),
+    ?assertMatch(#{follow := #{tracing := trace_session}}, flame_prof:info()),
     Watched ! spawn_one,
     Child = receive {child, C} -> C end,
     eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
