@@ -29,6 +29,7 @@
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
 -export_type([category/0, start_opts/0, process_opts/0, process_status/0, viral/0]).
+-export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 
 -define(START_TIMEOUT_MS, 15000).
@@ -54,6 +55,62 @@
 %% Root frames of a stack. `memory' and `mailbox' in decades: `{memory 10s MiB}',
 %% `{mailbox 100s}'; `scheduler' only of CPU samples; `status' of a CPU sample is
 %% what the scheduler was at.
+-type criterion() :: reductions | message_queue_len | message_queue_growth | memory | binary_vheap.
+%% What processes are ranked by:
+%% <ul>
+%% <li>`reductions': executed since the last selection</li>
+%% <li>`message_queue_len': messages that wait</li>
+%% <li>`message_queue_growth': how many more of them than at the last selection</li>
+%% <li>`memory': heap, old heap and heap fragments; the walker adds the messages that
+%%   wait, their data guessed from the first few. Not counted, unlike
+%%   `process_info(Pid, memory)', which would signal every process: the process
+%%   dictionary, links and monitors</li>
+%% <li>`binary_vheap': the size of the binaries outside the heap that it refers to,
+%%   as the garbage collector counts them</li>
+%% </ul>
+
+-type auto_select() ::
+    none
+    | {top, Count :: non_neg_integer()}
+    | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()}
+    | top() | [top()].
+
+-type top() :: #{by => undefined | criterion(),
+                 count => undefined | non_neg_integer(),
+                 interval => undefined | pos_integer()}.
+%% The first `count' (default 100) processes by a criterion (default `reductions'),
+%% chosen anew every `interval' milliseconds (default 10000).
+
+-type predicate() :: fun((pid()) -> boolean()) | fun((pid(), Info :: map()) -> boolean()).
+
+-type select() :: #{pids => undefined | [pid()],
+                    names => undefined | [atom()],
+                    applications => undefined | [atom()],
+                    predicate => undefined | predicate(),
+                    interval => undefined | pos_integer(),
+                    viral => undefined | viral(),
+                    status => undefined | all | process_status()}.
+%% Processes named beforehand, those that come later included; at least one of the
+%% first four, all processes that any of them means (10000 at most).
+%% <ul>
+%% <li>`names': registered names, whoever has them at the time</li>
+%% <li>`applications': the processes of these applications, by their group leader;
+%%   an application may be started later</li>
+%% <li>`predicate': a function that says of each process of the node whether it is
+%%   to be sampled, given its pid, or its pid and a map of what can be read without
+%%   disturbing it: `registered_name', `initial_call', `status', `group_leader',
+%%   `priority', `message_queue_len', `reductions' and `heap_size', as of
+%%   `process_info/2'. It is called by a process of low priority that works in
+%%   slices: at most a tenth of one scheduler during a pass, at most a hundredth over
+%%   all, so the more its calls take the later it finds somebody; one that has not
+%%   returned after ten seconds is abandoned. When it raises, the process is not
+%%   selected, and `info/0' says why</li>
+%% <li>`interval': from one look to the next, in milliseconds; default 1000, more by
+%%   itself where a look at all processes takes long. A process that ends sooner may
+%%   be missed: see `viral'</li>
+%% <li>`viral', `status': as in {@link process_opts()}; default `self_only' and
+%%   `all'</li>
+%% </ul>
 
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
@@ -64,9 +121,9 @@
       file_bytes_max => undefined | infinity | pos_integer(),
       files_max => undefined | infinity | pos_integer(),
       compress => undefined | none | gzip,
-      auto_select => undefined | none | {top, Count :: non_neg_integer()}
-                     | {top, Count :: non_neg_integer(), IntervalMs :: pos_integer()},
+      auto_select => undefined | auto_select(),
       auto_process_opts => undefined | process_opts(),
+      select => undefined | none | select(),
       flatten_recursive => undefined | boolean(),
       categories => undefined | [category()],
       cpu_sampling => undefined | boolean() | #{rate => pos_integer()},
@@ -93,9 +150,16 @@
 %% <li>`files_max': finished files kept in the directory, older ones are deleted;
 %%   default 15</li>
 %% <li>`compress': `none' (default) or `gzip'</li>
-%% <li>`auto_select': `{top, Count, IntervalMs}', those that did most reductions
-%%   in the last interval; default `{top, 100, 10000}'. `none', or `undefined'
-%%   given explicitly: only processes that ask for it are sampled</li>
+%% <li>`auto_select': which processes are selected automatically; default
+%%   `{top, 100, 10000}', the 100 that did most reductions in the last 10 seconds.
+%%   `#{by => message_queue_len, count => 20}' goes by another criterion, a list of
+%%   such maps by several at once: each fills its places in one pass, and the
+%%   shortest interval is that of all. When a quarter of those selected have ended,
+%%   the next selection comes sooner. `none', or `undefined' given explicitly: only
+%%   processes that ask for it are sampled</li>
+%% <li>`select': processes that are sampled in any case, by pid, name, application or
+%%   a predicate, for example `#{applications => [my_app]}'. Beside it the default of
+%%   `auto_select' is `none'</li>
 %% <li>`auto_process_opts': for the processes selected automatically; default
 %%   `#{viral => self_only, status => all}'</li>
 %% <li>`categories': root frames of each stack, the outermost first; default
@@ -225,8 +289,9 @@ profile_stop() ->
 %%
 %% Among others: `tier' and `tier_reason', `reader', `since', `directory',
 %% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
-%% count), `explicit' (processes that asked for it), `files' (finished), `file'
-%% (being written), `bytes', `memory_bytes', `follow'.
+%% count), `explicit' (processes that asked for it, are named in `select', or are
+%% followed), `selection' (what came of `select'), `files' (finished), `file' (being
+%% written), `bytes', `memory_bytes', `follow'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).

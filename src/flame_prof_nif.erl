@@ -9,7 +9,7 @@
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
--export([start/3, watch/3, unwatch/2, set_atom_count/2, selected/1, status/1, stop/2]).
+-export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, selected/1, status/1, stop/2]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
 -on_load(load/0).
@@ -123,8 +123,13 @@ watch(_, _, _) -> ?NOT_LOADED.
 -spec unwatch(session(), pid()) -> ok | full.
 unwatch(_, _) -> ?NOT_LOADED.
 
--spec set_atom_count(session(), pos_integer()) -> ok.
-set_atom_count(_, _) -> ?NOT_LOADED.
+%% Never selects it automatically.
+-spec exclude(session(), pid()) -> ok | full.
+exclude(_, _) -> ?NOT_LOADED.
+
+%% What the VM has at the moment.
+-spec set_counts(session(), Atoms :: pos_integer(), Processes :: pos_integer()) -> ok.
+set_counts(_, _, _) -> ?NOT_LOADED.
 
 -spec selected(session()) -> [pid()].
 selected(_) -> ?NOT_LOADED.

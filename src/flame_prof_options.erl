@@ -2,12 +2,13 @@
 %% @doc What a user may ask for: names, defaults, ranges, all checked at start.
 %%
 %% Pure. A key that is missing or `undefined' takes its default (`auto_select'
-%% excepted: `undefined' given by the user means that nothing is selected). The
+%% excepted: `undefined' given by the user means that nothing is selected
+%% automatically, which is also the default beside `select'). The
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
--export([start/1, process/2, line/1]).
--export_type([options/0]).
+-export([start/1, process/2, places/1, line/1]).
+-export_type([options/0, goal/0, select/0]).
 
 -type options() :: #{basename := file:filename(),
                      sample_interval := pos_integer(),
@@ -17,8 +18,9 @@
                      file_bytes_max := infinity | pos_integer(),
                      files_max := infinity | pos_integer(),
                      compress := none | gzip,
-                     auto_select := none | {top, pos_integer(), IntervalMs :: pos_integer()},
+                     auto_select := none | {top, [goal(), ...], IntervalMs :: pos_integer()},
                      auto_process_opts := flame_prof:process_opts(),
+                     select := none | select(),
                      flatten_recursive := boolean(),
                      cpu_sampling := false | #{rate := pos_integer()},
                      categories := [flame_prof:category()],
@@ -31,6 +33,16 @@
                      profiler_pids => [pid()]}.
 %% All intervals are in milliseconds. `basename' is an absolute directory.
 
+-type goal() :: {flame_prof:criterion(), Count :: pos_integer()}.
+%% Each criterion at most once.
+
+-type select() :: #{pids := [pid()],
+                    names := [atom()],
+                    applications := [atom()],
+                    predicate := none | flame_prof:predicate(),
+                    interval := pos_integer(),
+                    process_opts := flame_prof:process_opts()}.
+
 -type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
 
 -define(SELECT_INTERVAL_MS, 10000).
@@ -38,6 +50,9 @@
 %% A selection needs time to see a difference.
 -define(SELECT_INTERVAL_MIN_MS, 100).
 -define(SELECT_COUNT_MAX, 100000).
+%% A second, since names and applications change seldom, and looking is cheap.
+-define(RESOLVE_INTERVAL_MS, 1000).
+-define(SELECT_NAMES_MAX, 10000).
 -define(FLUSH_MARGIN_MS, 1000).
 -define(CPU_RATE_HZ, 99).
 -define(CPU_RATE_MAX_HZ, 5000).
@@ -48,6 +63,7 @@
 
 -define(CATEGORIES, [initial_call, registered_name, status, memory, mailbox, priority, scheduler,
                      node]).
+-define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap]).
 -define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
 
 %% @doc Checks and completes the options of {@link flame_prof:start/1}.
@@ -65,6 +81,11 @@ line(Options) ->
     unicode:characters_to_binary(
       lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
                        || {Key, Value} <- lists:sort(maps:to_list(Told))])).
+
+%% @doc How many processes may be selected automatically.
+-spec places(options()) -> non_neg_integer().
+places(#{auto_select := none}) -> 0;
+places(#{auto_select := {top, Goals, _}}) -> lists:sum([Count || {_, Count} <- Goals]).
 
 %% @doc Checks and completes the options of one process. `Viral' is the default
 %% of `viral'.
@@ -89,6 +110,9 @@ complete(Given) ->
 
 value(auto_select, _, Check, #{auto_select := undefined}) ->
     Check(auto_select, none);
+value(auto_select, _, _, #{select := Select} = Given)
+        when Select =/= undefined, Select =/= none, not is_map_key(auto_select, Given) ->
+    none;
 value(Key, Default, Check, Given) ->
     case maps:get(Key, Given, undefined) of
         undefined when is_function(Default) -> Check(Key, Default());
@@ -105,8 +129,9 @@ table() ->
      {file_bytes_max, 256 * 1024 * 1024, or_atom(infinity, fun file_bytes/2)},
      {files_max, 15, or_atom(infinity, fun count/2)},
      {compress, none, one_of([none, gzip])},
-     {auto_select, {top, ?SELECT_COUNT, ?SELECT_INTERVAL_MS}, fun auto_select/2},
+     {auto_select, #{}, fun auto_select/2},
      {auto_process_opts, #{}, fun auto_process_opts/2},
+     {select, none, or_atom(none, fun select/2)},
      {flatten_recursive, true, one_of([true, false])},
      {cpu_sampling, true, fun cpu_sampling/2},
      {categories, [initial_call, registered_name], fun categories/2},
@@ -174,20 +199,93 @@ cpu_sampling(Key, Value) ->
     expected(Key, "true, false or a map as #{rate => 99}", Value).
 
 auto_select(_, none) -> none;
-auto_select(_, {top, 0}) -> none;
-auto_select(_, {top, 0, _}) -> none;
-auto_select(Key, {top, Count}) -> auto_select(Key, {top, Count, ?SELECT_INTERVAL_MS});
-auto_select(_, {top, Count, IntervalMs})
-        when is_integer(Count), Count > 0, Count =< ?SELECT_COUNT_MAX,
-             is_integer(IntervalMs), IntervalMs >= ?SELECT_INTERVAL_MIN_MS,
-             IntervalMs =< ?INTERVAL_MAX_MS ->
-    {top, Count, IntervalMs};
 auto_select(Key, Value) ->
-    expected(Key,
-             io_lib:format("none, {top, Count} or {top, Count, IntervalMs} with Count up to ~b "
-                           "and IntervalMs of at least ~b",
-                           [?SELECT_COUNT_MAX, ?SELECT_INTERVAL_MIN_MS]),
-             Value).
+    case goals(Key, Value) of
+        {[], _} -> none;
+        {Goals, IntervalMs} -> {top, Goals, IntervalMs}
+    end.
+
+goals(Key, {top, Count}) -> goals(Key, #{count => Count});
+goals(Key, {top, Count, IntervalMs}) -> goals(Key, #{count => Count, interval => IntervalMs});
+goals(Key, Map) when is_map(Map) -> goals(Key, [Map]);
+goals(Key, [_ | _] = Maps) ->
+    {Goals, Intervals} = lists:unzip([goal(Key, Map) || Map <- Maps]),
+    ok = each_once(Key, Goals),
+    _ = up_to(?SELECT_COUNT_MAX, [atom_to_list(Key), ": the sum of count"],
+              lists:sum([Count || {_, Count} <- Goals])),
+    {[Goal || {_, Count} = Goal <- Goals, Count > 0], lists:min(Intervals)};
+goals(Key, Value) ->
+    expected(Key, "none, {top, Count}, {top, Count, IntervalMs}, a map such as "
+             "#{by => memory, count => 20}, or a list of such maps", Value).
+
+each_once(Key, Goals) ->
+    case Goals -- lists:ukeysort(1, Goals) of
+        [] -> ok;
+        [{By, _} | _] -> bad("~ts: by ~ts is there twice; give each criterion once", [Key, By])
+    end.
+
+goal(Key, Map) when is_map(Map) ->
+    Prefix = <<(atom_to_binary(Key))/binary, ": ">>,
+    no_unknown(Prefix, Map, [by, count, interval]),
+    By = (one_of(?CRITERIA))([Prefix, "by"], part(by, Map, reductions)),
+    {{By, up_to(?SELECT_COUNT_MAX, [Prefix, "count"], part(count, Map, ?SELECT_COUNT))},
+     select_interval([Prefix, "interval"], part(interval, Map, ?SELECT_INTERVAL_MS))};
+goal(Key, Value) ->
+    expected(Key, "maps in the list, such as #{by => memory, count => 20}", Value).
+
+part(Key, Map, Default) ->
+    case maps:get(Key, Map, undefined) of
+        undefined -> Default;
+        Value -> Value
+    end.
+
+up_to(Max, _, Value) when is_integer(Value), Value >= 0, Value =< Max -> Value;
+up_to(Max, Key, Value) -> expected(Key, io_lib:format("an integer from 0 to ~b", [Max]), Value).
+
+select_interval(_, Value)
+        when is_integer(Value), Value >= ?SELECT_INTERVAL_MIN_MS, Value =< ?INTERVAL_MAX_MS ->
+    Value;
+select_interval(Key, Value) ->
+    expected(Key, io_lib:format("an integer of at least ~b (milliseconds)",
+                                [?SELECT_INTERVAL_MIN_MS]), Value).
+
+select(Key, Map) when is_map(Map) ->
+    Prefix = <<(atom_to_binary(Key))/binary, ": ">>,
+    no_unknown(Prefix, Map, [pids, names, applications, predicate, interval, viral, status]),
+    Pids = list_of(fun is_local_pid/1, "processes of this node", [Prefix, "pids"],
+                   part(pids, Map, [])),
+    Names = list_of(fun is_atom/1, "registered names", [Prefix, "names"], part(names, Map, [])),
+    Apps = list_of(fun is_atom/1, "names of applications", [Prefix, "applications"],
+                   part(applications, Map, [])),
+    case {Pids ++ Names ++ Apps, predicate([Prefix, "predicate"], part(predicate, Map, none))} of
+        {[], none} ->
+            bad("~ts: it names nobody; give pids, names, applications or a predicate", [Key]);
+        {_, Predicate} ->
+            #{pids => Pids, names => Names, applications => Apps, predicate => Predicate,
+              interval => select_interval([Prefix, "interval"],
+                                          part(interval, Map, ?RESOLVE_INTERVAL_MS)),
+              process_opts => process_opts(Prefix, maps:with([viral, status], Map), self_only)}
+    end;
+select(Key, Value) ->
+    expected(Key, "a map such as #{applications => [kernel]}", Value).
+
+is_local_pid(Pid) -> is_pid(Pid) andalso node(Pid) =:= node().
+
+list_of(Is, What, Key, Value) ->
+    case is_list(Value) andalso length_of(Value) =< ?SELECT_NAMES_MAX
+        andalso lists:all(Is, Value) of
+        true -> lists:usort(Value);
+        false -> expected(Key, io_lib:format("a list of at most ~b ~ts",
+                                             [?SELECT_NAMES_MAX, What]), Value)
+    end.
+
+%% An improper list is longer than any.
+length_of(List) ->
+    try length(List) catch error:badarg -> infinity end.
+
+predicate(_, none) -> none;
+predicate(_, Value) when is_function(Value, 1); is_function(Value, 2) -> Value;
+predicate(Key, Value) -> expected(Key, "fun(Pid) or fun(Pid, Info) that returns a boolean", Value).
 
 auto_process_opts(Key, Value) ->
     process_opts(<<(atom_to_binary(Key))/binary, ": ">>, Value, self_only).

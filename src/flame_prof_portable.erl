@@ -19,7 +19,7 @@
 -module(flame_prof_portable).
 -behaviour(flame_prof_tier).
 
--export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
+-export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, own/1, exclude/2, close/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -90,6 +90,14 @@ unanswered() ->
 -spec selected(#handle{}) -> [pid()].
 selected(#handle{sampler = Sampler}) ->
     flame_prof_sampler:selected(Sampler).
+
+-spec own(#handle{}) -> [pid()].
+own(#handle{sampler = Sampler, writer = Writer}) ->
+    [Sampler, Writer | flame_prof_sampler:helpers(Sampler)].
+
+-spec exclude(#handle{}, pid()) -> ok.
+exclude(#handle{sampler = Sampler}, Pid) ->
+    flame_prof_sampler:exclude(Sampler, Pid).
 
 -spec close(#handle{}, non_neg_integer()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
@@ -211,10 +219,8 @@ otp() ->
                                        erlang:system_info(version),
                                        erlang:system_info(emu_flavor)]).
 
-process_interval_ns(#{process_interval := auto, auto_select := {top, Count, _}}) ->
-    flame_prof_sampler:process_interval_ns(auto, Count);
-process_interval_ns(#{process_interval := auto}) ->
-    flame_prof_sampler:process_interval_ns(auto, 1);
+process_interval_ns(#{process_interval := auto} = Options) ->
+    flame_prof_sampler:process_interval_ns(auto, max(1, flame_prof_options:places(Options)));
 process_interval_ns(#{process_interval := Ms}) ->
     Ms * 1000000.
 

@@ -10,8 +10,8 @@
 %% monitor. Messages it does not know are dropped.
 -module(flame_prof_sampler).
 
--export([start/1, go/2, watch/3, unwatch/2, info/1, selected/1, stop/2, losses/0, degraded/0,
-         process_interval_ns/2]).
+-export([start/1, go/2, watch/3, unwatch/2, exclude/2, info/1, selected/1, helpers/1, stop/2,
+         losses/0, degraded/0, process_interval_ns/2]).
 -export_type([config/0]).
 
 -include("flame_prof_sample.hrl").
@@ -25,6 +25,7 @@
 -define(SAMPLES_PER_SECOND, 1000).
 -define(PROCESS_INTERVAL_MIN_MS, 99).
 -define(WATCHED_MAX, 100000).
+-define(ENDED_SHARE, 4).
 %% A process with so many messages is not made to walk through them each time,
 %% only for at most a hundredth of the time.
 -define(LONG_QUEUE, 10000).
@@ -67,6 +68,9 @@
                 idle = [] :: [pid()],
                 probes = #{} :: #{pid() => idle | {asked, pid()}},
                 selector :: undefined | pid(),
+                excluded = [] :: [pid()],           % since the start
+                selected = 0 :: non_neg_integer(),  % by the last selection
+                ended = 0 :: non_neg_integer(),     % of those
                 batch = [] :: [#sample{}],
                 batch_count = 0 :: non_neg_integer(),
                 batch_ms :: integer(),
@@ -112,6 +116,12 @@ unwatch(Sampler, Pid) ->
     _ = ask(Sampler, {unwatch, Pid}, ?INFO_MS),
     ok.
 
+%% @doc A process of the profiler that has been started since.
+-spec exclude(pid(), pid()) -> ok.
+exclude(Sampler, Pid) ->
+    Sampler ! {?MODULE, exclude, Pid},
+    ok.
+
 -spec info(pid()) -> map().
 info(Sampler) ->
     case ask(Sampler, info, ?INFO_MS) of
@@ -123,6 +133,14 @@ info(Sampler) ->
 -spec selected(pid()) -> [pid()].
 selected(Sampler) ->
     case ask(Sampler, selected, ?INFO_MS) of
+        {ok, Pids} -> Pids;
+        error -> []
+    end.
+
+%% @doc The processes that work for the sampler.
+-spec helpers(pid()) -> [pid()].
+helpers(Sampler) ->
+    case ask(Sampler, helpers, ?INFO_MS) of
         {ok, Pids} -> Pids;
         error -> []
     end.
@@ -182,6 +200,8 @@ handle({flame_prof_probe, Probe, Pid, TimeNs, Answer}, State) ->
     loop(answered(Probe, Pid, TimeNs, Answer, State));
 handle({?MODULE, watch, Pid, Opts}, State) ->
     loop(watched(Pid, fun(Watched) -> Watched#watched{explicit = Opts} end, State));
+handle({?MODULE, exclude, Pid}, #state{excluded = Excluded} = State) ->
+    loop(State#state{excluded = [Pid | Excluded]});
 handle({?MODULE, ask, From, stop}, State) ->
     ok = last_hand_over(State),
     From ! {From, ok},
@@ -211,6 +231,8 @@ request({unwatch, Pid}, State) ->
     {ok, unwatched(Pid, fun(Watched) -> Watched#watched{explicit = undefined} end, State)};
 request(selected, #state{processes = Processes} = State) ->
     {[Pid || {Pid, #watched{auto = true}} <- maps:to_list(Processes)], State};
+request(helpers, #state{probes = Probes, selector = Selector} = State) ->
+    {[Selector || is_pid(Selector)] ++ maps:keys(Probes), State};
 request(info, State) ->
     {collect_info(State), State};
 request(_, State) ->
@@ -310,9 +332,9 @@ answered(Probe, Pid, TimeNs, Answer, #state{probes = Probes, idle = Idle} = Stat
 
 looked_at(Pid, TimeNs, Answer, #state{processes = Processes} = State) ->
     case {Processes, Answer} of
-        {#{Pid := #watched{monitor = Monitor}}, gone} ->
+        {#{Pid := #watched{monitor = Monitor} = Watched}, gone} ->
             true = demonitor(Monitor, [flush]),
-            State#state{processes = maps:remove(Pid, Processes)};
+            ended(Watched, State#state{processes = maps:remove(Pid, Processes)});
         {#{Pid := Watched}, filtered} ->
             Looked = Watched#watched{since_ns = TimeNs, is_seen = true, is_asked = false},
             State#state{processes = Processes#{Pid := Looked}};
@@ -371,7 +393,7 @@ select(Pids, #state{processes = Processes} = State) ->
     Kept = lists:foldl(
              fun(Pid, Acc) ->
                  unwatched(Pid, fun(Watched) -> Watched#watched{auto = false} end, Acc)
-             end, State, Dropped),
+             end, State#state{selected = length(Pids), ended = 0}, Dropped),
     lists:foldl(fun(Pid, Acc) ->
                     watched(Pid, fun(Watched) -> Watched#watched{auto = true} end, Acc)
                 end, Kept, Pids).
@@ -408,11 +430,21 @@ unwatched(Pid, Change, #state{processes = Processes} = State) ->
 
 died(Pid, Monitor, #state{processes = Processes} = State) ->
     case Processes of
-        #{Pid := #watched{monitor = Monitor}} ->
-            State#state{processes = maps:remove(Pid, Processes)};
+        #{Pid := #watched{monitor = Monitor} = Watched} ->
+            ended(Watched, State#state{processes = maps:remove(Pid, Processes)});
         #{} ->
             State
     end.
+
+%% When a quarter of the selected have ended, their places are wanted for others.
+ended(#watched{auto = true}, #state{ended = Ended, selected = Selected, selector = Selector} = State)
+        when Ended * ?ENDED_SHARE =< Selected, (Ended + 1) * ?ENDED_SHARE > Selected ->
+    _ = is_pid(Selector) andalso flame_prof_selector:sooner(Selector),
+    State#state{ended = Ended + 1};
+ended(#watched{auto = true}, #state{ended = Ended} = State) ->
+    State#state{ended = Ended + 1};
+ended(#watched{}, State) ->
+    State.
 
 %% <0.N.S>; kept as text nowhere, so this is the way.
 number(Pid) ->
@@ -420,10 +452,11 @@ number(Pid) ->
     list_to_integer(Number).
 
 %% How often each process was signalled since the last time, and who we are.
-disturbed(#state{processes = Processes, writer = Writer, probes = Probes} = State) ->
+disturbed(#state{processes = Processes, writer = Writer, probes = Probes,
+                 excluded = Excluded} = State) ->
     Counts = maps:map(fun(_, #watched{signals = Signals}) -> Signals end, Processes),
     Reset = maps:map(fun(_, Watched) -> Watched#watched{signals = 0} end, Processes),
-    {{Counts, [self(), Writer | maps:keys(Probes)]}, State#state{processes = Reset}}.
+    {{Counts, [self(), Writer | maps:keys(Probes)] ++ Excluded}, State#state{processes = Reset}}.
 
 %% Helpers.
 

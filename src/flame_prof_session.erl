@@ -34,6 +34,11 @@
                 refused_targets = 0 :: non_neg_integer(),
                 viral :: pid(),
                 auto_roots = [] :: [pid()],
+                %% Those whom the tracer was asked to follow.
+                followed = #{} :: #{pid() => true},
+                resolver :: undefined | pid(),
+                resolved = [] :: ordsets:ordset(pid()),
+                selection = #{} :: #{} | flame_prof_resolver:facts(),
                 fallbacks = 0 :: non_neg_integer(),
                 closed = false :: boolean(),
                 earlier :: undefined | flame_prof_tier:summary()}).
@@ -104,13 +109,16 @@ init({Owner, Options}) ->
     ok = load_modules(),
     link(Owner),
     Viral = flame_prof_viral:start(self(), profiler_pids()),
-    Configured = Options#{session => self(), profiler_pids => [Viral | profiler_pids()]},
+    Resolver = start_resolver(Options),
+    Configured = Options#{session => self(),
+                          profiler_pids => [Viral | profiler_pids()]
+                              ++ [Resolver || is_pid(Resolver)]},
     case prepare(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
             {ok, #state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
                         tier_reason = Reason, since_us = os:system_time(microsecond),
-                        viral = Viral}};
+                        viral = Viral, resolver = Resolver}};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
@@ -146,6 +154,8 @@ handle_info({?MODULE, tick}, State) ->
     noreply(tick(State));
 handle_info({flame_prof_viral, Viral, {found, Pid, Opts, Root}}, #state{viral = Viral} = State) ->
     noreply(found(Pid, Opts, Root, State));
+handle_info({flame_prof_resolver, Resolver, Message}, #state{resolver = Resolver} = State) ->
+    noreply(resolver_says(Message, State));
 handle_info({'DOWN', Monitor, process, Pid, _}, State) ->
     noreply(down(Pid, Monitor, State));
 handle_info({'EXIT', Owner, Reason}, #state{owner = Owner} = State) ->
@@ -205,9 +215,22 @@ load_modules() ->
     _ = code:ensure_modules_loaded(Own ++ [calendar, filelib, ordsets, proplists, re, unicode]),
     ok.
 
+%% Everything that runs for us before a tier is open: a tier knows its own. The two
+%% of the application are there when it was started as one.
 profiler_pids() ->
-    [Pid || Pid <- [self() | [whereis(Name) || Name <- [flame_prof_sup, flame_prof_backtrace]]],
-            is_pid(Pid)].
+    Named = [whereis(Name) || Name <- [flame_prof_sup, flame_prof_backtrace]],
+    Master = application_controller:get_master(flame_prof),
+    [Pid || Pid <- [self(), Master, parent_of_supervisor(Master) | Named], is_pid(Pid)].
+
+parent_of_supervisor(undefined) ->
+    undefined;
+parent_of_supervisor(_) ->
+    case process_info(whereis(flame_prof_sup), dictionary) of
+        {dictionary, Dictionary} ->
+            hd(proplists:get_value('$ancestors', Dictionary, []) ++ [undefined]);
+        undefined ->
+            undefined
+    end.
 
 %% Choice of the tier.
 
@@ -332,14 +355,23 @@ tier_did({failed, Reason}, State) -> fall_back(Reason, State).
 down(Pid, Monitor, #state{targets = Targets} = State) ->
     case flame_prof_targets:monitor_of(Pid, Targets) of
         Monitor ->
-            tier_unwatch(Pid, State#state{targets = flame_prof_targets:drop(Pid, Targets)});
+            tier_unwatch(Pid, ended(Pid, State));
         _ ->
             {ok, State}
     end.
 
+%% Its children are followed on; those of one that was selected automatically, as
+%% long as it was.
+ended(Pid, #state{targets = Targets, followed = Followed, auto_roots = Auto} = State) ->
+    Left = State#state{targets = flame_prof_targets:drop(Pid, Targets)},
+    case ordsets:is_element(Pid, Auto) of
+        true -> Left;
+        false -> Left#state{followed = maps:remove(Pid, Followed)}
+    end.
+
 tick(#state{tier = Tier, handle = Handle} = State) ->
     case tier_did(flame_prof_tier:tick(Tier, Handle), State) of
-        {ok, Ticked} -> follow_selected(Ticked);
+        {ok, Ticked} -> follow_selected(with_resolver(Ticked));
         Stop -> Stop
     end.
 
@@ -352,8 +384,7 @@ follow_as_wanted(_, {followed, _}, Result) ->
 follow_as_wanted(Pid, _, {ok, #state{targets = Targets} = State}) ->
     case {flame_prof_targets:following(Pid, Targets), auto_following(Pid, State)} of
         {none, none} ->
-            ok = flame_prof_viral:unfollow(State#state.viral, Pid),
-            release_followed(Pid, State);
+            unfollow(Pid, State);
         {none, Opts} ->
             {ok, follow(Pid, Opts, State)};
         {Opts, _} ->
@@ -368,9 +399,17 @@ auto_following(Pid, #state{auto_roots = Roots, options = #{auto_process_opts := 
         false -> none
     end.
 
-follow(Pid, Opts, #state{viral = Viral} = State) ->
+follow(Pid, Opts, #state{viral = Viral, followed = Followed} = State) ->
     _ = flame_prof_viral:follow(Viral, Pid, Opts),
-    State.
+    State#state{followed = Followed#{Pid => true}}.
+
+%% Nothing to do for most: thousands may be sampled without being followed.
+unfollow(Pid, #state{viral = Viral, followed = Followed} = State)
+        when is_map_key(Pid, Followed) ->
+    ok = flame_prof_viral:unfollow(Viral, Pid),
+    release_followed(Pid, State#state{followed = maps:remove(Pid, Followed)});
+unfollow(_, State) ->
+    {ok, State}.
 
 found(Pid, Opts, Root, #state{targets = Targets} = State) ->
     case flame_prof_targets:size(Targets) < ?FOLLOWED_MAX of
@@ -405,12 +444,66 @@ follow_each_as_wanted([Root | Rest], State) ->
         Stop -> Stop
     end.
 
+%% What `select' asks for (flame_prof_resolver finds them).
+
+start_resolver(#{select := none}) -> undefined;
+start_resolver(#{select := Select}) -> flame_prof_resolver:start(self(), Select).
+
+with_resolver(#state{resolver = undefined} = State) ->
+    State;
+with_resolver(#state{resolver = Resolver, options = Options} = State) ->
+    case is_process_alive(Resolver) of
+        true ->
+            State;
+        false ->
+            Next = start_resolver(Options),
+            excluded(Next, State#state{resolver = Next})
+    end.
+
+resolver_says({helper, Pid}, State) ->
+    {ok, excluded(Pid, State)};
+resolver_says({found, Pids, Facts}, #state{tier = Tier, handle = Handle, options = Options,
+                                           resolved = Before} = State) ->
+    Own = case Options of
+              #{profile_self := true} -> [];
+              #{} -> flame_prof_tier:own(Tier, Handle)
+          end,
+    Now = ordsets:subtract(Pids, ordsets:from_list(Own)),
+    #{select := #{process_opts := Opts}} = Options,
+    Joined = select_each(ordsets:subtract(Now, Before), Opts,
+                         State#state{resolved = Now, selection = Facts}),
+    case Joined of
+        {ok, Next} -> release_each(ordsets:subtract(Before, Now), selected, Next);
+        Stop -> Stop
+    end.
+
+select_each([], _, State) ->
+    {ok, State};
+select_each([Pid | Rest], Opts, State) ->
+    case do_watch(Pid, selected, Opts, State) of
+        {ok, Next} -> select_each(Rest, Opts, Next);
+        Stop -> Stop
+    end.
+
+%% A process that has begun to work for us is never selected from now on.
+excluded(Pid, #state{options = #{profiler_pids := Own} = Options} = State) ->
+    Known = State#state{options = Options#{profiler_pids := [Pid | Own]}},
+    case Options of
+        #{profile_self := true} -> Known;
+        #{} -> exclude(Pid, Known)
+    end.
+
+exclude(Pid, #state{tier = Tier, handle = Handle} = State) ->
+    ok = flame_prof_tier:exclude(Tier, Handle, Pid),
+    State.
+
 %% The end.
 
 close(_, _, #state{closed = true} = State) ->
     {{error, {not_started, <<"the session has already ended">>}}, State};
 close(Why, TimeoutMs, #state{viral = Viral} = State) ->
     ok = flame_prof_viral:stop(Viral),
+    _ = is_pid(State#state.resolver) andalso flame_prof_resolver:stop(State#state.resolver),
     Result = with_earlier(close_tier(TimeoutMs, State), State),
     ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
     {Result, State#state{handle = undefined, closed = true}}.
@@ -439,6 +532,7 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              explicit => flame_prof_targets:pids(Targets),
              fallbacks => State#state.fallbacks,
              follow => follow_info(State),
+             selection => State#state.selection,
              options => maps:without([session, profiler_pids, tier_reason], Options)},
     maps:merge(Base, flame_prof_tier:info(Tier, Handle)).
 

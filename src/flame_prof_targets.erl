@@ -1,8 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc Who asked for which process: claims on explicitly sampled processes.
 %%
-%% Several parties may want the same process at once: `profile_start', nested
-%% calls of `apply', and following a parent or a sender. Each has a key of its
+%% Several parties may want the same process at once: `profile_start', `select',
+%% nested calls of `apply', and following a parent or a sender. Each has a key of its
 %% own; the youngest claim decides the options and the process is released with
 %% the last one. Pure.
 -module(flame_prof_targets).
@@ -11,7 +11,7 @@
 -export([effective/1, following/2, pids/1, size/1]).
 -export_type([targets/0, key/0]).
 
--type key() :: profile | {apply, reference()} | {followed, Root :: pid()}.
+-type key() :: profile | selected | {apply, reference()} | {followed, Root :: pid()}.
 -record(target, {monitor :: undefined | reference(),
                  claims :: [{key(), flame_prof:process_opts()}, ...]}).
 -opaque targets() :: #{pid() => #target{}}.

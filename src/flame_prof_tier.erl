@@ -11,7 +11,7 @@
 %% some time after the session has died without having called it.
 -module(flame_prof_tier).
 
--export([open/2, watch/4, unwatch/3, tick/2, info/2, selected/2, close/3]).
+-export([open/2, watch/4, unwatch/3, exclude/3, tick/2, info/2, selected/2, own/2, close/3]).
 -export_type([config/0, handle/0, summary/0]).
 
 -type config() :: flame_prof_options:options().
@@ -63,7 +63,13 @@
 %% The processes selected automatically at the moment. Only asked for when
 %% automatically selected processes are to be followed (`viral').
 -callback selected(handle()) -> [pid()].
--optional_callbacks([selected/1]).
+
+%% Processes of the tier itself, which are not to be sampled.
+-callback own(handle()) -> [pid()].
+
+%% A process of the profiler that has been started since: never select it.
+-callback exclude(handle(), pid()) -> ok.
+-optional_callbacks([selected/1, own/1, exclude/2]).
 
 %% @doc Opens a tier. A tier that is not built, not loadable or that raises is
 %% refused.
@@ -110,6 +116,20 @@ selected(Tier, Handle) ->
         Pids when is_list(Pids) -> Pids;
         _ -> []
     end.
+
+%% @doc The processes of the tier itself.
+-spec own(module(), handle()) -> [pid()].
+own(Tier, Handle) ->
+    case erlang:function_exported(Tier, own, 1) andalso guarded(Tier, own, [Handle]) of
+        Pids when is_list(Pids) -> Pids;
+        _ -> []
+    end.
+
+%% @doc Never selects a process of the profiler automatically.
+-spec exclude(module(), handle(), pid()) -> ok.
+exclude(Tier, Handle, Pid) ->
+    _ = erlang:function_exported(Tier, exclude, 2) andalso guarded(Tier, exclude, [Handle, Pid]),
+    ok.
 
 -spec close(module(), handle(), non_neg_integer()) ->
     {ok, summary()} | {error, flame_prof:error_reason()}.

@@ -2,8 +2,9 @@
 %% @doc Follows processes: finds those that they spawn and send to.
 %%
 %% It is the tracer of the processes it follows, by the flags `procs' and `send'
-%% set on single processes; global trace patterns are not touched. A process that
-%% somebody else traces already is not followed, which `info/1' tells. When more
+%% set on single processes; global trace patterns are not touched, nor is anybody
+%% else's trace (see {@link flame_prof_trace}). Before OTP 27 a process that somebody
+%% else traces already is not followed, which `info/1' tells. When more
 %% events come in than can be handled, following sends is given up, then
 %% following altogether; sampling is not affected. Its flags vanish with it.
 %%
@@ -30,6 +31,7 @@
                alive = true :: boolean()}).
 
 -record(state, {session :: pid(),
+                tracing :: undefined | flame_prof_trace:tracing(),
                 ignored :: #{pid() => true},
                 roots = #{} :: #{pid() => #root{}},
                 members = #{} :: #{pid() => Root :: pid()},
@@ -125,9 +127,13 @@ request(_, State) ->
 
 do_follow(_, _, #state{depth = off, why = Why} = State) ->
     {{refused, Why}, State};
+%% The end of a trace session costs every process of the node a reduction, so there
+%% is none before somebody is followed.
+do_follow(Pid, Root, #state{tracing = undefined} = State) ->
+    do_follow(Pid, Root, State#state{tracing = flame_prof_trace:new()});
 do_follow(Pid, #root{opts = #{viral := Viral}} = Root, #state{roots = Roots} = State) ->
-    _ = untrace(Pid),
-    case trace(Pid, flags(Viral, State)) of
+    ok = untrace(Pid, [all], State),
+    case flame_prof_trace:on(Pid, flags(Viral, State), State#state.tracing) of
         ok ->
             {ok, State#state{roots = Roots#{Pid => Root}}};
         {refused, Reason} = Refused ->
@@ -142,40 +148,10 @@ flags(spawn_and_send, #state{depth = on}) -> [procs, set_on_spawn, send];
 flags(send, _) -> [procs];
 flags(spawn_and_send, _) -> [procs, set_on_spawn].
 
-trace(Pid, Flags) ->
-    Self = self(),
-    case erlang:trace_info(Pid, tracer) of
-        {tracer, Tracer} when Tracer =:= []; Tracer =:= Self ->
-            try
-                _ = erlang:trace(Pid, true, [{tracer, Self} | Flags]),
-                ok
-            catch
-                error:badarg -> refused_or_gone(Pid)
-            end;
-        {tracer, Other} ->
-            {refused, line("it is traced already, by ~0tp; end that trace to have it followed",
-                           [Other])};
-        undefined ->
-            gone
-    end.
-
-refused_or_gone(Pid) ->
-    case is_process_alive(Pid) of
-        true -> {refused, <<"another tracer was faster; end that trace to have it followed">>};
-        false -> gone
-    end.
-
-untrace(Pid) ->
-    untrace(Pid, [all]).
-
-untrace(Pid, Flags) ->
-    Self = self(),
-    try erlang:trace_info(Pid, tracer) of
-        {tracer, Self} -> erlang:trace(Pid, false, Flags);
-        _ -> 0
-    catch
-        error:badarg -> 0
-    end.
+untrace(_, _, #state{tracing = undefined}) ->
+    ok;
+untrace(Pid, Flags, #state{tracing = Tracing}) ->
+    flame_prof_trace:off(Pid, Flags, Tracing).
 
 refused(Pid, Reason, #state{refused = Refused} = State) when map_size(Refused) < ?REFUSED_SHOWN ->
     State#state{refused = Refused#{Pid => Reason}};
@@ -188,7 +164,7 @@ do_unfollow(Root, #state{roots = Roots, members = Members} = State) ->
             {Gone, Kept} = maps:fold(fun(Pid, R, {G, K}) when R =:= Root -> {[Pid | G], K};
                                         (Pid, R, {G, K}) -> {G, K#{Pid => R}}
                                      end, {[], #{}}, Members),
-            lists:foreach(fun untrace/1, [Root | Gone]),
+            lists:foreach(fun(Pid) -> untrace(Pid, [all], State) end, [Root | Gone]),
             State#state{roots = maps:remove(Root, Roots), members = Kept, receivers = #{}};
         #{} ->
             State
@@ -306,7 +282,7 @@ kept(Pid, Root, Roots) -> Roots#{Pid => Root}.
 silence(Pid, _, #state{silenced = Silenced} = State) when is_map_key(Pid, Silenced) ->
     State;
 silence(Pid, Flags, #state{silenced = Silenced} = State) ->
-    _ = untrace(Pid, Flags),
+    ok = untrace(Pid, Flags, State),
     State#state{silenced = Silenced#{Pid => true}}.
 
 bounded(#state{events = Events} = State) when Events < ?EVENTS_PER_CHECK ->
@@ -331,9 +307,12 @@ silence_all(Flags, State) ->
     lists:foldl(fun(Pid, Acc) -> silence(Pid, Flags, Acc) end, State, traced(State)).
 
 collect_info(#state{depth = Depth, why = Why, roots = Roots, members = Members,
-                    refused = Refused}) ->
-    #{state => Depth, reason => Why, roots => map_size(Roots), children => map_size(Members),
+                    refused = Refused, tracing = Tracing}) ->
+    #{state => Depth, tracing => kind(Tracing), reason => Why, roots => map_size(Roots), children => map_size(Members),
       not_followed => Refused}.
+
+kind(undefined) -> none;
+kind(Tracing) -> flame_prof_trace:kind(Tracing).
 
 line(Format, Arguments) ->
     unicode:characters_to_binary(io_lib:format(Format, Arguments)).

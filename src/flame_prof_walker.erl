@@ -7,7 +7,7 @@
 -behaviour(flame_prof_tier).
 
 -export([unsupported/1]).
--export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
+-export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, close/2]).
 
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
@@ -47,6 +47,10 @@ unwatch(#handle{session = Session} = Handle, Pid) ->
     insist(fun() -> flame_prof_nif:unwatch(Session, Pid) end),
     {ok, Handle}.
 
+-spec exclude(#handle{}, pid()) -> ok.
+exclude(#handle{session = Session}, Pid) ->
+    insist(fun() -> flame_prof_nif:exclude(Session, Pid) end).
+
 %% The walker empties its list of requests at each tick.
 insist(Request) ->
     case Request() of
@@ -56,7 +60,8 @@ insist(Request) ->
 
 -spec tick(#handle{}) -> {ok, #handle{}} | {failed, binary()}.
 tick(#handle{session = Session, stops = {Before, Last}} = Handle) ->
-    ok = flame_prof_nif:set_atom_count(Session, erlang:system_info(atom_count)),
+    ok = flame_prof_nif:set_counts(Session, erlang:system_info(atom_count),
+                                   erlang:system_info(process_count)),
     case flame_prof_nif:status(Session) of
         #{done := true, last_error := Why} ->
             {failed, unicode:characters_to_binary(io_lib:format("the writer ended: ~tp", [Why]))};
@@ -177,7 +182,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
          stack_frames_max := MaxFrames, auto_process_opts := #{status := AutoStatus},
          file_bytes_max := FileBytes, files_max := Files, compress := Compress,
          flatten_recursive := Flatten} = Config) ->
-    {TopCount, SelectMs} = selection(Config),
+    {Goals, SelectMs} = selection(Config),
     #{directory => unicode:characters_to_binary(Directory),
       stem => ?STEM,
       cpu_stem => ?CPU_STEM,
@@ -193,8 +198,8 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       sample_interval_ns => SampleMs * 1000000,
       process_interval_ns => process_interval_ns(Config),
       select_interval_ns => SelectMs * 1000000,
-      top_cnt => TopCount,
-      max_targets => TopCount + ?TARGETS_MIN,
+      goals => Goals,
+      max_targets => flame_prof_options:places(Config) + ?TARGETS_MIN,
       max_frames => MaxFrames,
       auto_status => AutoStatus,
       flatten_recursive => Flatten,
@@ -209,8 +214,8 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
 cpu_rate_hz(#{cpu_sampling := false}) -> 0;
 cpu_rate_hz(#{cpu_sampling := #{rate := Hz}}) -> Hz.
 
-selection(#{auto_select := none}) -> {0, 1000};
-selection(#{auto_select := {top, Count, IntervalMs}}) -> {Count, IntervalMs}.
+selection(#{auto_select := none}) -> {[], 1000};
+selection(#{auto_select := {top, Goals, IntervalMs}}) -> {Goals, IntervalMs}.
 
 process_interval_ns(#{process_interval := auto}) -> 0;
 process_interval_ns(#{process_interval := Ms}) -> Ms * 1000000.

@@ -11,7 +11,7 @@
 
 -import(flame_prof_case, [start/2, options/2, directory/1, samples/1, comments/1, texts/1,
                           eventually/1, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1,
-                          spawned/1, idle/0, hogs/1, end_all/1, burn/1]).
+                          spawned/1, idle/0, hogs/1, end_all/1, burn/1, is_followed/1]).
 
 %% The shortest that the options allow.
 -define(FLUSH_MS, 1009).
@@ -227,11 +227,11 @@ d12_the_node_is_left_as_it_was(Config) ->
     {ok, Session} = start(Config, #{}),
     Watched = profiled(fun() -> receive stop -> ok end end, #{viral => true}),
     ticks(10),
-    ?assertNotEqual({flags, []}, erlang:trace_info(Watched, flags)),
+    ?assert(is_followed(Watched)),
     {ok, _} = flame_prof:stop(),
     ?assertEqual(Before, {backtrace_depth(), erlang:trace_info(send, match_spec),
                           erlang:trace_info('receive', match_spec)}),
-    ?assertEqual({flags, []}, erlang:trace_info(Watched, flags)),
+    ?assertNot(is_followed(Watched)),
     ?assertNot(is_process_alive(Session)),
     %% And when it is killed.
     {ok, Next} = start(Config, #{}),
@@ -239,7 +239,8 @@ d12_the_node_is_left_as_it_was(Config) ->
     ticks(10),
     exit(Next, kill),
     eventually(fun() -> backtrace_depth() =:= element(1, Before) end),
-    eventually(fun() -> erlang:trace_info(self(), flags) =:= {flags, []} end),
+    Self = self(),
+    eventually(fun() -> not is_followed(Self) end),
     end_all([Watched]).
 
 %% Processes that had ended stayed for ever.
@@ -393,6 +394,164 @@ it_samples_what_it_selects_by_itself(Config) ->
     end_all([Hog]),
     ?assertMatch([_ | _], of_process(Hog, samples(Summary))).
 
+%% Each criterion finds the one that stands out by it.
+it_selects_by_any_criterion(Config) ->
+    _ = [idle() || _ <- lists:seq(1, 200)],
+    [it_selects_by(By, Config) || By <- [reductions, message_queue_len, message_queue_growth,
+                                         memory, binary_vheap]].
+
+it_selects_by(By, Config) ->
+    Outstanding = outstanding(By),
+    {ok, _} = start(Config, #{auto_select => #{by => By, count => 1, interval => 200}}),
+    eventually(fun() -> grow(By, Outstanding), flame_prof_case:selected() =:= [Outstanding] end),
+    {ok, _} = flame_prof:stop(),
+    end_all([Outstanding]).
+
+it_selects_by_several_criteria_at_once(Config) ->
+    Criteria = [reductions, memory, binary_vheap, message_queue_len],
+    Outstanding = [outstanding(By) || By <- Criteria],
+    {ok, _} = start(Config, #{auto_select => [#{by => By, count => 1, interval => 200}
+                                              || By <- Criteria]}),
+    eventually(fun() -> Outstanding -- flame_prof_case:selected() =:= [] end),
+    ?assert(length(flame_prof_case:selected()) =< length(Criteria)),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- Outstanding],
+    end_all(Outstanding).
+
+outstanding(reductions) ->
+    hd(hogs(1));
+outstanding(memory) ->
+    spawned(fun() -> idle_with(lists:seq(1, 3000000)) end);
+outstanding(binary_vheap) ->
+    spawned(fun() -> idle_with([binary:copy(<<1>>, 1000000) || _ <- lists:seq(1, 50)]) end);
+outstanding(_) ->
+    Pid = idle(),
+    _ = [Pid ! N || N <- lists:seq(1, 2000)],
+    Pid.
+
+idle_with(Data) ->
+    receive stop -> length(Data) end.
+
+grow(message_queue_growth, Pid) -> [Pid ! more || _ <- lists:seq(1, 50)];
+grow(_, _) -> ok.
+
+%% The places of those who have ended are not empty until the interval is over.
+it_selects_anew_when_the_selected_have_ended(Config) ->
+    [First] = hogs(1),
+    {ok, _} = start(Config, #{auto_select => {top, 1, 600000}}),
+    eventually(fun() -> flame_prof_case:selected() =:= [First] end),
+    %% The walker's first goes by what was done before; the next is in ten minutes.
+    receive after 1000 -> ok end,
+    [Second] = hogs(1),
+    end_all([First]),
+    eventually(fun() -> flame_prof_case:selected() =:= [Second] end),
+    end_all([Second]).
+
+it_samples_those_named_beforehand(Config) ->
+    [Given, Named, Other] = [idle(), idle(), idle()],
+    Late = spawned(fun() -> receive stop -> ok end end),
+    true = register(named_beforehand, Named),
+    {ok, _} = start(Config, #{select => #{pids => [Given], interval => 100,
+                                          names => [named_beforehand, named_afterwards]}}),
+    eventually(fun() -> is_explicit([Given, Named]) end),
+    ?assertMatch(#{selection := #{found := 2, absent := [named_afterwards]}}, flame_prof:info()),
+    true = register(named_afterwards, Late),
+    %% The name goes to somebody else.
+    true = unregister(named_beforehand),
+    true = register(named_beforehand, Other),
+    eventually(fun() -> is_explicit([Given, Late, Other]) end),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    Samples = samples(Summary),
+    [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- [Given, Late, Other]],
+    end_all([Given, Named, Late, Other]).
+
+it_samples_the_processes_of_an_application(Config) ->
+    Stranger = idle(),
+    {ok, _} = start(Config, #{select => #{applications => [kernel, not_there_yet], interval => 100,
+                                          status => waiting}}),
+    Master = application_controller:get_master(kernel),
+    Early = maps:get(explicit, eventually(fun() -> has_found(3) end)),
+    ?assert(lists:member(whereis(kernel_sup), Early)),
+    ?assert(lists:member(whereis(rex), [undefined | Early])),
+    ?assertNot(lists:member(Stranger, Early)),
+    ?assertMatch(#{selection := #{absent := [not_there_yet]}}, flame_prof:info()),
+    %% Those that come later, too.
+    Late = spawned(fun() -> true = group_leader(Master, self()), receive stop -> ok end end),
+    eventually(fun() -> lists:member(Late, maps:get(explicit, flame_prof:info())) end),
+    ticks(30),
+    {ok, Summary} = flame_prof:stop(),
+    ?assertMatch([_ | _], of_process(Late, samples(Summary))),
+    ?assertEqual([waiting], lists:usort([Status || #{status := Status} <- samples(Summary)])),
+    end_all([Late, Stranger]).
+
+it_samples_those_whom_a_predicate_means(Config) ->
+    [Meant, Second, Other] = [idle(), idle(), idle()],
+    _ = [Second ! N || N <- lists:seq(1, 77)],
+    {ok, _} = start(Config, #{select => #{predicate => fun(Pid) -> Pid =:= Meant end}}),
+    eventually(fun() -> is_explicit([Meant]) end),
+    {ok, _} = flame_prof:stop(),
+    ByInfo = fun(_, #{message_queue_len := Length}) -> Length =:= 77 end,
+    {ok, _} = start(Config, #{select => #{predicate => ByInfo, pids => [Meant], interval => 100}}),
+    eventually(fun() -> is_explicit([Meant, Second]) end),
+    %% What it says may change.
+    Second ! another,
+    eventually(fun() -> is_explicit([Meant]) end),
+    {ok, _} = flame_prof:stop(),
+    end_all([Meant, Second, Other]).
+
+it_tells_of_a_predicate_that_fails(Config) ->
+    Pid = idle(),
+    Failing = fun(P) when P =:= Pid -> true;
+                 (_) -> exit(sorry)
+              end,
+    {ok, Session} = start(Config, #{select => #{predicate => Failing}}),
+    eventually(fun() -> is_explicit([Pid]) end),
+    ?assertMatch(#{selection := #{predicate_failures := N,
+                                  predicate_failure := <<"it raised exit: sorry">>}} when N > 0,
+                 flame_prof:info()),
+    ?assertEqual(Session, whereis(flame_prof)),
+    {ok, _} = flame_prof:stop(),
+    {ok, _} = start(Config, #{select => #{predicate => fun(_) -> maybe_so end}}),
+    eventually(fun() -> case flame_prof:info() of
+                            #{selection := #{predicate_failure := <<"it returned maybe_so">>}} -> true;
+                            #{} -> false
+                        end end),
+    end_all([Pid]).
+
+%% Whatever is asked for: none of its own processes.
+it_never_samples_itself(Config) ->
+    {ok, _} = start(Config, #{select => #{predicate => fun(_) -> true end, interval => 100,
+                                          applications => [flame_prof, kernel]},
+                              auto_select => [#{by => By, count => 1000, interval => 200}
+                                              || By <- [reductions, memory]]}),
+    ticks(60),
+    Sampled = maps:get(explicit, eventually(fun() -> has_found(20) end)) ++ flame_prof_case:selected(),
+    eventually(fun() -> flame_prof_case:selected() =/= [] end),
+    Master = application_controller:get_master(flame_prof),
+    ?assertEqual([], [{Pid, process_info(Pid, current_stacktrace)}
+                      || Pid <- lists:usort(Sampled ++ flame_prof_case:selected()),
+                         is_ours(Pid) orelse Pid =:= Master orelse leads(Pid, flame_prof_sup)]),
+    ?assert(lists:member(self(), Sampled)),
+    {ok, _} = flame_prof:stop().
+
+it_goes_on_finding_without_its_helpers(Config) ->
+    Pid = idle(),
+    {ok, Session} = start(Config, #{select => #{predicate => fun(P) -> P =:= Pid end,
+                                                interval => 100}}),
+    eventually(fun() -> is_explicit([Pid]) end),
+    [Resolver] = [P || P <- processes(), runs(P, flame_prof_resolver, loop)],
+    exit(Resolver, kill),
+    eventually(fun() -> [] =/= [P || P <- processes() -- [Resolver],
+                                     runs(P, flame_prof_resolver, loop)] end),
+    ?assert(is_explicit([Pid])),
+    ?assertEqual(Session, whereis(flame_prof)),
+    {ok, _} = flame_prof:stop(),
+    eventually(fun() -> [] =:= [P || P <- processes(), is_of(P, flame_prof_resolver)] end),
+    end_all([Pid]).
+
 it_is_not_linked_to_who_calls_start(Config) ->
     Test = self(),
     {Caller, Monitor} = spawn_monitor(fun() -> Test ! {started, start(Config, #{})} end),
@@ -501,8 +660,7 @@ it_goes_on_following_after_a_nested_apply(Config) ->
     Parent ! stop,
     receive stopped -> ok end,
     ?assertMatch(#{explicit := []}, flame_prof:info()),
-    ?assertEqual([{flags, []}], lists:usort([erlang:trace_info(Pid, flags)
-                                            || Pid <- [Parent | Children]])),
+    ?assertEqual([], [Pid || Pid <- [Parent | Children], is_followed(Pid)]),
     [exit(Pid, kill) || Pid <- Children].
 
 it_survives_its_session_within_apply(Config) ->
@@ -569,8 +727,15 @@ it_counts_what_it_writes(Config) ->
                                                                <- comments(Summary)])),
     [check_totals(perf_script_reader:read(Path)) || Path <- maps:get(files, Summary)].
 
+%% One tracer a process is what OTP has before 27.
 it_follows_nobody_who_is_traced_already(Config) ->
     {ok, _} = start(Config, #{}),
+    case flame_prof_case:has_trace_sessions() of
+        false -> follows_nobody_who_is_traced();
+        true -> {skip, "here it follows them all the same"}
+    end.
+
+follows_nobody_who_is_traced() ->
     Watched = idle(),
     Tracer = spawned(fun() -> erlang:trace(Watched, true, [procs]), receive stop -> ok end end),
     eventually(fun() -> erlang:trace_info(Watched, tracer) =:= {tracer, Tracer} end),
@@ -583,6 +748,46 @@ it_follows_nobody_who_is_traced_already(Config) ->
     ?assertMatch([_ | _], of_process(Watched, samples(Summary))),
     ?assertEqual({tracer, Tracer}, erlang:trace_info(Watched, tracer)),
     end_all([Watched, Tracer]).
+
+%% With trace sessions nobody is in the way of anybody.
+it_follows_beside_another_tracer(Config) ->
+    {ok, _} = start(Config, #{}),
+    ?assertMatch(#{follow := #{tracing := none}}, flame_prof:info()),
+    case flame_prof_case:has_trace_sessions() of
+        false -> {skip, "trace sessions came with OTP 27"};
+        true -> follows_beside_another_tracer()
+    end.
+
+follows_beside_another_tracer() ->
+    Test = self(),
+    Watched = spawned(fun Spawn() -> receive
+                                         spawn_one -> Test ! {child, idle_child()}, Spawn();
+                                         stop -> ok
+                                     end end),
+    Tracer = spawned(fun() ->
+                         erlang:trace(Watched, true, [procs]),
+                         Trace = erlang:apply(trace, session_create, [theirs, self(), []]),
+                         1 = erlang:apply(trace, process, [Trace, Watched, true, ['receive']]),
+                         Test ! traced,
+                         receive stop -> Trace end
+                     end),
+    receive traced -> ok end,
+    ok = flame_prof_session:watch(Watched, profile, #{viral => spawn, status => all}),
+    ?assert(is_followed(Watched)),
+    ?assertMatch(#{follow := #{tracing := trace_session}}, flame_prof:info()),
+    Watched ! spawn_one,
+    Child = receive {child, C} -> C end,
+    eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
+    {ok, _} = flame_prof:stop(),
+    ?assertNot(is_followed(Watched)),
+    %% Theirs is as it was, and saw it all.
+    ?assertEqual([{tracer, Tracer}, {flags, [procs]}],
+                 [erlang:trace_info(Watched, Item) || Item <- [tracer, flags]]),
+    {messages, Events} = process_info(Tracer, messages),
+    ?assertMatch([_], [E || {trace, W, spawn, P, _} = E <- Events, W =:= Watched, P =:= Child]),
+    ?assertMatch([_], [E || {trace, W, 'receive', spawn_one} = E <- Events, W =:= Watched]),
+    ?assertNot(is_followed(Child)),
+    end_all([Watched, Tracer, Child]).
 
 it_gives_up_following_in_a_flood(Config) ->
     {ok, Session} = start(Config, #{}),
@@ -602,7 +807,7 @@ it_samples_children_of_selected_processes_when_asked(Config) ->
     Test = self(),
     Hog = spawned(fun() -> parent_hog(Test) end),
     eventually(fun() -> maps:get(roots, maps:get(follow, flame_prof:info())) >= 1
-                            andalso erlang:trace_info(Hog, flags) =/= {flags, []} end),
+                            andalso is_followed(Hog) end),
     Hog ! spawn_one,
     Child = receive {child, C} -> C end,
     eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
@@ -647,6 +852,32 @@ is_ours(Pid) ->
                                                       flame_prof_backtrace]);
         undefined ->
             false
+    end.
+
+is_explicit(Pids) ->
+    lists:sort(maps:get(explicit, flame_prof:info())) =:= lists:sort(Pids).
+
+has_found(Count) ->
+    case flame_prof:info() of
+        #{selection := #{found := Found}} = Info when Found >= Count -> Info;
+        #{} -> false
+    end.
+
+%% The process of the application that started a supervisor.
+leads(Pid, Supervisor) ->
+    {dictionary, Dictionary} = process_info(whereis(Supervisor), dictionary),
+    lists:member(Pid, proplists:get_value('$ancestors', Dictionary)).
+
+runs(Pid, Module, Function) ->
+    [F || {M, F, _, _} <- stack(Pid), M =:= Module, F =:= Function] =/= [].
+
+is_of(Pid, Module) ->
+    lists:keymember(Module, 1, stack(Pid)).
+
+stack(Pid) ->
+    case process_info(Pid, current_stacktrace) of
+        {current_stacktrace, Stack} -> Stack;
+        undefined -> []
     end.
 
 is_ours_module("flame_prof" ++ _) -> true;

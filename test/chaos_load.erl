@@ -9,6 +9,8 @@
 -export([main/0, run/1]).
 -export([sleeper/0]).
 
+-define(SELECTED, [{reductions, 120}, {message_queue_len, 20}, {message_queue_growth, 20},
+                   {memory, 20}, {binary_vheap, 20}]).
 -define(HOT_MODULES, 6).
 -define(HOT_VERSIONS, 4).
 -define(FRESH_MODULES, 500).
@@ -85,9 +87,15 @@ begin_session(#{profile := off}) ->
 begin_session(#{reader := Reader, directory := Directory}) ->
     {ok, _} = flame_prof:start(#{basename => Directory, tier => walker, reader => Reader,
                                  sample_interval => 1, process_interval => 40,
-                                 auto_select => {top, 200, 100}, files_max => 3,
-                                 file_bytes_max => 16 * 1024 * 1024}),
+                                 auto_select => [#{by => By, count => Count, interval => 100}
+                                                 || {By, Count} <- ?SELECTED],
+                                 select => #{applications => [kernel], interval => 100,
+                                             predicate => fun is_in_trouble/2},
+                                 files_max => 3, file_bytes_max => 16 * 1024 * 1024}),
     empty().
+
+is_in_trouble(_, #{message_queue_len := Length}) ->
+    Length > 100.
 
 empty() ->
     #{sessions => [], samples => 0, losses => #{}, degraded => #{}, expected => 0, taken => 0}.

@@ -6,7 +6,7 @@
 -export([start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
--export([tier_handle/0, selected/0, catch_log/1, release_log/1, log/2]).
+-export([tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
 
 -define(DEADLINE_MS, 30000).
 -define(POLL_MS, 10).
@@ -155,6 +155,21 @@ selected() ->
     [Tier] = [Atom || Atom <- State, Atom =:= flame_prof_walker orelse Atom =:= flame_prof_portable],
     Handle = lists:keyfind(handle, 1, [Part || Part <- State, is_tuple(Part), tuple_size(Part) > 0]),
     flame_prof_tier:selected(Tier, Handle).
+
+has_trace_sessions() ->
+    code:ensure_loaded(trace) =:= {module, trace}.
+
+%% Does a process have trace flags of ours? Before OTP 27, of anybody.
+is_followed(Pid) ->
+    case has_trace_sessions() of
+        true ->
+            case erlang:apply(trace, session_info, [Pid]) of
+                Sessions when is_list(Sessions) -> lists:keymember(flame_prof, 1, Sessions);
+                undefined -> false
+            end;
+        false ->
+            not lists:member(erlang:trace_info(Pid, flags), [undefined, {flags, []}])
+    end.
 
 %% Log events of error level and above go to the caller as {log, Event}.
 catch_log(Name) ->

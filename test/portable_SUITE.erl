@@ -167,6 +167,17 @@ it_drops_who_is_no_longer_busy(Config) ->
     eventually(fun() -> selected() =:= [Second] end),
     end_all([First, Second]).
 
+%% A predicate that does not return costs what it may, and nobody else.
+it_gives_up_a_predicate_that_does_not_return(Config) ->
+    Pid = idle(),
+    Stuck = fun(P) -> P =:= Pid orelse receive never -> true end end,
+    {ok, _} = start(Config, #{select => #{predicate => Stuck, pids => [Pid], interval => 100}}),
+    eventually(fun() -> maps:get(explicit, flame_prof:info()) =:= [Pid] end),
+    eventually(fun() -> maps:get(given_up, maps:get(selection, flame_prof:info())) =:= 1 end),
+    ?assertMatch(#{explicit := [Pid]}, flame_prof:info()),
+    {ok, Summary} = flame_prof:stop(),
+    ?assertMatch([_ | _], of_process(Pid, samples(Summary))).
+
 %% --- when a part dies -------------------------------------------------------------
 
 it_goes_on_without_its_sampler(Config) ->

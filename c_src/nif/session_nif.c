@@ -156,6 +156,32 @@ static uint32_t get_excluded(ErlNifEnv *env, ERL_NIF_TERM config, uint64_t *excl
     return cnt;
 }
 
+static bool get_goal(ErlNifEnv *env, ERL_NIF_TERM term, struct selection_goal *goal)
+{
+    const ERL_NIF_TERM *pair;
+    int arity;
+    char name[32];
+    return enif_get_tuple(env, term, &arity, &pair) && arity == 2 &&
+           enif_get_atom(env, pair[0], name, sizeof name, ERL_NIF_LATIN1) > 0 &&
+           selection_criterion_named(name, &goal->criterion) &&
+           enif_get_uint(env, pair[1], &goal->top_cnt) && goal->top_cnt > 0;
+}
+
+// [{Criterion :: atom(), Count :: pos_integer()}], each criterion once.
+static bool get_goals(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
+                      struct error *err)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    bool ok = enif_get_map_value(env, config, nif_atom(env, "goals"), &list);
+    while (ok && enif_get_list_cell(env, list, &head, &list)) {
+        ok = options->goal_cnt < SELECTOR_MAX_GOALS &&
+             get_goal(env, head, &options->goals[options->goal_cnt]);
+        options->goal_cnt += ok;
+    }
+    return ok || error_set(err, ERROR_BAD_ARGUMENT, "option auto_select: not understood");
+}
+
 static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
                                struct error *err)
 {
@@ -172,7 +198,7 @@ static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walke
     bool ok = get_u64(env, config, "sample_interval_ns", &options->sample_interval_ns, err) &&
               get_u64(env, config, "process_interval_ns", &options->process_interval_ns, err) &&
               get_u64(env, config, "select_interval_ns", &options->select_interval_ns, err) &&
-              get_u32(env, config, "top_cnt", &options->top_cnt, err) &&
+              get_goals(env, config, options, err) &&
               get_u32(env, config, "max_targets", &options->max_targets, err) &&
               get_u32(env, config, "max_frames", &options->max_frames, err) &&
               get_u64(env, config, "ring_bytes", &ring_bytes, err);
@@ -405,25 +431,40 @@ ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
                    (struct walker_command){WALKER_WATCH, id, status_filter_of(env, argv[2])});
 }
 
-ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+static ERL_NIF_TERM plain_command(ErlNifEnv *env, const ERL_NIF_TERM argv[],
+                                  enum walker_command_kind kind)
 {
-    (void)argc;
     uint64_t id;
     if (!nif_immediate(env, argv[1], &id) || !enif_is_pid(env, argv[1])) {
         return enif_make_badarg(env);
     }
-    return command(env, argv[0], (struct walker_command){WALKER_UNWATCH, id, TARGET_ANY_STATUS});
+    return command(env, argv[0], (struct walker_command){kind, id, TARGET_ANY_STATUS});
 }
 
-ERL_NIF_TERM session_nif_set_atom_count(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    return plain_command(env, argv, WALKER_UNWATCH);
+}
+
+ERL_NIF_TERM session_nif_exclude(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    return plain_command(env, argv, WALKER_EXCLUDE);
+}
+
+ERL_NIF_TERM session_nif_set_counts(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     (void)argc;
     struct session_resource *session;
-    uint64_t cnt;
-    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &cnt)) {
+    uint64_t atom_cnt;
+    uint64_t process_cnt;
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &atom_cnt) ||
+        !nif_term_u64(env, argv[2], &process_cnt)) {
         return enif_make_badarg(env);
     }
-    atomic_store(&session->atom_cnt, cnt);
+    atomic_store(&session->atom_cnt, atom_cnt);
+    beam_recording_expect(session->recording, process_cnt);
     return nif_atom(env, "ok");
 }
 

@@ -546,7 +546,8 @@ TEST(a_lively_vm_is_recorded_and_all_of_it_counted)
     struct beam_recording_options options = options_for("lively");
     _Atomic bool stopping = false;
     pthread_t thread;
-    options.walker.top_cnt = 20;
+    options.walker.goals[0] = (struct selection_goal){SELECT_BY_REDUCTIONS, 20};
+    options.walker.goal_cnt = 1;
     options.walker.sample_interval_ns = MS;
     options.output.files.compression = FILE_COMPRESSION_NONE;
     make_vm("27", 50);

@@ -597,7 +597,8 @@ TEST(a_status_filter_takes_only_time_in_that_status)
 TEST(the_busiest_are_selected_and_the_excluded_are_not)
 {
     struct walker_options options = options_with(2 * MS);
-    options.top_cnt = 5;
+    options.goals[0] = (struct selection_goal){SELECT_BY_REDUCTIONS, 5};
+    options.goal_cnt = 1;
     make_processes("27", 150);
     const uint64_t excluded[] = {processes[7].id};
     options.excluded = excluded;
@@ -632,6 +633,66 @@ TEST(the_busiest_are_selected_and_the_excluded_are_not)
     CHECK_UINT(walker.gauges.process_cnt, 150);
     CHECK(walker.gauges.select_pass_cnt >= 2); // the first goes by totals
     CHECK_UINT(walker_chosen(&walker, ids, 2), 2);
+    end();
+}
+
+static bool is_chosen(uint64_t id)
+{
+    uint64_t ids[10];
+    uint32_t cnt = walker_chosen(&walker, ids, 10);
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TEST(who_is_excluded_later_loses_the_place)
+{
+    struct walker_options options = options_with(2 * MS);
+    options.goals[0] = (struct selection_goal){SELECT_BY_MEMORY, 1};
+    options.goal_cnt = 1;
+    options.select_interval_ns = 5 * MS;
+    make_processes("27", 20);
+    fake_set(&vm, &processes[3], LAYOUT_HEAP_SZ, 1000000);
+    fake_set(&vm, &processes[4], LAYOUT_HEAP_SZ, 900000);
+    start(&options);
+    WAIT_UNTIL(is_chosen(processes[3].id));
+    CHECK(walker_command(
+        &walker, (struct walker_command){WALKER_EXCLUDE, processes[3].id, TARGET_ANY_STATUS}));
+    WAIT_UNTIL(is_chosen(processes[4].id));
+    CHECK(!is_chosen(processes[3].id));
+    stop();
+    end();
+}
+
+TEST(the_places_of_those_who_ended_are_filled_before_the_interval_is_over)
+{
+    struct walker_options options = options_with(2 * MS);
+    options.goals[0] = (struct selection_goal){SELECT_BY_MEMORY, 4};
+    options.goal_cnt = 1;
+    options.select_interval_ns = 3600 * 1000 * MS;
+    make_processes("27", 50);
+    for (int i = 10; i < 14; i++) {
+        fake_set(&vm, &processes[i], LAYOUT_HEAP_SZ, 1000000);
+    }
+    start(&options);
+    WAIT_UNTIL(is_chosen(processes[10].id));
+    WAIT_UNTIL(walker.gauges.select_pass_cnt >= 2); // the next would be in an hour
+    for (int i = 20; i < 22; i++) {
+        fake_set(&vm, &processes[i], LAYOUT_HEAP_SZ, 500000);
+        fake_set_slot(&vm, otp_layout_slot(&vm.layout, processes[i - 10].id), 0);
+    }
+    WAIT_UNTIL(is_chosen(processes[20].id) && is_chosen(processes[21].id));
+    CHECK(is_chosen(processes[13].id) && !is_chosen(processes[10].id));
+    uint64_t passes = walker.gauges.select_pass_cnt;
+    // One of four is not enough.
+    fake_set_slot(&vm, otp_layout_slot(&vm.layout, processes[20].id), 0);
+    uint64_t ticks = ticks_taken();
+    WAIT_UNTIL(ticks_taken() > ticks + 300);
+    CHECK_UINT(walker.gauges.select_pass_cnt, passes);
+    stop();
     end();
 }
 
@@ -708,7 +769,8 @@ TEST(a_start_without_a_reader_leaves_nothing)
 TEST(starting_and_stopping_often_leaves_nothing)
 {
     struct walker_options options = options_with(MS);
-    options.top_cnt = 10;
+    options.goals[0] = (struct selection_goal){SELECT_BY_REDUCTIONS, 10};
+    options.goal_cnt = 1;
     make_processes("27", 20);
     for (int i = 0; i < 100; i++) {
         start(&options);

@@ -3,33 +3,58 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-enum { STEP_PROCESSES = 32 };
-_Static_assert(STEP_PROCESSES * 2 <= MEMORY_READER_MAX_BATCH, "two reads per process");
-
-// Reductions at the last pass (low 32 bits) of the process that had this tag.
-struct slot_history {
-    uint32_t tag;
-    uint32_t reductions;
+enum {
+    STEP_PROCESSES = 32,
+    STEP_SLOTS = 512, // a page of the table
+    CACHE_LINE_BYTES = 64,
 };
 
-bool top_selector_init(struct top_selector *selector, const struct otp_layout *layout,
-                       uint32_t top_cnt)
+// ---- life ---------------------------------------------------------------------
+
+static unsigned criteria_of(const struct selection_goal *goals, uint32_t goal_cnt)
 {
-    size_t history_bytes = layout->slot_cnt * sizeof(struct slot_history);
-    void *history = mmap(NULL, history_bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    *selector = (struct top_selector){
-        .layout = layout,
-        .history = history == MAP_FAILED ? NULL : history,
-        .history_bytes = history_bytes,
-        .heap = calloc(top_cnt, sizeof *selector->heap),
-        .ids = calloc(top_cnt, sizeof *selector->ids),
-        .top_cnt = top_cnt,
-    };
-    if (selector->history == NULL || selector->heap == NULL || selector->ids == NULL) {
+    unsigned criteria = 0;
+    for (uint32_t i = 0; i < goal_cnt; i++) {
+        criteria |= 1U << goals[i].criterion;
+    }
+    return criteria;
+}
+
+static unsigned counters_of(unsigned criteria)
+{
+    unsigned reductions = criteria >> SELECT_BY_REDUCTIONS & 1;
+    unsigned queue_len = criteria >> SELECT_BY_MESSAGE_QUEUE_GROWTH & 1;
+    return reductions << SLOT_REDUCTIONS | queue_len << SLOT_QUEUE_LEN;
+}
+
+static bool allocate_rankings(struct top_selector *selector, const struct selection_goal *goals)
+{
+    size_t top_cnt = 1;
+    for (uint32_t i = 0; i < selector->goal_cnt; i++) {
+        struct ranking *ranking = &selector->rankings[i];
+        *ranking = (struct ranking){.goal = goals[i],
+                                    .heap = calloc(goals[i].top_cnt, sizeof *ranking->heap)};
+        top_cnt += goals[i].top_cnt;
+        if (ranking->heap == NULL) {
+            return false;
+        }
+    }
+    selector->ids = calloc(top_cnt, sizeof *selector->ids);
+    return selector->ids != NULL;
+}
+
+bool top_selector_init(struct top_selector *selector, const struct otp_layout *layout,
+                       const struct selection_goal *goals, uint32_t goal_cnt)
+{
+    assert(goal_cnt > 0 && goal_cnt <= SELECTOR_MAX_GOALS);
+    unsigned criteria = criteria_of(goals, goal_cnt);
+    *selector = (struct top_selector){.layout = layout, .goal_cnt = goal_cnt};
+    selection_plan_init(&selector->plan, layout, criteria);
+    if (!allocate_rankings(selector, goals) ||
+        !slot_history_init(&selector->history, layout->slot_cnt, counters_of(criteria))) {
         top_selector_deinit(selector);
         return false;
     }
@@ -38,10 +63,10 @@ bool top_selector_init(struct top_selector *selector, const struct otp_layout *l
 
 void top_selector_deinit(struct top_selector *selector)
 {
-    if (selector->history != NULL) {
-        (void)munmap(selector->history, selector->history_bytes);
+    slot_history_deinit(&selector->history);
+    for (uint32_t i = 0; i < selector->goal_cnt; i++) {
+        free(selector->rankings[i].heap);
     }
-    free(selector->heap);
     free(selector->ids);
     *selector = (struct top_selector){0};
 }
@@ -49,9 +74,17 @@ void top_selector_deinit(struct top_selector *selector)
 void top_selector_exclude(struct top_selector *selector, uint64_t id)
 {
     if (selector->excluded_cnt < SELECTOR_MAX_EXCLUDED) {
-        selector->excluded[selector->excluded_cnt++] = id;
+        selector->excluded_cnt++;
     }
+    selector->excluded[selector->excluded_cnt - 1] = id;
 }
+
+void top_selector_expect(struct top_selector *selector, uint64_t process_cnt)
+{
+    selector->expected_cnt = process_cnt;
+}
+
+// ---- ranking ------------------------------------------------------------------
 
 static bool is_excluded(const struct top_selector *selector, uint64_t id)
 {
@@ -67,10 +100,10 @@ static void sift_down(struct ranked_process *heap, uint32_t cnt, uint32_t at)
 {
     for (;;) {
         uint32_t child = 2 * at + 1;
-        if (child + 1 < cnt && heap[child + 1].reductions < heap[child].reductions) {
+        if (child + 1 < cnt && heap[child + 1].figure < heap[child].figure) {
             child++;
         }
-        if (child >= cnt || heap[at].reductions <= heap[child].reductions) {
+        if (child >= cnt || heap[at].figure <= heap[child].figure) {
             return;
         }
         struct ranked_process swap = heap[at];
@@ -82,7 +115,7 @@ static void sift_down(struct ranked_process *heap, uint32_t cnt, uint32_t at)
 
 static void sift_up(struct ranked_process *heap, uint32_t at)
 {
-    while (at > 0 && heap[(at - 1) / 2].reductions > heap[at].reductions) {
+    while (at > 0 && heap[(at - 1) / 2].figure > heap[at].figure) {
         struct ranked_process swap = heap[at];
         heap[at] = heap[(at - 1) / 2];
         heap[(at - 1) / 2] = swap;
@@ -90,87 +123,220 @@ static void sift_up(struct ranked_process *heap, uint32_t at)
     }
 }
 
-static void offer(struct top_selector *selector, struct ranked_process process)
+static void offer(const struct top_selector *selector, struct ranking *ranking,
+                  struct ranked_process process)
 {
-    if (process.reductions == 0 || is_excluded(selector, process.id)) {
+    bool full = ranking->cnt == ranking->goal.top_cnt;
+    if (process.figure <= (full ? ranking->heap[0].figure : 0) ||
+        is_excluded(selector, process.id)) {
         return;
     }
-    if (selector->found_cnt < selector->top_cnt) {
-        selector->heap[selector->found_cnt] = process;
-        sift_up(selector->heap, selector->found_cnt++);
-    } else if (process.reductions > selector->heap[0].reductions) {
-        selector->heap[0] = process;
-        sift_down(selector->heap, selector->top_cnt, 0);
+    if (full) {
+        ranking->heap[0] = process;
+        sift_down(ranking->heap, ranking->cnt, 0);
+    } else {
+        ranking->heap[ranking->cnt] = process;
+        sift_up(ranking->heap, ranking->cnt++);
     }
-}
-
-static void rank(struct top_selector *selector, uint64_t slot, uint64_t id, uint64_t reductions)
-{
-    struct slot_history *history = &selector->history[slot];
-    uint32_t tag = (uint32_t)(id ^ (id >> 32));
-    bool same = history->tag == tag;
-    uint64_t delta = same ? (uint32_t)reductions - history->reductions : reductions;
-    *history = (struct slot_history){tag, (uint32_t)reductions};
-    selector->seen_cnt++;
-    offer(selector, (struct ranked_process){id, delta});
 }
 
 struct candidate {
     uint64_t slot;
     uint64_t address;
-    uint64_t id;
-    uint64_t reductions;
+    uint64_t image[SELECTION_MAX_WORDS];
 };
 
-static size_t collect(struct top_selector *selector, struct candidate *candidates)
+static uint64_t change(struct top_selector *selector, enum slot_counter counter, uint64_t slot,
+                       uint64_t now)
+{
+    uint32_t before = slot_history_advance(&selector->history, counter, slot, (uint32_t)now);
+    return (uint32_t)now - before;
+}
+
+static uint64_t reductions_done(struct top_selector *selector, uint64_t slot, bool is_known,
+                                uint64_t reductions)
+{
+    uint64_t done = change(selector, SLOT_REDUCTIONS, slot, reductions);
+    return is_known ? done : reductions;
+}
+
+static uint64_t queue_growth(struct top_selector *selector, uint64_t slot, uint64_t len)
+{
+    int32_t growth = (int32_t)change(selector, SLOT_QUEUE_LEN, slot, len);
+    return growth > 0 ? (uint64_t)growth : 0;
+}
+
+static uint64_t figure_of(struct top_selector *selector, struct memory_reader *reader,
+                          enum selection_criterion criterion, const struct candidate *candidate,
+                          bool is_known)
+{
+    const struct selection_plan *plan = &selector->plan;
+    const uint64_t *image = candidate->image;
+    switch (criterion) {
+    case SELECT_BY_REDUCTIONS:
+        return reductions_done(selector, candidate->slot, is_known,
+                               selection_word(plan, image, LAYOUT_REDS));
+    case SELECT_BY_MESSAGE_QUEUE_LEN:
+        return selection_queue_len(plan, image);
+    case SELECT_BY_MESSAGE_QUEUE_GROWTH:
+        return queue_growth(selector, candidate->slot, selection_queue_len(plan, image));
+    case SELECT_BY_MEMORY:
+        return selection_memory_bytes(plan, selector->layout, reader, candidate->address, image);
+    case SELECT_BY_BINARY_VHEAP:
+        return selection_binary_vheap_words(plan, image);
+    default:
+        return 0;
+    }
+}
+
+static void rank(struct top_selector *selector, struct memory_reader *reader,
+                 const struct candidate *candidate)
+{
+    uint64_t id = selection_word(&selector->plan, candidate->image, LAYOUT_ID);
+    bool is_known = slot_history_meet(&selector->history, candidate->slot, id);
+    for (uint32_t i = 0; i < selector->goal_cnt; i++) {
+        struct ranking *ranking = &selector->rankings[i];
+        uint64_t figure = figure_of(selector, reader, ranking->goal.criterion, candidate, is_known);
+        offer(selector, ranking, (struct ranked_process){id, figure});
+    }
+    selector->seen_cnt++;
+    selector->used_so_far = candidate->slot + 1;
+}
+
+// ---- reading ------------------------------------------------------------------
+
+// On their way into the cache while others are collected. Of a dead address a
+// prefetch does nothing.
+static void prefetch(const struct selection_plan *plan, uint64_t address)
+{
+    for (uint32_t i = 0; i < plan->range_cnt; i++) {
+        const struct selection_range *range = &plan->ranges[i];
+        uint64_t from = address + (uint64_t)range->offset;
+        uint64_t bytes = from % CACHE_LINE_BYTES + range->word_cnt * 8ULL;
+        for (uint64_t at = 0; at < bytes; at += CACHE_LINE_BYTES) {
+            __builtin_prefetch((const void *)(uintptr_t)(from + at));
+        }
+    }
+}
+
+static size_t collect(struct top_selector *selector, struct candidate *candidates, size_t max_cnt)
 {
     const volatile uint64_t *table =
         (const volatile uint64_t *)(uintptr_t)selector->layout->table_address;
     size_t cnt = 0;
-    // Bounded also over empty slots: one page of the table at most.
-    uint64_t end = selector->next_slot + 512;
+    // Bounded also over empty slots.
+    uint64_t end = selector->next_slot + STEP_SLOTS;
     end = end < selector->layout->slot_cnt ? end : selector->layout->slot_cnt;
-    while (selector->next_slot < end && cnt < STEP_PROCESSES) {
+    while (selector->next_slot < end && cnt < max_cnt) {
         uint64_t slot = selector->next_slot++;
         uint64_t address = table[slot];
         if (address != 0 && address % 8 == 0) {
-            candidates[cnt++] = (struct candidate){.slot = slot, .address = address};
+            candidates[cnt].slot = slot;
+            candidates[cnt++].address = address;
+            prefetch(&selector->plan, address);
         }
     }
     return cnt;
 }
 
+static void plan_reads(const struct selection_plan *plan, struct candidate *candidate,
+                       struct memory_read *reads)
+{
+    for (uint32_t i = 0; i < plan->range_cnt; i++) {
+        const struct selection_range *range = &plan->ranges[i];
+        reads[i] = (struct memory_read){candidate->address + (uint64_t)range->offset,
+                                        &candidate->image[range->at], range->word_cnt, false};
+    }
+}
+
+static bool all_ok(const struct memory_read *reads, uint32_t cnt)
+{
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (!reads[i].ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void read_candidates(struct top_selector *selector, struct memory_reader *reader,
                             struct candidate *candidates, size_t cnt)
 {
-    const struct otp_layout *layout = selector->layout;
-    struct memory_read reads[2 * STEP_PROCESSES];
+    const struct selection_plan *plan = &selector->plan;
+    struct memory_read reads[MEMORY_READER_MAX_BATCH];
     for (size_t i = 0; i < cnt; i++) {
-        struct candidate *candidate = &candidates[i];
-        reads[2 * i] = (struct memory_read){
-            candidate->address + (uint64_t)layout->offset[LAYOUT_ID], &candidate->id, 1, false};
-        reads[2 * i + 1] =
-            (struct memory_read){candidate->address + (uint64_t)layout->offset[LAYOUT_REDS],
-                                 &candidate->reductions, 1, false};
+        plan_reads(plan, &candidates[i], &reads[i * plan->range_cnt]);
     }
-    (void)memory_reader_batch(reader, reads, 2 * cnt);
+    (void)memory_reader_batch(reader, reads, cnt * plan->range_cnt);
     for (size_t i = 0; i < cnt; i++) {
         // A slot that is being filled or freed leads elsewhere: its id does not lead back.
-        bool ours = reads[2 * i].ok && reads[2 * i + 1].ok &&
-                    otp_layout_slot(layout, candidates[i].id) == candidates[i].slot;
+        bool ours = all_ok(&reads[i * plan->range_cnt], plan->range_cnt) &&
+                    otp_layout_slot(selector->layout,
+                                    selection_word(plan, candidates[i].image, LAYOUT_ID)) ==
+                        candidates[i].slot;
         if (ours) {
-            rank(selector, candidates[i].slot, candidates[i].id, candidates[i].reductions);
+            rank(selector, reader, &candidates[i]);
         }
     }
 }
 
+// ---- passes -------------------------------------------------------------------
+
+static bool may_be_short(const struct top_selector *selector)
+{
+    return selector->expected_cnt > 0 && selector->used_slots > 0 &&
+           selector->short_pass_cnt < SELECTOR_MAX_SHORT_PASSES;
+}
+
+static bool is_through(const struct top_selector *selector)
+{
+    return selector->next_slot >= selector->layout->slot_cnt ||
+           (selector->next_slot >= selector->used_slots &&
+            selector->seen_cnt >= selector->expected_cnt && may_be_short(selector));
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint32_t without_doubles(uint64_t *ids, uint32_t cnt)
+{
+    uint32_t kept = 0;
+    qsort(ids, cnt, sizeof *ids, by_id);
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (i == 0 || ids[i] != ids[i - 1]) {
+            ids[kept++] = ids[i];
+        }
+    }
+    return kept;
+}
+
+static void publish(struct top_selector *selector)
+{
+    uint32_t cnt = 0;
+    for (uint32_t i = 0; i < selector->goal_cnt; i++) {
+        struct ranking *ranking = &selector->rankings[i];
+        for (uint32_t k = 0; k < ranking->cnt; k++) {
+            selector->ids[cnt++] = ranking->heap[k].id;
+        }
+        ranking->cnt = 0;
+    }
+    selector->result_cnt = selector->goal_cnt == 1 ? cnt : without_doubles(selector->ids, cnt);
+}
+
 static void complete_pass(struct top_selector *selector)
 {
-    for (uint32_t i = 0; i < selector->found_cnt; i++) {
-        selector->ids[i] = selector->heap[i].id;
+    publish(selector);
+    if (selector->next_slot < selector->layout->slot_cnt) {
+        selector->short_pass_cnt++;
+    } else {
+        selector->short_pass_cnt = 0;
+        selector->used_slots = selector->used_so_far;
     }
-    selector->result_cnt = selector->found_cnt;
-    selector->found_cnt = 0;
+    selector->used_so_far = 0;
     selector->next_slot = 0;
     selector->pass_cnt++;
     selector->last_pass_ns = selector->pass_ns;
@@ -182,18 +348,20 @@ static void complete_pass(struct top_selector *selector)
 bool top_selector_step(struct top_selector *selector, struct memory_reader *reader,
                        uint64_t budget_ns)
 {
+    uint32_t max_cnt = MEMORY_READER_MAX_BATCH / selector->plan.range_cnt;
+    max_cnt = max_cnt < STEP_PROCESSES ? max_cnt : STEP_PROCESSES;
     uint64_t start_ns = clock_monotonic_ns();
     uint64_t now_ns = start_ns;
-    while (selector->next_slot < selector->layout->slot_cnt && now_ns - start_ns < budget_ns) {
+    while (!is_through(selector) && now_ns - start_ns < budget_ns) {
         struct candidate candidates[STEP_PROCESSES];
-        size_t cnt = collect(selector, candidates);
+        size_t cnt = collect(selector, candidates, max_cnt);
         if (cnt > 0) {
             read_candidates(selector, reader, candidates, cnt);
         }
         now_ns = clock_monotonic_ns();
     }
     selector->pass_ns += now_ns - start_ns;
-    if (selector->next_slot < selector->layout->slot_cnt) {
+    if (!is_through(selector)) {
         return false;
     }
     complete_pass(selector);

@@ -16,6 +16,10 @@ enum {
     SNAPSHOT_TRIES = 3,
     FIRST_SELECT_NS = 500 * CLOCK_NS_PER_MS,
     SELECT_BUDGET_NS = 1500000, // per tick
+    // A selection of which a quarter has ended is made anew before its time, but not
+    // so often that it would take more than a hundredth of a CPU.
+    ENDED_SHARE = 4,
+    SELECT_DUTY = 100,
     MAX_SLEEP_NS = 50 * CLOCK_NS_PER_MS,
 };
 
@@ -232,11 +236,12 @@ static bool is_lost(struct walker *walker, enum snapshot_end end)
 
 static void take(struct walker *walker, const struct process_snapshot *snapshot, uint64_t now_ns)
 {
+    struct target *target = target_set_find(&walker->targets, snapshot->id);
     if (snapshot->end == SNAPSHOT_GONE) {
+        walker->ended_cnt += target != NULL && target->chosen;
         target_set_leave(&walker->targets, snapshot->id);
         return;
     }
-    struct target *target = target_set_find(&walker->targets, snapshot->id);
     if (target == NULL || is_lost(walker, snapshot->end)) {
         return;
     }
@@ -296,11 +301,17 @@ static void sample_processes(struct walker *walker)
 static void run_command(struct walker *walker, const struct walker_command *command,
                         uint64_t now_ns)
 {
-    if (command->kind == WALKER_WATCH) {
+    switch (command->kind) {
+    case WALKER_WATCH:
         (void)target_set_join(&walker->targets, command->id, TARGET_EXPLICIT,
                               command->status_filter, now_ns);
-    } else {
+        break;
+    case WALKER_UNWATCH:
         target_set_release(&walker->targets, command->id);
+        break;
+    case WALKER_EXCLUDE:
+        top_selector_exclude(&walker->selector, command->id);
+        break;
     }
 }
 
@@ -328,19 +339,33 @@ static void publish_chosen(struct walker *walker)
     pthread_mutex_unlock(&walker->command_lock);
 }
 
+static bool is_due(const struct walker *walker, uint64_t now_ns)
+{
+    if (now_ns >= walker->next_select_ns) {
+        return true;
+    }
+    uint64_t rest_ns = max_u64(FIRST_SELECT_NS, walker->selector.last_pass_ns * SELECT_DUTY);
+    return walker->ended_cnt * ENDED_SHARE > walker->selector.result_cnt &&
+           now_ns >= walker->selected_ns + rest_ns;
+}
+
 static void select_targets(struct walker *walker)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (walker->options.top_cnt == 0 || (!walker->selecting && now_ns < walker->next_select_ns)) {
+    if (walker->options.goal_cnt == 0 || (!walker->selecting && !is_due(walker, now_ns))) {
         return;
     }
     walker->selecting = true;
+    top_selector_expect(&walker->selector,
+                        atomic_load_explicit(&walker->process_cnt, memory_order_relaxed));
     uint64_t budget_ns = walker->options.sample_interval_ns / 4;
     budget_ns = budget_ns < SELECT_BUDGET_NS ? budget_ns : SELECT_BUDGET_NS;
     if (!top_selector_step(&walker->selector, &walker->reader, budget_ns)) {
         return;
     }
     walker->selecting = false;
+    walker->selected_ns = now_ns;
+    walker->ended_cnt = 0;
     // The first pass only knows totals since each process was born: good enough to
     // begin with, and the baseline of a second one soon after.
     bool first = walker->selector.pass_cnt == 1;
@@ -449,16 +474,25 @@ static void *walk(void *context)
 
 // ---- life ---------------------------------------------------------------------
 
+static size_t chosen_max(const struct walker_options *options)
+{
+    size_t cnt = 0;
+    for (uint32_t i = 0; i < options->goal_cnt; i++) {
+        cnt += options->goals[i].top_cnt;
+    }
+    return cnt;
+}
+
 static bool allocate(struct walker *walker)
 {
     const struct walker_options *options = &walker->options;
     walker->snapshots = calloc(SNAPSHOT_MAX_BATCH + 1, sizeof *walker->snapshots);
-    walker->chosen = calloc((size_t)options->top_cnt + 1, sizeof *walker->chosen);
+    walker->chosen = calloc(chosen_max(options) + 1, sizeof *walker->chosen);
     return walker->snapshots != NULL && walker->chosen != NULL &&
            target_set_init(&walker->targets, options->max_targets) &&
            spsc_ring_init(&walker->ring, options->ring_bytes) &&
-           (options->top_cnt == 0 ||
-            top_selector_init(&walker->selector, walker->layout, options->top_cnt));
+           (options->goal_cnt == 0 || top_selector_init(&walker->selector, walker->layout,
+                                                        options->goals, options->goal_cnt));
 }
 
 bool walker_start(struct walker *walker, const struct otp_layout *layout,
@@ -478,7 +512,7 @@ bool walker_start(struct walker *walker, const struct otp_layout *layout,
         walker_deinit(walker);
         return error_set(err, ERROR_NO_MEMORY, "walker: no memory for its tables");
     }
-    for (uint32_t i = 0; i < options->excluded_cnt && options->top_cnt > 0; i++) {
+    for (uint32_t i = 0; i < options->excluded_cnt && options->goal_cnt > 0; i++) {
         top_selector_exclude(&walker->selector, options->excluded[i]);
     }
     walker->options.excluded = NULL;
@@ -522,6 +556,11 @@ bool walker_command(struct walker *walker, struct walker_command command)
     }
     pthread_mutex_unlock(&walker->command_lock);
     return room;
+}
+
+void walker_expect(struct walker *walker, uint64_t process_cnt)
+{
+    atomic_store_explicit(&walker->process_cnt, process_cnt, memory_order_relaxed);
 }
 
 uint32_t walker_chosen(struct walker *walker, uint64_t *ids, uint32_t max_cnt)

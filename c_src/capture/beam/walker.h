@@ -25,8 +25,9 @@ struct walker_options {
     uint64_t process_interval_ns; // how often one process is meant to be seen; 0 = chosen so
                                   // that text stays near 1 MB/s
     enum reader_kind reader;
-    uint32_t top_cnt;            // automatic selection; 0 = none
-    uint64_t select_interval_ns; // between two selections
+    struct selection_goal goals[SELECTOR_MAX_GOALS]; // automatic selection
+    uint32_t goal_cnt;                               // 0 = none
+    uint64_t select_interval_ns; // between two selections; less when those selected have ended
     int auto_status_filter;      // TARGET_ANY_STATUS or an enum process_status
     uint32_t max_targets;
     uint32_t max_frames; // per stack
@@ -49,7 +50,7 @@ struct walker_gauges {
     _Atomic uint32_t reading_stops; // times a foreign fault handler stopped the reading
 };
 
-enum walker_command_kind { WALKER_WATCH, WALKER_UNWATCH };
+enum walker_command_kind { WALKER_WATCH, WALKER_UNWATCH, WALKER_EXCLUDE };
 
 struct walker_command {
     enum walker_command_kind kind;
@@ -80,10 +81,13 @@ struct walker {
     pthread_mutex_t command_lock;
     struct walker_command commands[WALKER_MAX_COMMANDS];
     uint32_t command_cnt;
-    uint64_t *chosen; // pid terms of the last selection, top_cnt of them
+    uint64_t *chosen; // pid terms of the last selection
     uint32_t chosen_cnt;
+    _Atomic uint64_t process_cnt; // that the VM says it has
     uint64_t next_select_ns;
+    uint64_t selected_ns; // when the last selection was complete
     bool selecting;
+    uint32_t ended_cnt;  // of those selected then
     uint64_t credit_ppm; // samples due, in millionths
     struct process_snapshot *snapshots;
 };
@@ -102,6 +106,9 @@ void walker_deinit(struct walker *walker);
 
 // Any thread. False when WALKER_MAX_COMMANDS are waiting.
 bool walker_command(struct walker *walker, struct walker_command command);
+
+// Any thread. How many processes the VM has, for top_selector_expect.
+void walker_expect(struct walker *walker, uint64_t process_cnt);
 
 // Any thread. Copies the pid terms of the last automatic selection, at most
 // `max_cnt`; how many.

@@ -583,6 +583,11 @@ bool beam_recording_command(struct beam_recording *recording, struct walker_comm
     return walker_command(&recording->walker, command);
 }
 
+void beam_recording_expect(struct beam_recording *recording, uint64_t process_cnt)
+{
+    walker_expect(&recording->walker, process_cnt);
+}
+
 uint32_t beam_recording_chosen(struct beam_recording *recording, uint64_t *ids, uint32_t max_cnt)
 {
     return walker_chosen(&recording->walker, ids, max_cnt);

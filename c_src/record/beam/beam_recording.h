@@ -80,6 +80,9 @@ bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns)
 // Any thread. False when too many commands are waiting.
 bool beam_recording_command(struct beam_recording *recording, struct walker_command command);
 
+// Any thread. As walker_expect.
+void beam_recording_expect(struct beam_recording *recording, uint64_t process_cnt);
+
 // Any thread. As walker_chosen.
 uint32_t beam_recording_chosen(struct beam_recording *recording, uint64_t *ids, uint32_t max_cnt);
 
