@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/beam/process_names.h"
 
+#include "model/beam_name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,15 +62,12 @@ static uint32_t cell_of(const uint64_t key[3])
 static struct text atom_text(struct process_names *names, uint64_t atom, char *bytes)
 {
     size_t len = names->texts.atom(names->texts.context, atom, bytes, ATOM_BYTES);
-    const char *elixir = "Elixir.";
-    bool is_elixir = len > strlen(elixir) && memcmp(bytes, elixir, strlen(elixir)) == 0;
-    size_t skip = is_elixir ? strlen(elixir) : 0;
-    return (struct text){bytes + skip, (uint32_t)(len - skip)};
+    return (struct text){bytes, (uint32_t)len};
 }
 
 // Interns `{...}` and the file it belongs to.
 static bool fill_cell(struct process_names *names, struct frame_cell *cell, const uint64_t key[3],
-                      const char *name, const char *file)
+                      const char *name, struct text file)
 {
     string_id name_id = string_table_intern(names->strings, text_of(name));
     if (name_id == 0) {
@@ -76,7 +75,7 @@ static bool fill_cell(struct process_names *names, struct frame_cell *cell, cons
     }
     memcpy(cell->key, key, sizeof cell->key);
     cell->name = name_id;
-    cell->file = string_table_intern(names->strings, text_of(file));
+    cell->file = string_table_intern(names->strings, file);
     return true;
 }
 
@@ -96,9 +95,9 @@ bool process_names_registered(struct process_names *names, uint64_t atom, struct
     if (memcmp(cell->key, key, sizeof key) != 0) {
         char atom_bytes[ATOM_BYTES];
         char name[FRAME_BYTES];
-        struct text text = atom_text(names, atom, atom_bytes);
+        struct text text = beam_name_module(atom_text(names, atom, atom_bytes));
         (void)snprintf(name, sizeof name, "{registered %.*s}", (int)text.len, text.bytes);
-        if (text.len == 0 || !fill_cell(names, cell, key, name, "process")) {
+        if (text.len == 0 || !fill_cell(names, cell, key, name, TEXT("process"))) {
             return false;
         }
     }
@@ -106,21 +105,31 @@ bool process_names_registered(struct process_names *names, uint64_t atom, struct
     return true;
 }
 
+static bool fill_initial(struct process_names *names, struct frame_cell *cell,
+                         const uint64_t mfa[3])
+{
+    char module_bytes[ATOM_BYTES];
+    char function_bytes[ATOM_BYTES];
+    char call_bytes[FRAME_BYTES];
+    char file_bytes[ATOM_BYTES + 8];
+    char arity[8];
+    char name[FRAME_BYTES];
+    struct text module = atom_text(names, mfa[0], module_bytes);
+    struct text function = atom_text(names, mfa[1], function_bytes);
+    (void)snprintf(arity, sizeof arity, "%u", (unsigned)(mfa[2] & 0xFF));
+    struct text call = beam_name_function(module, function, text_of(arity), call_bytes,
+                                          sizeof call_bytes - 3); // braces
+    (void)snprintf(name, sizeof name, "{%.*s}", (int)call.len, call.bytes);
+    return module.len > 0 && function.len > 0 &&
+           fill_cell(names, cell, mfa, name, beam_name_file(module, file_bytes, sizeof file_bytes));
+}
+
 bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
                            struct frame *frame_ret)
 {
     struct frame_cell *cell = &names->frames[cell_of(mfa)];
     if (memcmp(cell->key, mfa, sizeof cell->key) != 0) {
-        char module_bytes[ATOM_BYTES];
-        char function_bytes[ATOM_BYTES];
-        char name[FRAME_BYTES];
-        char file[ATOM_BYTES + 8];
-        struct text module = atom_text(names, mfa[0], module_bytes);
-        struct text function = atom_text(names, mfa[1], function_bytes);
-        (void)snprintf(name, sizeof name, "{%.*s:%.*s/%u}", (int)module.len, module.bytes,
-                       (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
-        (void)snprintf(file, sizeof file, "%.*s.erl", (int)module.len, module.bytes);
-        if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, mfa, name, file)) {
+        if (!fill_initial(names, cell, mfa)) {
             return false;
         }
     }

@@ -116,24 +116,6 @@ static void open_map(struct entry *entry)
     perf_map_open(&entry->map, fd, MAX_MAP_BYTES);
 }
 
-// The Erlang VM writes `$lists:map/2`, and `...-CodeInfoPrologue` for what stands
-// before a function: its functions are to be called as elsewhere.
-static struct text readable(struct text name)
-{
-    static const struct text PROLOGUE = {"-CodeInfoPrologue", 17};
-    const char *colon = name.len == 0 ? NULL : memchr(name.bytes, ':', name.len);
-    if (colon == NULL || name.bytes[0] != '$') {
-        return name;
-    }
-    name.bytes++;
-    name.len--;
-    if (name.len > PROLOGUE.len &&
-        memcmp(name.bytes + name.len - PROLOGUE.len, PROLOGUE.bytes, PROLOGUE.len) == 0) {
-        name.len -= PROLOGUE.len;
-    }
-    return name;
-}
-
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
                     uint64_t now_ns, struct text *name)
 {
@@ -146,11 +128,7 @@ bool jit_names_find(struct jit_names *names, const struct process *process, uint
         }
         (void)perf_map_update(&entry->map);
     }
-    bool found = perf_map_find(&entry->map, address, name);
-    if (found) {
-        *name = readable(*name);
-    }
-    return found;
+    return perf_map_find(&entry->map, address, name);
 }
 
 static size_t memory_bytes(const struct jit_names *names)

@@ -23,7 +23,7 @@ struct code_key {
 
 // Borrowed from the map, valid until code_map_destroy.
 struct code_location {
-    struct text name;        // "module:function/arity"; "Elixir." dropped
+    struct text name;        // as model/beam_name.h has it
     struct text file;        // "module.erl", without a path; "" = unknown
     uint32_t line;           // 0 = unknown
     uint64_t function_start; // identifies the function
