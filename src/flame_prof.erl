@@ -28,8 +28,10 @@
 -export([apply/1, apply/2]).
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
+-export([perf_map/0, perf_map/1]).
 -export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
 -export_type([error_reason/0, summary/0, info/0]).
+-export_type([perf_map_opts/0, perf_map/0]).
 
 -define(START_TIMEOUT_MS, 15000).
 -define(STOP_TIMEOUT_MS, 5000).
@@ -105,6 +107,26 @@
 
 -type info() :: #{tier := walker | portable, tier_reason := binary(), since := binary(),
                   directory := file:filename(), explicit := [pid()], atom() => term()}.
+
+-type perf_map_opts() :: #{follow => boolean(),
+                           interval => pos_integer(),
+                           layout => boolean(),
+                           directory => file:filename() | binary()}.
+%% <ul>
+%% <li>`follow': keep it current over code loading; default `false'</li>
+%% <li>`interval': milliseconds between two looks whether code was loaded; default
+%%   1000, at least 100</li>
+%% <li>`layout': write flame_prof-PID.layout beside it (docs/layout-file.md);
+%%   default `false'</li>
+%% <li>`directory': default `/tmp', the only place where `perf' looks</li>
+%% </ul>
+
+-type perf_map() :: #{file := file:filename(),
+                      modules := non_neg_integer(),
+                      functions := non_neg_integer(),
+                      bytes := non_neg_integer(),
+                      follow := boolean(),
+                      layout => file:filename()}.
 
 -type start_result() :: {ok, pid()} | {error, {already_started, pid()} | error_reason()}.
 
@@ -216,6 +238,27 @@ profile_stop() ->
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).
+
+%% @doc The same as {@link perf_map/1} with default options.
+-spec perf_map() -> {ok, perf_map()} | {error, error_reason()}.
+perf_map() ->
+    perf_map(#{}).
+
+%% @doc Writes /tmp/perf-PID.map, so that `perf', bcc, bpftrace and
+%% `flameprof record' name Erlang and Elixir functions of this node, which needs no
+%% flag for it. `perf_map(stop)' removes it.
+%%
+%% Once, or kept current over code loading (`follow'). The file stays when the node
+%% ends. In a container it is in the container's /tmp under the number that the
+%% node has there, which is where these tools look. `perf' ignores a map that
+%% belongs neither to its own user nor to root: run it as the node's user, or give
+%% it `-f'. A VM that was started with `+JPperf true' writes the map by itself
+%% (`in_use').
+-spec perf_map(perf_map_opts() | stop) -> ok | {ok, perf_map()} | {error, error_reason()}.
+perf_map(stop) ->
+    flame_prof_perf_map:stop();
+perf_map(Options) ->
+    flame_prof_perf_map:write(Options).
 
 %% Internal
 

@@ -9,6 +9,7 @@
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
+-export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
 -export([start/3, watch/3, unwatch/2, set_atom_count/2, selected/1, status/1, stop/2]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
@@ -99,6 +100,26 @@ find_table(_, _, _, _) -> ?NOT_LOADED.
 
 -spec load_code(probe()) -> {ok, ModuleCount :: non_neg_integer()} | error().
 load_code(_) -> ?NOT_LOADED.
+
+%% Was code loaded since {@link load_code/1}? One word is read.
+-spec code_changed(probe()) -> boolean().
+code_changed(_) -> ?NOT_LOADED.
+
+%% What load_code has found, as the lines of /tmp/perf-PID.map.
+-spec perf_map(probe()) ->
+    {ok, Text :: binary(), FunctionCount :: non_neg_integer()} | error().
+perf_map(_) -> ?NOT_LOADED.
+
+%% Where it is, by address; gaps of up to 64 KiB are inside.
+-spec code_ranges(probe()) -> [{Start :: address(), End :: address()}].
+code_ranges(_) -> ?NOT_LOADED.
+
+%% A whole file in a directory of everybody; see c_src/store/public_file.h.
+-spec replace_file(Directory :: binary(), Name :: binary(), iodata()) -> ok | error().
+replace_file(_, _, _) -> ?NOT_LOADED.
+
+-spec remove_file(Directory :: binary(), Name :: binary()) -> ok | error().
+remove_file(_, _) -> ?NOT_LOADED.
 
 -spec locate(probe(), address()) ->
     undefined | {Name :: binary(), File :: binary(), Line :: non_neg_integer(),

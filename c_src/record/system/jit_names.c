@@ -113,7 +113,16 @@ static void open_map(struct entry *entry)
         (void)close(fd);
         return;
     }
+    perf_map_close(&entry->map);
     perf_map_open(&entry->map, fd, MAX_MAP_BYTES);
+}
+
+// Some append to their map, others put a new one in its place. That of a process
+// that has gone, which nothing replaces, stays open.
+static bool is_replaced(const struct entry *entry)
+{
+    struct stat status;
+    return fstat(entry->map.fd, &status) == 0 && status.st_nlink == 0;
 }
 
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
@@ -123,7 +132,7 @@ bool jit_names_find(struct jit_names *names, const struct process *process, uint
     entry->used_at = ++names->uses;
     if (entry->checked_ns == 0 || now_ns - entry->checked_ns > CHECK_NS) {
         entry->checked_ns = now_ns;
-        if (entry->map.fd < 0) {
+        if (entry->map.fd < 0 || is_replaced(entry)) {
             open_map(entry);
         }
         (void)perf_map_update(&entry->map);

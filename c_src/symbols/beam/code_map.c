@@ -612,6 +612,43 @@ bool code_map_covers(const struct code_map *map, uint64_t address)
     return address >= map->lowest && address < map->highest;
 }
 
+static bool visit_module(const struct code_map *map, const struct module *module,
+                         bool (*visit)(void *context, uint64_t start, uint64_t size_bytes,
+                                       struct text name),
+                         void *context)
+{
+    for (uint32_t i = 0; i < module->function_cnt; i++) {
+        const struct function *function = &module->functions[i];
+        struct text name = string_table_text(map->strings, function->name);
+        if (name.len > 0 && function->end > function->start &&
+            !visit(context, module->base + function->start, function->end - function->start,
+                   name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool code_map_each_function(const struct code_map *map,
+                            bool (*visit)(void *context, uint64_t start, uint64_t size_bytes,
+                                          struct text name),
+                            void *context)
+{
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        if (!visit_module(map, map->live.modules[i], visit, context)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void code_map_module_bounds(const struct code_map *map, uint32_t at, uint64_t *start_ret,
+                            uint64_t *end_ret)
+{
+    *start_ret = map->live.modules[at]->base;
+    *end_ret = map->live.modules[at]->end;
+}
+
 uint32_t code_map_module_cnt(const struct code_map *map)
 {
     return map->live.cnt;
