@@ -29,9 +29,10 @@
 -export([profile_start/0, profile_start/1, profile_stop/0]).
 -export([info/0]).
 -export([perf_map/0, perf_map/1]).
+-export([top/0, top/1]).
 -export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
 -export_type([error_reason/0, summary/0, info/0]).
--export_type([perf_map_opts/0, perf_map/0]).
+-export_type([perf_map_opts/0, perf_map/0, top_opts/0]).
 
 -define(START_TIMEOUT_MS, 15000).
 -define(STOP_TIMEOUT_MS, 5000).
@@ -127,6 +128,23 @@
                       bytes := non_neg_integer(),
                       follow := boolean(),
                       layout => file:filename()}.
+
+-type top_opts() :: #{sort => reductions | message_queue_len | memory,
+                      interval => pos_integer(),
+                      rows => pos_integer(),
+                      iterations => pos_integer() | infinity,
+                      once => boolean(),
+                      tier => auto | walker | portable}.
+%% <ul>
+%% <li>`sort': default `reductions', those done since the table before</li>
+%% <li>`interval': milliseconds between two tables; default 2000, at least 200</li>
+%% <li>`rows': default as many as fit</li>
+%% <li>`iterations': so many tables; default `infinity'</li>
+%% <li>`once': one table, after a second at most; default `false'</li>
+%% <li>`tier': how the busiest are found, `walker' (off the schedulers), `portable'
+%%   or `auto' (default), the best that works; the other orders are always
+%%   portable</li>
+%% </ul>
 
 -type start_result() :: {ok, pid()} | {error, {already_started, pid()} | error_reason()}.
 
@@ -259,6 +277,24 @@ perf_map(stop) ->
     flame_prof_perf_map:stop();
 perf_map(Options) ->
     flame_prof_perf_map:write(Options).
+
+%% @doc The same as {@link top/1} with default options.
+-spec top() -> ok | {error, error_reason()}.
+top() ->
+    top(#{}).
+
+%% @doc Shows the first processes of this node as a table that is refreshed: pid,
+%% registered name, label or initial call, current function, status, reductions a
+%% second and their share of the node's, queued messages, memory.
+%%
+%% It ends by `q' and Enter (Enter alone refreshes), after `iterations', when the
+%% shell's job is interrupted, or with the terminal. Needs no session and leaves
+%% nothing behind. `-' stands for what is not known: the rate of a process that was
+%% not in the table before (in other orders than by reductions), or everything
+%% about one that did not answer within 0.3 s (status `busy', as in a long NIF).
+-spec top(top_opts()) -> ok | {error, error_reason()}.
+top(Options) ->
+    flame_prof_top:run(Options).
 
 %% Internal
 

@@ -11,7 +11,7 @@
 %% beforehand how often it has disturbed whom, as that costs reductions too.
 -module(flame_prof_selector).
 
--export([start_link/3, top/2]).
+-export([start_link/3, top/2, each_process/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -169,8 +169,9 @@ candidate(Figure, IsSelected, Pid, {Free, Best}) ->
 best({_, Best}) ->
     [Pid || {_, _, Pid} <- lists:reverse(gb_sets:to_list(Best))].
 
-%% Every process of the node, by an iterator where there is one (OTP 28).
-
+%% @doc Folds over every process of the node, by an iterator where there is one
+%% (OTP 28).
+-spec each_process(fun((pid(), Acc) -> Acc), Acc) -> Acc.
 each_process(Fun, Acc) ->
     case erlang:function_exported(erlang, processes_iterator, 0) of
         true -> iterate(Fun, Acc, newer(processes_iterator, []));

@@ -4,6 +4,7 @@
 #include "nif/export_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
+#include "nif/ranking_nif.h"
 #include "nif/session_nif.h"
 
 #include <stdatomic.h>
@@ -26,6 +27,8 @@ static ErlNifFunc FUNCTIONS[] = {
     {"code_ranges", 1, export_nif_code_ranges, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"replace_file", 3, export_nif_replace_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"remove_file", 2, export_nif_remove_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"open_ranking", 3, ranking_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
     {"snapshot", 3, probe_nif_snapshot, 0},
     {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
@@ -49,6 +52,9 @@ static int load_library(ErlNifEnv *env, ERL_NIF_TERM info, ErlNifResourceFlags f
         return __LINE__;
     }
     if (!session_nif_load(env, flags)) {
+        return __LINE__;
+    }
+    if (!ranking_nif_load(env, flags)) {
         return __LINE__;
     }
     return 0;
