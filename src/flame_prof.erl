@@ -27,12 +27,12 @@
 -export([stop/0, stop/1, stop/2]).
 -export([apply/1, apply/2]).
 -export([profile_start/0, profile_start/1, profile_stop/0]).
--export([info/0]).
+-export([info/0, info/1]).
 -export([perf_map/0, perf_map/1]).
 -export([top/0, top/1]).
 -export_type([start_opts/0, process_opts/0, process_status/0, viral/0]).
 -export_type([error_reason/0, summary/0, info/0]).
--export_type([perf_map_opts/0, perf_map/0, top_opts/0]).
+-export_type([per_node/1, perf_map_opts/0, perf_map/0, top_opts/0]).
 
 -define(START_TIMEOUT_MS, 15000).
 -define(STOP_TIMEOUT_MS, 5000).
@@ -54,6 +54,7 @@
 
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
+      stem => undefined | string() | binary(),
       sample_interval => undefined | pos_integer(),
       process_interval => undefined | auto | pos_integer(),
       flush_interval => undefined | pos_integer(),
@@ -73,6 +74,8 @@
 %% <ul>
 %% <li>`basename': directory for the files, made if missing; default `flame_prof'
 %%   in the home directory</li>
+%% <li>`stem': what their names begin with, letters, digits, `.', `_' and `-';
+%%   default `flame_prof'. Old files are counted and deleted (`files_max') by stem</li>
 %% <li>`sample_interval': distance of two ticks; default 9. At each tick some of
 %%   the selected processes are looked at, in turn</li>
 %% <li>`process_interval': how often each selected process is meant to be seen.
@@ -108,6 +111,8 @@
 
 -type info() :: #{tier := walker | portable, tier_reason := binary(), since := binary(),
                   directory := file:filename(), explicit := [pid()], atom() => term()}.
+
+-type per_node(Result) :: #{node() => Result | {error, error_reason()}}.
 
 -type perf_map_opts() :: #{follow => boolean(),
                            interval => pos_integer(),
@@ -163,8 +168,17 @@ start(Options) ->
     flame_prof_options:start(Options).
 
 %% @doc Starts a session under the supervisor of the application, which is
-%% started too when it is not running.
--spec start(start_opts(), timeout()) -> start_result().
+%% started too when it is not running; or one on each of several nodes.
+%%
+%% The nodes write files of their own, into `basename' as it is there, with names
+%% that hold the name of the node. A node without flame_prof gets its modules over
+%% the distribution and, as the native library is not among them, takes the portable
+%% tier. The answer has a result for each node, within 30 s; when the caller is
+%% killed before that, or a node does not answer, nothing is left running.
+-spec start(start_opts(), timeout()) -> start_result();
+           ([node(), ...], start_opts()) -> per_node(start_result()) | {error, error_reason()}.
+start(Nodes, Options) when is_list(Nodes) ->
+    flame_prof_nodes:start(Nodes, Options);
 start(Options, Timeout) ->
     started(Options, fun(Normal) -> flame_prof_sup:start_session(Normal, Timeout) end).
 
@@ -193,8 +207,13 @@ start_link(Options, Timeout) ->
 stop() ->
     stop(?MODULE, ?STOP_TIMEOUT_MS).
 
-%% @doc Ends the session within a time (milliseconds), or the given one.
--spec stop(timeout() | pid() | atom()) -> {ok, summary()} | {error, error_reason()}.
+%% @doc Ends the session within a time (milliseconds), or the given one, or those
+%% of several nodes.
+-spec stop(timeout() | pid() | atom()) -> {ok, summary()} | {error, error_reason()};
+          ([node(), ...]) ->
+    per_node({ok, summary()} | {error, error_reason()}) | {error, error_reason()}.
+stop(Nodes) when is_list(Nodes) ->
+    flame_prof_nodes:stop(Nodes);
 stop(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
     stop(?MODULE, Timeout);
 stop(Session) ->
@@ -295,6 +314,12 @@ top() ->
 -spec top(top_opts()) -> ok | {error, error_reason()}.
 top(Options) ->
     flame_prof_top:run(Options).
+
+%% @doc How the sessions of several nodes are going.
+-spec info([node(), ...]) ->
+    per_node(info() | {error, error_reason()}) | {error, error_reason()}.
+info(Nodes) ->
+    flame_prof_nodes:info(Nodes).
 
 %% Internal
 

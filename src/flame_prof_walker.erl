@@ -14,7 +14,6 @@
 -define(TARGETS_MIN, 16384).
 -define(RING_BYTES, (8 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
--define(STEM, <<"flame_prof">>).
 
 %% `stops': ticks at which memory could not be read, by the last look and the one
 %% before.
@@ -182,7 +181,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
          flatten_recursive := Flatten} = Config) ->
     {TopCount, SelectMs} = selection(Config),
     #{directory => unicode:characters_to_binary(Directory),
-      stem => ?STEM,
+      stem => list_to_binary(maps:get(stem, Config)),
       gzip => Compress =:= gzip,
       reader => Reader,
       sample_interval_ns => SampleMs * 1000000,
