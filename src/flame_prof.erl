@@ -268,10 +268,12 @@ profile_stop() ->
 
 %% @doc How the running session is going.
 %%
-%% Among others: `tier' and `tier_reason', `reader', `since', `directory',
-%% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
-%% count), `explicit' (processes that asked for it), `files' (finished), `file'
-%% (being written), `bytes', `memory_bytes', `follow'.
+%% Among others: `tier' and `tier_reason', `reader', `since', `running_ms',
+%% `directory', `ticks_expected', `ticks_taken', `samples', `samples_per_s', `losses'
+%% by reason, `degraded' likewise, `selected' (a count), `explicit' (processes that
+%% asked for it), `files' (finished), `file' (being written), `bytes',
+%% `memory_bytes', `cpu_ms' and `cpu_percent' (of one CPU) of the profiler itself
+%% where they are known, `follow'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).
