@@ -55,7 +55,7 @@ it_names_functions_where_the_vm_has_them(Config) ->
     ?assertEqual(lists:sort(Lines), Lines),
     Names = [Name || {_, _, Name} <- Lines],
     [?assert(lists:member(Name, Names))
-     || Name <- [<<"lists:map/2">>, <<"erlang:++/2">>, <<"gen_server:loop/7">>,
+     || Name <- [<<"lists:map/2">>, <<"erlang:++/2">>, <<"gen_server:call/2">>,
                  <<"export_SUITE:", (atom_to_binary(?FUNCTION_NAME))/binary, "/1">>]],
     %% Where a process waits is in the function that it says it waits in.
     {ok, Probe} = flame_prof_nif:open_probe(auto),
