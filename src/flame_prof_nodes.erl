@@ -171,11 +171,20 @@ guard(Session, Starter) ->
 %% Bringing modules where there are none.
 
 brought(Node) ->
-    try erpc:call(Node, code, ensure_loaded, [?MODULE], ?LOAD_MS) of
-        {module, ?MODULE} -> ok;
-        {error, _} -> load(Node, object_code())
+    try {has(Node, ?MODULE), has(Node, flame_prof)} of
+        {true, _} -> ok;
+        {false, false} -> load(Node, object_code());
+        %% One that is installed there is not ours to replace.
+        {false, true} -> {error, {load_failed, line("start: ~ts has an older flame_prof; update it "
+                                                    "there", [Node])}}
     catch
         error:Reason -> {error, failure(start, Node, Reason)}
+    end.
+
+has(Node, Module) ->
+    case erpc:call(Node, code, ensure_loaded, [Module], ?LOAD_MS) of
+        {module, Module} -> true;
+        {error, _} -> false
     end.
 
 object_code() ->

@@ -88,6 +88,15 @@ it_says_what_is_wrong_before_it_starts_anything(Config) ->
     ?assertMatch({error, {bad_option, _}}, flame_prof:info("nodes")),
     ?assertEqual(undefined, erpc:call(With, erlang, whereis, [flame_prof])).
 
+%% The one of 2021 has the same name.
+it_does_not_replace_another_version(Config) ->
+    [_, Without] = nodes_of(Config),
+    {ok, Module, Beam} = compile:forms([{attribute, 1, module, flame_prof}]),
+    {module, Module} = erpc:call(Without, code, load_binary, [Module, "flame_prof.erl", Beam]),
+    ?assertMatch(#{Without := {error, {load_failed, _}}},
+                 flame_prof:start([Without], options(Config, #{}))),
+    ?assertEqual(non_existing, erpc:call(Without, code, which, [flame_prof_sup])).
+
 it_leaves_no_session_when_the_caller_is_killed(Config) ->
     [With, Without] = Nodes = nodes_of(Config),
     Options = options(Config, #{}),
