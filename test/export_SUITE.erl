@@ -64,6 +64,26 @@ it_names_functions_where_the_vm_has_them(Config) ->
      || {Start, _, Name} <- Lines],
     ok = flame_prof_nif:close_probe(Probe).
 
+it_names_elixir_functions_as_elixir_does(Config) ->
+    Module = 'Elixir.FlameProf.Sample',
+    Fun = {'fun', 3, {clauses, [{clause, 3, [{var, 3, 'X'}], [],
+                                 [{tuple, 3, [{var, 3, 'X'}, {var, 3, 'L'}]}]}]}},
+    Forms = [{attribute, 1, module, Module},
+             {attribute, 2, export, [{'each!', 1}]},
+             {function, 3, 'each!', 1,
+              [{clause, 3, [{var, 3, 'L'}], [],
+                [{call, 3, {remote, 3, {atom, 3, lists}, {atom, 3, map}},
+                  [Fun, {var, 3, 'L'}]}]}]}],
+    {ok, Module, Beam} = compile:forms(Forms),
+    {module, Module} = code:load_binary(Module, "sample.ex", Beam),
+    {ok, #{file := File}} = perf_map(Config, #{}),
+    Names = [Name || {_, _, Name} <- lines(File)],
+    true = code:delete(Module),
+    _ = code:purge(Module),
+    [?assert(lists:member(Name, Names))
+     || Name <- [<<"FlameProf.Sample.each!/1">>, <<"FlameProf.Sample.each!/1-fn-0/2">>]],
+    ?assertEqual([], [Name || Name <- Names, binary:match(Name, <<"Elixir.">>) =/= nomatch]).
+
 it_names_no_place_twice(Config) ->
     {ok, #{file := File}} = perf_map(Config, #{}),
     Lines = lines(File),

@@ -78,6 +78,17 @@ it_gives_a_result_for_each_node(Config) ->
         #{With := {error, {refused, _}}} -> ok
     end.
 
+%% As in a remote shell: the terminal is on another node.
+it_shows_the_table_on_the_terminal_of_another_node(Config) ->
+    [With, _] = nodes_of(Config),
+    Before = erpc:call(With, erlang, processes, []),
+    {ok, Text} = top_SUITE:at_terminal(
+                   fun() -> erpc:call(With, flame_prof, top, [#{iterations => 2, interval => 200}])
+                   end),
+    ?assertNotEqual(nomatch, string:find(Text, atom_to_list(With))),
+    ?assertEqual(2, length(string:split(Text, "PID ", all)) - 1),
+    eventually(fun() -> length(erpc:call(With, erlang, processes, []) -- Before) =< 3 end).
+
 it_says_what_is_wrong_before_it_starts_anything(Config) ->
     [With, _] = Nodes = nodes_of(Config),
     [?assertMatch({error, {bad_option, _}}, flame_prof:start(Given, Options))
