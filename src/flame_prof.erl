@@ -27,10 +27,13 @@
 -export([stop/0, stop/1, stop/2]).
 -export([apply/1, apply/2]).
 -export([profile_start/0, profile_start/1, profile_stop/0]).
--export([info/0]).
+-export([info/0, info/1]).
+-export([perf_map/0, perf_map/1]).
+-export([top/0, top/1]).
 -export_type([category/0, start_opts/0, process_opts/0, process_status/0, viral/0]).
 -export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
+-export_type([per_node/1, perf_map_opts/0, perf_map/0, top_opts/0]).
 
 -define(START_TIMEOUT_MS, 15000).
 -define(STOP_TIMEOUT_MS, 5000).
@@ -114,6 +117,7 @@
 
 -type start_opts() ::
     #{basename => undefined | file:filename() | binary(),
+      stem => undefined | string() | binary(),
       sample_interval => undefined | pos_integer(),
       process_interval => undefined | auto | pos_integer(),
       flush_interval => undefined | pos_integer(),
@@ -135,6 +139,8 @@
 %% <ul>
 %% <li>`basename': directory for the files, made if missing; default `flame_prof'
 %%   in the home directory</li>
+%% <li>`stem': what their names begin with, letters, digits, `.', `_' and `-';
+%%   default `flame_prof'. Old files are counted and deleted (`files_max') by stem</li>
 %% <li>`sample_interval': distance of two ticks; default 9. At each tick some of
 %%   the selected processes are looked at, in turn</li>
 %% <li>`process_interval': how often each selected process is meant to be seen.
@@ -184,6 +190,45 @@
 -type info() :: #{tier := walker | portable, tier_reason := binary(), since := binary(),
                   directory := file:filename(), explicit := [pid()], atom() => term()}.
 
+-type per_node(Result) :: #{node() => Result | {error, error_reason()}}.
+
+-type perf_map_opts() :: #{follow => boolean(),
+                           interval => pos_integer(),
+                           layout => boolean(),
+                           directory => file:filename() | binary()}.
+%% <ul>
+%% <li>`follow': keep it current over code loading; default `false'</li>
+%% <li>`interval': milliseconds between two looks whether code was loaded; default
+%%   1000, at least 100</li>
+%% <li>`layout': write flame_prof-PID.layout beside it (docs/layout-file.md);
+%%   default `false'</li>
+%% <li>`directory': default `/tmp', the only place where `perf' looks</li>
+%% </ul>
+
+-type perf_map() :: #{file := file:filename(),
+                      modules := non_neg_integer(),
+                      functions := non_neg_integer(),
+                      bytes := non_neg_integer(),
+                      follow := boolean(),
+                      layout => file:filename()}.
+
+-type top_opts() :: #{sort => reductions | message_queue_len | memory,
+                      interval => pos_integer(),
+                      rows => pos_integer(),
+                      iterations => pos_integer() | infinity,
+                      once => boolean(),
+                      tier => auto | walker | portable}.
+%% <ul>
+%% <li>`sort': default `reductions', those done since the table before</li>
+%% <li>`interval': milliseconds between two tables; default 2000, at least 200</li>
+%% <li>`rows': default as many as fit</li>
+%% <li>`iterations': so many tables; default `infinity'</li>
+%% <li>`once': one table, after a second at most; default `false'</li>
+%% <li>`tier': how the busiest are found, `walker' (off the schedulers), `portable'
+%%   or `auto' (default), the best that works; the other orders are always
+%%   portable</li>
+%% </ul>
+
 -type start_result() :: {ok, pid()} | {error, {already_started, pid()} | error_reason()}.
 
 %% @doc Starts a session with default options.
@@ -201,8 +246,17 @@ start(Options) ->
     flame_prof_options:start(Options).
 
 %% @doc Starts a session under the supervisor of the application, which is
-%% started too when it is not running.
--spec start(start_opts(), timeout()) -> start_result().
+%% started too when it is not running; or one on each of several nodes.
+%%
+%% The nodes write files of their own, into `basename' as it is there, with names
+%% that hold the name of the node. A node without flame_prof gets its modules over
+%% the distribution and, as the native library is not among them, takes the portable
+%% tier. The answer has a result for each node, within 30 s; when the caller is
+%% killed before that, or a node does not answer, nothing is left running.
+-spec start(start_opts(), timeout()) -> start_result();
+           ([node(), ...], start_opts()) -> per_node(start_result()) | {error, error_reason()}.
+start(Nodes, Options) when is_list(Nodes) ->
+    flame_prof_nodes:start(Nodes, Options);
 start(Options, Timeout) ->
     started(Options, fun(Normal) -> flame_prof_sup:start_session(Normal, Timeout) end).
 
@@ -231,8 +285,13 @@ start_link(Options, Timeout) ->
 stop() ->
     stop(?MODULE, ?STOP_TIMEOUT_MS).
 
-%% @doc Ends the session within a time (milliseconds), or the given one.
--spec stop(timeout() | pid() | atom()) -> {ok, summary()} | {error, error_reason()}.
+%% @doc Ends the session within a time (milliseconds), or the given one, or those
+%% of several nodes.
+-spec stop(timeout() | pid() | atom()) -> {ok, summary()} | {error, error_reason()};
+          ([node(), ...]) ->
+    per_node({ok, summary()} | {error, error_reason()}) | {error, error_reason()}.
+stop(Nodes) when is_list(Nodes) ->
+    flame_prof_nodes:stop(Nodes);
 stop(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
     stop(?MODULE, Timeout);
 stop(Session) ->
@@ -287,14 +346,61 @@ profile_stop() ->
 
 %% @doc How the running session is going.
 %%
-%% Among others: `tier' and `tier_reason', `reader', `since', `directory',
-%% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
-%% count), `explicit' (processes that asked for it, are named in `select', or are
-%% followed), `selection' (what came of `select'), `files' (finished), `file' (being
-%% written), `bytes', `memory_bytes', `follow'.
+%% Among others: `tier' and `tier_reason', `reader', `since', `running_ms',
+%% `directory', `ticks_expected', `ticks_taken', `samples', `samples_per_s', `losses'
+%% by reason, `degraded' likewise, `selected' (a count), `explicit' (processes that
+%% asked for it, are named in `select', or are followed), `selection' (what came of
+%% `select'), `cpu' (the scheduler sampler, or why it is off), `files' (finished),
+%% `file' (being written), `bytes', `memory_bytes', `cpu_ms' and `cpu_percent' (of one
+%% CPU) of the profiler itself where they are known, `follow'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).
+
+%% @doc The same as {@link perf_map/1} with default options.
+-spec perf_map() -> {ok, perf_map()} | {error, error_reason()}.
+perf_map() ->
+    perf_map(#{}).
+
+%% @doc Writes /tmp/perf-PID.map, so that `perf', bcc, bpftrace and
+%% `flameprof record' name Erlang and Elixir functions of this node, which needs no
+%% flag for it. `perf_map(stop)' removes it.
+%%
+%% Once, or kept current over code loading (`follow'). The file stays when the node
+%% ends. In a container it is in the container's /tmp under the number that the
+%% node has there, which is where these tools look. `perf' ignores a map that
+%% belongs neither to its own user nor to root: run it as the node's user, or give
+%% it `-f'. A VM that was started with `+JPperf true' writes the map by itself
+%% (`in_use').
+-spec perf_map(perf_map_opts() | stop) -> ok | {ok, perf_map()} | {error, error_reason()}.
+perf_map(stop) ->
+    flame_prof_perf_map:stop();
+perf_map(Options) ->
+    flame_prof_perf_map:write(Options).
+
+%% @doc The same as {@link top/1} with default options.
+-spec top() -> ok | {error, error_reason()}.
+top() ->
+    top(#{}).
+
+%% @doc Shows the first processes of this node as a table that is refreshed: pid,
+%% registered name, label or initial call, current function, status, reductions a
+%% second and their share of the node's, queued messages, memory.
+%%
+%% It ends by `q' and Enter (Enter alone refreshes), after `iterations', when the
+%% shell's job is interrupted, or with the terminal. Needs no session and leaves
+%% nothing behind. `-' stands for what is not known: the rate of a process that was
+%% not in the table before (in other orders than by reductions), or everything
+%% about one that did not answer within 0.3 s (status `busy', as in a long NIF).
+-spec top(top_opts()) -> ok | {error, error_reason()}.
+top(Options) ->
+    flame_prof_top:run(Options).
+
+%% @doc How the sessions of several nodes are going.
+-spec info([node(), ...]) ->
+    per_node(info() | {error, error_reason()}) | {error, error_reason()}.
+info(Nodes) ->
+    flame_prof_nodes:info(Nodes).
 
 %% Internal
 

@@ -10,8 +10,8 @@
 %% is made of.
 -module(flame_prof_file).
 
--export([ensure_directory/1, name/4, open/3, append/2, finish/2, discard/1]).
--export([path/1, size_bytes/1, is_there/1, finished/1, prune/2]).
+-export([ensure_directory/1, name/4, name/5, open/3, append/2, finish/2, discard/1]).
+-export([path/1, size_bytes/1, is_there/1, finished/1, prune/2, prune/3]).
 -export_type([file/0, compress/0]).
 
 -type compress() :: none | gzip.
@@ -23,7 +23,8 @@
 -opaque file() :: #file{}.
 
 %% Names of finished files; nothing else in the directory is ever deleted.
--define(OURS, "^flame_prof-([0-9]{8}T[0-9]{6}Z)-[0-9]+-([0-9]{4,})\\.perf(\\.gz)?$").
+-define(STEM, "flame_prof").
+-define(OURS, "-([0-9]{8}T[0-9]{6}Z)-[0-9]+-([0-9]{4,})\\.perf(\\.gz)?$").
 
 %% @doc Makes the directory if it is missing, and proves that it can be written.
 -spec ensure_directory(file:filename()) -> ok | {error, flame_prof:error_reason()}.
@@ -44,15 +45,21 @@ ensure_writable(Directory) ->
             {error, reason("basename: cannot write into directory", Directory, Reason)}
     end.
 
-%% @doc The final name: UTC of the first sample, OS process, running number.
+%% @doc The same as {@link name/5} with the usual stem.
 -spec name(UnixNs :: integer(), OsPid :: string(), Sequence :: pos_integer(), compress()) ->
     string().
 name(UnixNs, OsPid, Sequence, Compress) ->
+    name(?STEM, UnixNs, OsPid, Sequence, Compress).
+
+%% @doc The final name: stem, UTC of the first sample, OS process, running number.
+-spec name(Stem :: string(), UnixNs :: integer(), OsPid :: string(), Sequence :: pos_integer(),
+           compress()) -> string().
+name(Stem, UnixNs, OsPid, Sequence, Compress) ->
     {{Year, Month, Day}, {Hour, Minute, Second}} =
         calendar:system_time_to_universal_time(UnixNs, nanosecond),
     lists:flatten(
-      io_lib:format("flame_prof-~4..0b~2..0b~2..0bT~2..0b~2..0b~2..0bZ-~s-~s.perf~s",
-                    [Year, Month, Day, Hour, Minute, Second, OsPid, padded(Sequence),
+      io_lib:format("~s-~4..0b~2..0b~2..0bT~2..0b~2..0b~2..0bZ-~s-~s.perf~s",
+                    [Stem, Year, Month, Day, Hour, Minute, Second, OsPid, padded(Sequence),
                      suffix(Compress)])).
 
 %% A field of io_lib:format/2 that is too narrow would be shown as asterisks.
@@ -162,29 +169,42 @@ is_there(File) ->
 %% @doc The finished files of a directory, oldest first.
 -spec finished(file:filename()) -> [file:filename()].
 finished(Directory) ->
+    finished(Directory, ?STEM).
+
+finished(Directory, Stem) ->
     case prim_file:list_dir(Directory) of
-        {ok, Names} -> [filename:join(Directory, Name)
-                        || {_, _, Name} <- lists:sort(lists:filtermap(fun sort_key/1, Names))];
-        {error, _} -> []
+        {ok, Names} ->
+            Keys = lists:filtermap(fun(Name) -> sort_key(Name, Stem) end, Names),
+            [filename:join(Directory, Name) || {_, _, Name} <- lists:sort(Keys)];
+        {error, _} ->
+            []
     end.
 
-%% @doc Deletes all but the youngest `Max' finished files.
+%% @doc The same as {@link prune/3} with the usual stem.
 -spec prune(file:filename(), infinity | pos_integer()) -> ok.
-prune(_, infinity) ->
-    ok;
 prune(Directory, Max) ->
-    Files = finished(Directory),
+    prune(Directory, ?STEM, Max).
+
+%% @doc Deletes all but the youngest `Max' finished files of a stem.
+-spec prune(file:filename(), Stem :: string(), infinity | pos_integer()) -> ok.
+prune(_, _, infinity) ->
+    ok;
+prune(Directory, Stem, Max) ->
+    Files = finished(Directory, Stem),
     Excess = lists:sublist(Files, max(0, length(Files) - Max)),
     lists:foreach(fun(Path) -> file:delete(Path, [raw]) end, Excess).
 
-sort_key([_ | _] = Name) ->
+sort_key([_ | _] = Name, Stem) ->
     %% `re' refuses characters beyond Latin-1, and names need not be ours.
-    case lists:max(Name) < 128 andalso re:run(Name, ?OURS, [{capture, [1, 2], list}]) of
-        {match, [Time, Sequence]} -> {true, {Time, list_to_integer(Sequence), Name}};
+    case lists:max(Name) < 128 andalso string:prefix(Name, Stem) of
+        [_ | _] = Rest -> sort_key_of(re:run(Rest, "^" ++ ?OURS, [{capture, [1, 2], list}]), Name);
         _ -> false
     end;
-sort_key(_) ->
+sort_key(_, _) ->
     false.
+
+sort_key_of({match, [Time, Sequence]}, Name) -> {true, {Time, list_to_integer(Sequence), Name}};
+sort_key_of(nomatch, _) -> false.
 
 close(#file{fd = Fd, gzip = Gzip}) ->
     _ = file:close(Fd),

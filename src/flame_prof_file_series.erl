@@ -13,6 +13,7 @@
 -export_type([series/0, config/0, batch/0, counters/0]).
 
 -type config() :: #{directory := file:filename(),
+                    stem => string(),
                     os_pid := string(),
                     compress := flame_prof_file:compress(),
                     files_max := infinity | pos_integer(),
@@ -164,7 +165,7 @@ expected_bytes(gzip, _) -> 0.
 
 open(NowMs, #series{config = #{directory := Directory, compress := Compress} = Config,
                     sequence = Sequence, held = #{first_unix_ns := UnixNs}} = Series) ->
-    Name = flame_prof_file:name(UnixNs, maps:get(os_pid, Config), Sequence, Compress),
+    Name = flame_prof_file:name(stem(Config), UnixNs, maps:get(os_pid, Config), Sequence, Compress),
     Next = Series#series{sequence = Sequence + 1},
     case open_file(Directory, Name, Compress) of
         {ok, File} ->
@@ -175,6 +176,8 @@ open(NowMs, #series{config = #{directory := Directory, compress := Compress} = C
         {error, Reason} ->
             failed(Reason, NowMs, Series)
     end.
+
+stem(Config) -> maps:get(stem, Config, "flame_prof").
 
 open_file(Directory, Name, Compress) ->
     case flame_prof_file:open(Directory, Name, Compress) of
@@ -224,7 +227,8 @@ end_file(End, #series{file = File, sums = #sums{samples = Samples}, config = Con
     Ended = Series#series{file = undefined, sums = no_sums(Config)},
     case flame_prof_file:finish(File, footer(End, Series)) of
         {ok, Path, Bytes} ->
-            ok = flame_prof_file:prune(maps:get(directory, Config), maps:get(files_max, Config)),
+            ok = flame_prof_file:prune(maps:get(directory, Config), stem(Config),
+                                       maps:get(files_max, Config)),
             Ended#series{finished = [Path | Ended#series.finished],
                          written = Ended#series.written + Samples,
                          bytes = Ended#series.bytes + Bytes,

@@ -9,7 +9,10 @@
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
+-export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
+-export([open_ranking/4, rank/1]).
 -export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, selected/1, status/1, stop/2]).
+-export_type([ranking/0]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
 -on_load(load/0).
@@ -21,6 +24,7 @@
 
 -opaque probe() :: reference().
 -opaque session() :: reference().
+-opaque ranking() :: reference().
 -type address() :: non_neg_integer().
 -type bits() :: non_neg_integer().
 %% The word that stands for an atom, a local pid or a small integer in memory.
@@ -99,6 +103,37 @@ find_table(_, _, _, _) -> ?NOT_LOADED.
 
 -spec load_code(probe()) -> {ok, ModuleCount :: non_neg_integer()} | error().
 load_code(_) -> ?NOT_LOADED.
+
+%% Was code loaded since {@link load_code/1}? One word is read.
+-spec code_changed(probe()) -> boolean().
+code_changed(_) -> ?NOT_LOADED.
+
+%% What load_code has found, as the lines of /tmp/perf-PID.map.
+-spec perf_map(probe()) ->
+    {ok, Text :: binary(), FunctionCount :: non_neg_integer()} | error().
+perf_map(_) -> ?NOT_LOADED.
+
+%% Where it is, by address; gaps of up to 64 KiB are inside.
+-spec code_ranges(probe()) -> [{Start :: address(), End :: address()}].
+code_ranges(_) -> ?NOT_LOADED.
+
+%% A whole file in a directory of everybody; see c_src/store/public_file.h.
+-spec replace_file(Directory :: binary(), Name :: binary(), iodata()) -> ok | error().
+replace_file(_, _, _) -> ?NOT_LOADED.
+
+-spec remove_file(Directory :: binary(), Name :: binary()) -> ok | error().
+remove_file(_, _) -> ?NOT_LOADED.
+
+%% The busiest processes outside of any session, for one process at a time.
+
+-spec open_ranking(layout(), flame_prof:criterion(), Count :: pos_integer(),
+                   Excluded :: [pid()]) ->
+    {ok, ranking()} | error().
+open_ranking(_, _, _, _) -> ?NOT_LOADED.
+
+%% Reductions since the last pass, or since a process was spawned; in no order.
+-spec rank(ranking()) -> {ProcessCount :: non_neg_integer(), [{pid(), pos_integer()}]} | error().
+rank(_) -> ?NOT_LOADED.
 
 -spec locate(probe(), address()) ->
     undefined | {Name :: binary(), File :: binary(), Line :: non_neg_integer(),

@@ -11,6 +11,7 @@
 -export_type([options/0, goal/0, select/0]).
 
 -type options() :: #{basename := file:filename(),
+                     stem := string(),
                      sample_interval := pos_integer(),
                      process_interval := auto | pos_integer(),
                      flush_interval := pos_integer(),
@@ -122,6 +123,7 @@ value(Key, Default, Check, Given) ->
 
 table() ->
     [{basename, fun default_directory/0, fun directory/2},
+     {stem, "flame_prof", fun stem/2},
      {sample_interval, 9, fun interval/2},
      {process_interval, auto, or_atom(auto, fun interval/2)},
      {flush_interval, 15000, fun interval/2},
@@ -160,6 +162,15 @@ directory(Key, [_ | _] = Value) ->
     end;
 directory(Key, Value) ->
     expected(Key, "a directory name", Value).
+
+%% Part of a file's name, with room for what follows.
+stem(Key, Value) when is_binary(Value) ->
+    stem(Key, binary_to_list(Value));
+stem(Key, Value) ->
+    case io_lib:char_list(Value) andalso re:run(Value, "^[A-Za-z0-9._][A-Za-z0-9._-]{0,159}$") of
+        {match, _} -> Value;
+        _ -> expected(Key, "up to 160 letters, digits, `.', `_' and, not first, `-'", Value)
+    end.
 
 interval(_, Value) when is_integer(Value), Value > 0, Value =< ?INTERVAL_MAX_MS -> Value;
 interval(Key, Value) -> expected(Key, "a positive integer (milliseconds)", Value).

@@ -141,6 +141,7 @@ style(#{flatten_recursive := Flatten, stack_frames_max := FramesMax, categories 
 series(#{basename := Directory, compress := Compress, files_max := FilesMax,
          file_bytes_max := BytesMax, flush_interval := FlushMs} = Options, Header) ->
     #{directory => Directory,
+      stem => maps:get(stem, Options),
       os_pid => os:getpid(),
       compress => Compress,
       files_max => FilesMax,

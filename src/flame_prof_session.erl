@@ -528,13 +528,22 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
     Base = #{tier => name(Tier),
              tier_reason => State#state.tier_reason,
              since => since(State),
+             running_ms => (os:system_time(microsecond) - State#state.since_us) div 1000,
              directory => maps:get(basename, Options),
              explicit => flame_prof_targets:pids(Targets),
              fallbacks => State#state.fallbacks,
              follow => follow_info(State),
              selection => State#state.selection,
              options => maps:without([session, profiler_pids, tier_reason], Options)},
-    maps:merge(Base, flame_prof_tier:info(Tier, Handle)).
+    with_rates(maps:merge(Base, flame_prof_tier:info(Tier, Handle))).
+
+%% `cpu_percent' is of one CPU. Where nobody knows the CPU time there is none.
+with_rates(#{running_ms := Ms} = Info) when Ms > 0 ->
+    Rates = [{samples_per_s, maps:get(samples, Info, 0) * 1000 div Ms}
+             | [{cpu_percent, round(10000 * CpuMs / Ms) / 100} || #{cpu_ms := CpuMs} <- [Info]]],
+    maps:merge(Info, maps:from_list(Rates));
+with_rates(Info) ->
+    Info.
 
 follow_info(#state{viral = Viral, refused_targets = Refused}) ->
     (flame_prof_viral:info(Viral))#{refused => Refused}.

@@ -166,7 +166,7 @@ frame_text({Module, Function, Arity, Location}) ->
     frame_text({0, Module, Function, Arity, Location});
 frame_text({Address, Module, Function, Arity, Location}) ->
     ["\t", string:lowercase(integer_to_binary(Address, 16)), $\s,
-     escape([function_name(Module, Function, Arity), line_number(Location)]),
+     escape([flame_prof_name:function(Module, Function, Arity), line_number(Location)]),
      " (", file(Module, Location), ")\n"].
 
 line_number(Location) ->
@@ -182,16 +182,7 @@ file(Module, Location) ->
     end.
 
 module_file(Module) ->
-    file_name([module_name(Module), ".erl"]).
-
-function_name(Module, Function, Arity) ->
-    [module_name(Module), $:, atom_to_binary(Function), $/, integer_to_binary(Arity)].
-
-module_name(Module) ->
-    case atom_to_binary(Module) of
-        <<"Elixir.", Name/binary>> when Name =/= <<>> -> Name;
-        Name -> Name
-    end.
+    file_name(flame_prof_name:file(Module)).
 
 %% The outermost frames say which process it is; the last one written is the root.
 categories(Sample, #style{categories = Categories} = Style) ->
@@ -229,11 +220,12 @@ memory(Size, [_, Larger | Units]) when Size >= 1024 -> memory(Size div 1024, [La
 memory(Size, [Unit | _]) -> [decade(min(Size, 999)), $\s, Unit].
 
 registered(undefined) -> [];
-registered(Name) -> ["\t0 {registered ", escape(atom_to_binary(Name)), "} (process)\n"].
+registered(Name) -> ["\t0 {registered ", escape(flame_prof_name:module(Name)), "} (process)\n"].
 
 initial(undefined) -> [];
 initial({Module, Function, Arity}) ->
-    ["\t0 {", escape(function_name(Module, Function, Arity)), "} (", module_file(Module), ")\n"].
+    ["\t0 {", escape(flame_prof_name:function(Module, Function, Arity)), "} (", module_file(Module),
+     ")\n"].
 
 %% Comments.
 

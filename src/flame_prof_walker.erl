@@ -6,7 +6,7 @@
 -module(flame_prof_walker).
 -behaviour(flame_prof_tier).
 
--export([unsupported/1]).
+-export([unsupported/1, layout/1]).
 -export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, close/2]).
 
 -define(LAYOUT, {?MODULE, layout}).
@@ -15,8 +15,6 @@
 -define(RING_BYTES, (8 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
 -define(CPU_RING_BYTES, (256 bsl 10)).
--define(STEM, <<"flame_prof">>).
--define(CPU_STEM, <<"flame_prof_cpu">>).
 
 %% `stops': ticks at which memory could not be read, by the last look and the one
 %% before.
@@ -132,20 +130,34 @@ unsupported(Vm) ->
 machine() ->
     hd(string:split(erlang:system_info(system_architecture), "-")).
 
-%% The layout of a VM does not change while it runs: verified once.
 open_with_layout(#{reader := Reader} = Config) ->
-    case persistent_term:get(?LAYOUT, undefined) of
-        undefined ->
-            case verified_layout(Reader) of
-                {ok, Layout} ->
-                    persistent_term:put(?LAYOUT, Layout),
-                    start(Layout, Config);
-                {refused, _} = Refused ->
-                    Refused
-            end;
-        Layout ->
-            start(Layout, Config)
+    case known_layout(Reader) of
+        {ok, Layout} -> start(Layout, Config);
+        {refused, _} = Refused -> Refused
     end.
+
+%% @private The layout of this VM, if it can be verified.
+-spec layout(auto | guarded_load | process_vm_readv) ->
+    {ok, flame_prof_nif:layout()} | {refused, binary()}.
+layout(Reader) ->
+    case {flame_prof_nif:loaded(), unsupported()} of
+        {ok, none} -> known_layout(Reader);
+        {{error, Reason}, _} -> {refused, Reason};
+        {ok, Reason} -> {refused, Reason}
+    end.
+
+%% It does not change while the VM runs: verified once.
+known_layout(Reader) ->
+    case persistent_term:get(?LAYOUT, undefined) of
+        undefined -> remembered(verified_layout(Reader));
+        Layout -> {ok, Layout}
+    end.
+
+remembered({ok, Layout} = Found) ->
+    persistent_term:put(?LAYOUT, Layout),
+    Found;
+remembered({refused, _} = Refused) ->
+    Refused.
 
 verified_layout(Reader) ->
     case flame_prof_nif:open_probe(Reader) of
@@ -184,8 +196,8 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
          flatten_recursive := Flatten} = Config) ->
     {Goals, SelectMs} = selection(Config),
     #{directory => unicode:characters_to_binary(Directory),
-      stem => ?STEM,
-      cpu_stem => ?CPU_STEM,
+      stem => list_to_binary(maps:get(stem, Config)),
+      cpu_stem => list_to_binary(maps:get(stem, Config) ++ "_cpu"),
       categories => maps:get(categories, Config),
       node => atom_to_binary(node()),
       cpu_rate_hz => cpu_rate_hz(Config),

@@ -130,3 +130,13 @@ numbered(List) ->
 %% Pids of processes that have ended serve as well.
 pids(Count) ->
     [spawn(fun() -> ok end) || _ <- lists:seq(1, Count)].
+
+%% phash2/2 of pids has 32768 values on OTP 25: most processes stayed unknown.
+every_process_of_many_is_known_test() ->
+    Count = 50000,
+    Pids = [spawn(fun() -> ok end) || _ <- lists:seq(1, Count)],
+    {kept, First} = flame_prof_reductions:next_pass(Count, flame_prof_reductions:new(Count)),
+    _ = [flame_prof_reductions:change(Pid, 10, First) || Pid <- Pids],
+    {kept, Second} = flame_prof_reductions:next_pass(Count, First),
+    Known = [Pid || Pid <- Pids, flame_prof_reductions:change(Pid, 15, Second) =:= 5],
+    ?assert(length(Known) > 0.999 * Count).

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Function table and life of the library.
 #include "base/version.h"
+#include "nif/export_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
+#include "nif/ranking_nif.h"
 #include "nif/session_nif.h"
 
 #include <stdatomic.h>
@@ -20,6 +22,13 @@ static ErlNifFunc FUNCTIONS[] = {
     {"read_words", 3, probe_nif_read, 0},
     {"find_table", 4, probe_nif_find_table, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"load_code", 1, probe_nif_load_code, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"code_changed", 1, probe_nif_code_changed, 0},
+    {"perf_map", 1, export_nif_perf_map, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"code_ranges", 1, export_nif_code_ranges, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"replace_file", 3, export_nif_replace_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"remove_file", 2, export_nif_remove_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"open_ranking", 4, ranking_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
     {"snapshot", 3, probe_nif_snapshot, 0},
     {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
@@ -44,6 +53,9 @@ static int load_library(ErlNifEnv *env, ERL_NIF_TERM info, ErlNifResourceFlags f
         return __LINE__;
     }
     if (!session_nif_load(env, flags)) {
+        return __LINE__;
+    }
+    if (!ranking_nif_load(env, flags)) {
         return __LINE__;
     }
     return 0;

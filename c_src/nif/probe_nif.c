@@ -286,7 +286,8 @@ ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
         (void)error_set(&err, ERROR_NO_MEMORY, "code map: out of memory");
         return nif_error(env, &err);
     }
-    if (!jit_code_list_find(&probe->code_list, &probe->memory, &probe->reader, &err)) {
+    if (probe->code_list.descriptor == 0 &&
+        !jit_code_list_find(&probe->code_list, &probe->memory, &probe->reader, &err)) {
         return nif_error(env, &err);
     }
     if (!jit_code_list_walk(&probe->code_list, &probe->reader, &visitor)) {
@@ -295,6 +296,24 @@ ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
     }
     code_map_end(probe->code);
     return nif_ok(env, nif_u64(env, code_map_module_cnt(probe->code)));
+}
+
+// Was code loaded since load_code? Not where nothing may be read at the moment.
+ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct probe *probe;
+    if (!get_probe(env, argv[0], &probe) || probe->code == NULL) {
+        return enif_make_badarg(env);
+    }
+    return nif_bool(env, memory_reader_check(&probe->reader) &&
+                             jit_code_list_changed(&probe->code_list, &probe->reader));
+}
+
+const struct code_map *probe_nif_code(ErlNifEnv *env, ERL_NIF_TERM term)
+{
+    struct probe *probe;
+    return get_probe(env, term, &probe) ? probe->code : NULL;
 }
 
 // {Name, File, Line, IsStub} | undefined

@@ -8,6 +8,7 @@
 #include "capture/beam/memory_reader.h"
 #include "capture/beam/otp_layout.h"
 #include "capture/beam/vm_memory.h"
+#include "symbols/beam/code_map.h"
 
 #include <erl_nif.h>
 #include <stdbool.h>
@@ -27,11 +28,16 @@ ERL_NIF_TERM probe_nif_close(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
 ERL_NIF_TERM probe_nif_read(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_find_table(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 
 // "auto", "guarded_load", "process_vm_readv"; false for anything else.
 bool probe_nif_reader_kind(ErlNifEnv *env, ERL_NIF_TERM atom, enum reader_kind *kind_ret);
+
+// The code that load_code has read, borrowed from the probe; NULL where the term is
+// no probe or has read none.
+const struct code_map *probe_nif_code(ErlNifEnv *env, ERL_NIF_TERM term);
 
 #endif

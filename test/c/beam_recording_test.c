@@ -368,7 +368,7 @@ TEST(frames_have_names_lines_and_categories)
                                     "\t7f0000100080 first:f2/0;3 (m.erl)\n"
                                     "\t7f00001000a0 first:f3/0;4 (m.erl)\n"
                                     "\t0 {registered my_name} (process)\n"
-                                    "\t0 {Shop:start/3} (Shop.erl)\n\n");
+                                    "\t0 {Shop.start/3} (Shop.ex)\n\n");
 }
 
 TEST(recursion_is_flattened_when_asked)

@@ -151,14 +151,14 @@ TEST(functions_may_come_in_any_order)
     close_map();
 }
 
-TEST(elixir_is_dropped_and_stubs_are_told)
+TEST(elixir_reads_as_elixir_and_stubs_are_told)
 {
     static const struct {
         const char *name;
         const char *shown;
         bool is_stub;
     } CASES[] = {
-        {"Elixir.My.Mod:run/0", "My.Mod:run/0", false},
+        {"Elixir.My.Mod:run/0", "My.Mod.run/0", false},
         {"Elixir.", "Elixir.", false},
         {"Elixirs:f/0", "Elixirs:f/0", false},
         {"global::call_bif", "global::call_bif", true},

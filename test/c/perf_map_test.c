@@ -48,6 +48,18 @@ TEST(lines_become_names)
     CHECK(!perf_map_update(&map));
 }
 
+// As it writes them itself with +JPperf true.
+TEST(the_erlang_vm_s_names_read_as_elsewhere)
+{
+    begin("1000 10 $lists:map/2-CodeInfoPrologue\n2000 10 $'Elixir.My.Mod':'ok?'/1\n"
+          "3000 10 $global::call\n4000 10 $java\n");
+    CHECK(perf_map_update(&map));
+    CHECK_STR(name_at(0x1000), "lists:map/2");
+    CHECK_STR(name_at(0x2000), "My.Mod.ok?/1");
+    CHECK_STR(name_at(0x3000), "global::call");
+    CHECK_STR(name_at(0x4000), "$java");
+}
+
 TEST(what_is_appended_is_read_and_takes_over)
 {
     begin("1000 10 old\n");

@@ -179,7 +179,7 @@ TEST(golden_names_that_importers_would_cut)
         FRAME(1, "lists:++/2", 1, "lists.erl"),
         FRAME(2, "erlang:+/2", 0, "erlang.erl"),
         FRAME(3, "m:-go/1-fun-0->x/1", 0, "a b.erl"),
-        FRAME(4, "My.Mod:run!/0", 30, "my_mod.ex"),
+        FRAME(4, "My.Mod.run!/0", 30, "my_mod.ex"),
         FRAME(UINT64_MAX, "at 12.5: x:f/0", 0, "at 12.5: x.erl"),
         FRAME(6, "größe:мера/1", 2, "größe.erl"),
         FRAME(7,
@@ -188,8 +188,11 @@ TEST(golden_names_that_importers_would_cut)
               0, "tab.erl"),
         FRAME(8, "12: 13: m:f/1", 0, "12: 13: m.erl"),
         FRAME(9, "v1.2:x:1: f/1", 0, "v1.2:x.erl"),
+        FRAME(10, "My.Mod.run!/0-fn-0/1", 0, "My.Mod.ex"),
+        FRAME(11, "&My.Mod.run!/0", 0, "My.Mod.ex"),
+        FRAME(12, "Kernel.+/2", 0, "Kernel.ex"),
         FRAME(0, "{registered a b->c}", 0, "process"),
-        FRAME(0, "{My.Mod:init/1}", 0, "My.Mod.erl"),
+        FRAME(0, "{My.Mod.init/1}", 0, "My.Mod.ex"),
     };
     char bytes[4096];
     const char *wanted = golden("names", bytes, sizeof bytes);

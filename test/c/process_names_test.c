@@ -58,7 +58,7 @@ TEST(categories_read_as_in_the_golden_text)
     CHECK(process_names_initial(names, mine, &frame));
     CHECK(frame_is(&frame, "{my_server:init/1}", "my_server.erl"));
     CHECK(process_names_initial(names, elixir, &frame));
-    CHECK(frame_is(&frame, "{My.Mod:init/1}", "My.Mod.erl"));
+    CHECK(frame_is(&frame, "{My.Mod.init/1}", "My.Mod.ex"));
     CHECK(process_names_registered(names, 3, &frame));
     CHECK(frame_is(&frame, "{registered My.Mod}", "process"));
     CHECK(process_names_initial(names, apply, &frame));

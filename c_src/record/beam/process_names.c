@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/beam/process_names.h"
 
+#include "model/beam_name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,15 +62,12 @@ static uint32_t cell_of(const uint64_t key[3])
 static struct text atom_text(struct process_names *names, uint64_t atom, char *bytes)
 {
     size_t len = names->texts.atom(names->texts.context, atom, bytes, ATOM_BYTES);
-    const char *elixir = "Elixir.";
-    bool is_elixir = len > strlen(elixir) && memcmp(bytes, elixir, strlen(elixir)) == 0;
-    size_t skip = is_elixir ? strlen(elixir) : 0;
-    return (struct text){bytes + skip, (uint32_t)(len - skip)};
+    return (struct text){bytes, (uint32_t)len};
 }
 
 // Interns `{...}` and the file it belongs to.
 static bool fill_cell(struct process_names *names, struct frame_cell *cell, const uint64_t key[3],
-                      const char *name, const char *file)
+                      const char *name, struct text file)
 {
     string_id name_id = string_table_intern(names->strings, text_of(name));
     if (name_id == 0) {
@@ -76,7 +75,7 @@ static bool fill_cell(struct process_names *names, struct frame_cell *cell, cons
     }
     memcpy(cell->key, key, sizeof cell->key);
     cell->name = name_id;
-    cell->file = string_table_intern(names->strings, text_of(file));
+    cell->file = string_table_intern(names->strings, file);
     return true;
 }
 
@@ -96,9 +95,9 @@ bool process_names_registered(struct process_names *names, uint64_t atom, struct
     if (memcmp(cell->key, key, sizeof key) != 0) {
         char atom_bytes[ATOM_BYTES];
         char name[FRAME_BYTES];
-        struct text text = atom_text(names, atom, atom_bytes);
+        struct text text = beam_name_module(atom_text(names, atom, atom_bytes));
         (void)snprintf(name, sizeof name, "{registered %.*s}", (int)text.len, text.bytes);
-        if (text.len == 0 || !fill_cell(names, cell, key, name, "process")) {
+        if (text.len == 0 || !fill_cell(names, cell, key, name, TEXT("process"))) {
             return false;
         }
     }
@@ -106,26 +105,61 @@ bool process_names_registered(struct process_names *names, uint64_t atom, struct
     return true;
 }
 
+struct function_texts {
+    char module_bytes[ATOM_BYTES];
+    char function_bytes[ATOM_BYTES];
+    char call_bytes[FRAME_BYTES];
+    struct text module;
+    struct text call;
+};
+
+// False when an atom has no text (yet).
+static bool function_text(struct process_names *names, const uint64_t mfa[3],
+                          struct function_texts *texts)
+{
+    char arity[8];
+    texts->module = atom_text(names, mfa[0], texts->module_bytes);
+    struct text function = atom_text(names, mfa[1], texts->function_bytes);
+    (void)snprintf(arity, sizeof arity, "%u", (unsigned)(mfa[2] & 0xFF));
+    texts->call = beam_name_function(texts->module, function, text_of(arity), texts->call_bytes,
+                                     sizeof texts->call_bytes - 3); // braces
+    return texts->module.len > 0 && function.len > 0;
+}
+
+static bool fill_initial(struct process_names *names, struct frame_cell *cell,
+                         const uint64_t mfa[3])
+{
+    struct function_texts texts;
+    char name[FRAME_BYTES];
+    char file[ATOM_BYTES + 8];
+    if (!function_text(names, mfa, &texts)) {
+        return false;
+    }
+    (void)snprintf(name, sizeof name, "{%.*s}", (int)texts.call.len, texts.call.bytes);
+    return fill_cell(names, cell, mfa, name, beam_name_file(texts.module, file, sizeof file));
+}
+
 bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
                            struct frame *frame_ret)
 {
     struct frame_cell *cell = &names->frames[cell_of(mfa)];
-    if (memcmp(cell->key, mfa, sizeof cell->key) != 0) {
-        char module_bytes[ATOM_BYTES];
-        char function_bytes[ATOM_BYTES];
-        char name[FRAME_BYTES];
-        char file[ATOM_BYTES + 8];
-        struct text module = atom_text(names, mfa[0], module_bytes);
-        struct text function = atom_text(names, mfa[1], function_bytes);
-        (void)snprintf(name, sizeof name, "{%.*s:%.*s/%u}", (int)module.len, module.bytes,
-                       (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
-        (void)snprintf(file, sizeof file, "%.*s.erl", (int)module.len, module.bytes);
-        if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, mfa, name, file)) {
-            return false;
-        }
+    if (memcmp(cell->key, mfa, sizeof cell->key) != 0 && !fill_initial(names, cell, mfa)) {
+        return false;
     }
     frame_from(names, cell, frame_ret);
     return true;
+}
+
+static bool fill_function(struct process_names *names, struct frame_cell *cell,
+                          const uint64_t key[3], const uint64_t mfa[3], const char *kind)
+{
+    struct function_texts texts;
+    char name[FRAME_BYTES];
+    if (!function_text(names, mfa, &texts)) {
+        return false;
+    }
+    (void)snprintf(name, sizeof name, "%.*s", (int)texts.call.len, texts.call.bytes);
+    return fill_cell(names, cell, key, name, text_of(kind));
 }
 
 bool process_names_function(struct process_names *names, const uint64_t mfa[3], const char *kind,
@@ -135,17 +169,8 @@ bool process_names_function(struct process_names *names, const uint64_t mfa[3], 
     const uint64_t key[3] = {mfa[0], mfa[1],
                              (mfa[2] & 0xFF) | (uint64_t)(unsigned char)kind[0] << 8};
     struct frame_cell *cell = &names->frames[cell_of(key)];
-    if (memcmp(cell->key, key, sizeof key) != 0) {
-        char module_bytes[ATOM_BYTES];
-        char function_bytes[ATOM_BYTES];
-        char name[FRAME_BYTES];
-        struct text module = atom_text(names, mfa[0], module_bytes);
-        struct text function = atom_text(names, mfa[1], function_bytes);
-        (void)snprintf(name, sizeof name, "%.*s:%.*s/%u", (int)module.len, module.bytes,
-                       (int)function.len, function.bytes, (unsigned)(mfa[2] & 0xFF));
-        if (module.len == 0 || function.len == 0 || !fill_cell(names, cell, key, name, kind)) {
-            return false;
-        }
+    if (memcmp(cell->key, key, sizeof key) != 0 && !fill_function(names, cell, key, mfa, kind)) {
+        return false;
     }
     frame_from(names, cell, frame_ret);
     return true;

@@ -113,25 +113,16 @@ static void open_map(struct entry *entry)
         (void)close(fd);
         return;
     }
+    perf_map_close(&entry->map);
     perf_map_open(&entry->map, fd, MAX_MAP_BYTES);
 }
 
-// The Erlang VM writes `$lists:map/2`, and `...-CodeInfoPrologue` for what stands
-// before a function: its functions are to be called as elsewhere.
-static struct text readable(struct text name)
+// Some append to their map, others put a new one in its place. That of a process
+// that has gone, which nothing replaces, stays open.
+static bool is_replaced(const struct entry *entry)
 {
-    static const struct text PROLOGUE = {"-CodeInfoPrologue", 17};
-    const char *colon = name.len == 0 ? NULL : memchr(name.bytes, ':', name.len);
-    if (colon == NULL || name.bytes[0] != '$') {
-        return name;
-    }
-    name.bytes++;
-    name.len--;
-    if (name.len > PROLOGUE.len &&
-        memcmp(name.bytes + name.len - PROLOGUE.len, PROLOGUE.bytes, PROLOGUE.len) == 0) {
-        name.len -= PROLOGUE.len;
-    }
-    return name;
+    struct stat status;
+    return fstat(entry->map.fd, &status) == 0 && status.st_nlink == 0;
 }
 
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
@@ -141,16 +132,12 @@ bool jit_names_find(struct jit_names *names, const struct process *process, uint
     entry->used_at = ++names->uses;
     if (entry->checked_ns == 0 || now_ns - entry->checked_ns > CHECK_NS) {
         entry->checked_ns = now_ns;
-        if (entry->map.fd < 0) {
+        if (entry->map.fd < 0 || is_replaced(entry)) {
             open_map(entry);
         }
         (void)perf_map_update(&entry->map);
     }
-    bool found = perf_map_find(&entry->map, address, name);
-    if (found) {
-        *name = readable(*name);
-    }
-    return found;
+    return perf_map_find(&entry->map, address, name);
 }
 
 static size_t memory_bytes(const struct jit_names *names)

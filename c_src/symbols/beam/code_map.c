@@ -2,12 +2,13 @@
 #include "symbols/beam/code_map.h"
 
 #include "base/string_table.h"
+#include "model/beam_name.h"
 #include "symbols/beam/gdb_symfile.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22, NAME_MAX_BYTES = 2048 };
+enum { MAX_RETIRED = 256, MAX_RANGES = 1 << 20, MAX_LINES = 1 << 22 };
 // The VM puts new entries in front, so one that got the addresses of freed code
 // stands before all that stayed. So many in a row with unchanged content, and
 // what follows has stayed, too.
@@ -192,26 +193,6 @@ static bool count_parts(struct gdb_symfile symfile, struct module_counts *counts
     return true;
 }
 
-// The VM writes names as the shell does, with quotes where an atom needs them:
-// `'Elixir.Foo':'ok?'/1`. Shown without, and without the prefix that Elixir adds.
-static struct text readable(struct text name, char *bytes, size_t max_bytes)
-{
-    uint32_t len = 0;
-    for (uint32_t i = 0; i < name.len && len < max_bytes; i++) {
-        bool escapes = name.bytes[i] == '\\' && i + 1 < name.len;
-        if (escapes) {
-            i++;
-        }
-        if (escapes || name.bytes[i] != '\'') {
-            bytes[len++] = name.bytes[i];
-        }
-    }
-    struct text elixir = TEXT("Elixir.");
-    bool is_elixir = len > elixir.len && memcmp(bytes, elixir.bytes, elixir.len) == 0;
-    return is_elixir ? (struct text){bytes + elixir.len, len - elixir.len}
-                     : (struct text){bytes, len};
-}
-
 // The compiler notes the path it was given; the path of a build machine says
 // nothing and makes every line longer.
 static struct text base_name(struct text path)
@@ -223,18 +204,15 @@ static struct text base_name(struct text path)
     return (struct text){path.bytes + at, path.len - at};
 }
 
-// MODULE.erl of `module:function/arity`.
-static string_id module_file(struct code_map *map, struct text name)
+// Where no line says better. The VM prints the module as the shell does.
+static string_id module_file(struct code_map *map, struct text printed)
 {
-    char file[NAME_MAX_BYTES + 4];
-    const char *colon = memchr(name.bytes, ':', name.len);
-    if (colon == NULL) {
-        return 0;
-    }
-    uint32_t len = (uint32_t)(colon - name.bytes);
-    memcpy(file, name.bytes, len);
-    memcpy(file + len, ".erl", 4);
-    return string_table_intern(map->strings, (struct text){file, len + 4});
+    char module[BEAM_NAME_MAX_BYTES];
+    char file[BEAM_NAME_MAX_BYTES + 4];
+    struct text name = beam_name_printed_module(printed, module, sizeof module);
+    return name.len == 0
+               ? 0
+               : string_table_intern(map->strings, beam_name_file(name, file, sizeof file));
 }
 
 static void read_parts(struct code_map *map, struct gdb_symfile *symfile, struct module *module)
@@ -242,15 +220,15 @@ static void read_parts(struct code_map *map, struct gdb_symfile *symfile, struct
     struct gdb_range range;
     struct gdb_line line;
     uint32_t line_at = 0;
-    char name[NAME_MAX_BYTES];
+    char name[BEAM_NAME_MAX_BYTES];
     for (uint32_t i = 0; i < module->function_cnt; i++) {
         (void)gdb_symfile_range(symfile, &range);
-        struct text shown = readable(range.name, name, sizeof name);
+        struct text shown = beam_name_printed(range.name, name, sizeof name);
         module->functions[i] = (struct function){
             .start = range.start,
             .end = range.end,
             .name = string_table_intern(map->strings, shown),
-            .module_file = module_file(map, shown),
+            .module_file = module_file(map, range.name),
             .first_line = line_at,
             .line_cnt = range.line_cnt,
         };
@@ -632,6 +610,43 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
 bool code_map_covers(const struct code_map *map, uint64_t address)
 {
     return address >= map->lowest && address < map->highest;
+}
+
+static bool visit_module(const struct code_map *map, const struct module *module,
+                         bool (*visit)(void *context, uint64_t start, uint64_t size_bytes,
+                                       struct text name),
+                         void *context)
+{
+    for (uint32_t i = 0; i < module->function_cnt; i++) {
+        const struct function *function = &module->functions[i];
+        struct text name = string_table_text(map->strings, function->name);
+        if (name.len > 0 && function->end > function->start &&
+            !visit(context, module->base + function->start, function->end - function->start,
+                   name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool code_map_each_function(const struct code_map *map,
+                            bool (*visit)(void *context, uint64_t start, uint64_t size_bytes,
+                                          struct text name),
+                            void *context)
+{
+    for (uint32_t i = 0; i < map->live.cnt; i++) {
+        if (!visit_module(map, map->live.modules[i], visit, context)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void code_map_module_bounds(const struct code_map *map, uint32_t at, uint64_t *start_ret,
+                            uint64_t *end_ret)
+{
+    *start_ret = map->live.modules[at]->base;
+    *end_ret = map->live.modules[at]->end;
 }
 
 uint32_t code_map_module_cnt(const struct code_map *map)

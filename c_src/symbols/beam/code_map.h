@@ -23,7 +23,7 @@ struct code_key {
 
 // Borrowed from the map, valid until code_map_destroy.
 struct code_location {
-    struct text name;        // "module:function/arity"; "Elixir." dropped
+    struct text name;        // as model/beam_name.h has it
     struct text file;        // "module.erl", without a path; "" = unknown
     uint32_t line;           // 0 = unknown
     uint64_t function_start; // identifies the function
@@ -55,6 +55,16 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
 // Is the address where code is or was? Words on a stack that are none drop out.
 bool code_map_covers(const struct code_map *map, uint64_t address);
 
+// Calls `visit` for each named function of the loaded modules, by address, until it
+// returns false; false then. Names are borrowed.
+bool code_map_each_function(const struct code_map *map,
+                            bool (*visit)(void *context, uint64_t start, uint64_t size_bytes,
+                                          struct text name),
+                            void *context);
+
+// Bounds of the loaded modules, by address; `at` < code_map_module_cnt.
+void code_map_module_bounds(const struct code_map *map, uint32_t at, uint64_t *start_ret,
+                            uint64_t *end_ret);
 uint32_t code_map_module_cnt(const struct code_map *map);
 // Symbol files parsed so far.
 uint64_t code_map_read_cnt(const struct code_map *map);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/system/perf_map.h"
 
+#include "model/beam_name.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +35,24 @@ static const char *after_0x(const char *at, const char *end)
     return end - at > 2 && at[0] == '0' && at[1] == 'x' ? at + 2 : at;
 }
 
+// The Erlang VM writes `$lists:map/2`, and `...-CodeInfoPrologue` for what stands
+// before a function: its functions are to be called as elsewhere.
+static struct text readable(struct text name, char *bytes, size_t max_bytes)
+{
+    static const struct text PROLOGUE = {"-CodeInfoPrologue", 17};
+    const char *colon = name.len == 0 ? NULL : memchr(name.bytes, ':', name.len);
+    if (colon == NULL || name.bytes[0] != '$') {
+        return name;
+    }
+    name.bytes++;
+    name.len--;
+    if (name.len > PROLOGUE.len &&
+        memcmp(name.bytes + name.len - PROLOGUE.len, PROLOGUE.bytes, PROLOGUE.len) == 0) {
+        name.len -= PROLOGUE.len;
+    }
+    return beam_name_printed(name, bytes, max_bytes);
+}
+
 static void add_line(struct perf_map *map, const char *at, const char *end)
 {
     uint64_t start = 0;
@@ -49,7 +69,9 @@ static void add_line(struct perf_map *map, const char *at, const char *end)
     }
     struct text name = {at, (uint32_t)(end - at)};
     name.len = (uint32_t)strnlen(name.bytes, name.len);
-    (void)symbol_table_add(&map->table, start, size, SYMBOL_EXACT, 0, name);
+    char bytes[BEAM_NAME_MAX_BYTES];
+    (void)symbol_table_add(&map->table, start, size, SYMBOL_EXACT, 0,
+                           readable(name, bytes, sizeof bytes));
 }
 
 size_t perf_map_parse(struct perf_map *map, const char *bytes, size_t len)

@@ -1,0 +1,72 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc The text of /tmp/flame_prof-PID.layout, by which a program outside of the
+%% VM finds processes and their stacks in its memory; docs/layout-file.md is its
+%% contract.
+-module(flame_prof_layout).
+
+-export([text/1, facts/2, file_name/1]).
+-export_type([facts/0]).
+
+-define(VERSION, 1).
+
+-type facts() :: #{os_pid := string(),
+                   start_ticks := non_neg_integer(),
+                   otp_release := string(),
+                   erts_version := string(),
+                   machine := string(),
+                   layout := flame_prof_nif:layout(),
+                   code := [{Start :: non_neg_integer(), End :: non_neg_integer()}],
+                   schedulers => [{Kind :: normal | dirty_cpu | dirty_io, Number :: pos_integer(),
+                                   Address :: non_neg_integer()}]}.
+
+-spec file_name(OsPid :: string()) -> binary().
+file_name(OsPid) ->
+    iolist_to_binary(["flame_prof-", OsPid, ".layout"]).
+
+%% @doc What the running VM is, with a layout that has been verified in it.
+-spec facts(flame_prof_nif:layout(), [{non_neg_integer(), non_neg_integer()}]) -> facts().
+facts(Layout, Code) ->
+    #{os_pid => os:getpid(),
+      start_ticks => start_ticks(),
+      otp_release => erlang:system_info(otp_release),
+      erts_version => erlang:system_info(version),
+      machine => hd(string:split(erlang:system_info(system_architecture), "-")),
+      layout => Layout,
+      code => Code}.
+
+%% @doc The text, whose last line is `end'.
+-spec text(facts()) -> iolist().
+text(#{layout := Layout, code := Code} = Facts) ->
+    Table = [table_address, slot_cnt, slot_in_low_bits],
+    Sizes = [process_bytes, message_bytes, psd_bytes],
+    [line("flame_prof_layout", [?VERSION]),
+     [line(Key, [maps:get(Key, Facts)])
+      || Key <- [os_pid, start_ticks, otp_release, erts_version, machine]],
+     line("pid_encoding", [pid_encoding(Layout)]),
+     line("process_table", [{address, maps:get(table_address, Layout)},
+                            maps:get(slot_cnt, Layout)]),
+     [line("size", [Key, maps:get(Key, Layout)]) || Key <- Sizes],
+     [line("offset", [Key, Offset])
+      || {Key, Offset} <- lists:sort(maps:to_list(maps:without(Table ++ Sizes, Layout)))],
+     [line("scheduler", [Kind, Number, {address, Address}])
+      || {Kind, Number, Address} <- maps:get(schedulers, Facts, [])],
+     [line("code", [{address, Start}, {address, End}]) || {Start, End} <- Code],
+     "end\n"].
+
+pid_encoding(#{slot_in_low_bits := 0}) -> slot_in_high_word;
+pid_encoding(#{slot_in_low_bits := _}) -> slot_in_low_bits.
+
+line(Key, Values) ->
+    [lists:join($\s, [value(Key) | [value(Value) || Value <- Values]]), $\n].
+
+value({address, Address}) -> ["0x", string:lowercase(integer_to_list(Address, 16))];
+value(Number) when is_integer(Number) -> integer_to_list(Number);
+value(Atom) when is_atom(Atom) -> atom_to_list(Atom);
+value(Text) -> Text.
+
+%% When this OS process began, which with its number names it: field 22 of stat,
+%% counted behind the name, which may hold blanks.
+start_ticks() ->
+    {ok, Stat} = file:read_file("/proc/self/stat"),
+    [_, Rest] = string:split(Stat, ") ", trailing),
+    binary_to_integer(lists:nth(22 - 2, string:lexemes(Rest, " "))).
