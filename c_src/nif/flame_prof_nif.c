@@ -9,7 +9,7 @@
 
 // The Erlang module passes the same number: stubs and library of different
 // builds refuse each other.
-enum { FLAME_PROF_NIF_ABI = 1 };
+enum { FLAME_PROF_NIF_ABI = 2 };
 
 static ErlNifFunc FUNCTIONS[] = {
     {"self_address", 1, probe_nif_self_address, 0},
@@ -27,6 +27,7 @@ static ErlNifFunc FUNCTIONS[] = {
     {"watch", 3, session_nif_watch, 0},
     {"unwatch", 2, session_nif_unwatch, 0},
     {"set_atom_count", 2, session_nif_set_atom_count, 0},
+    {"dump", 3, session_nif_dump, 0},
     {"selected", 1, session_nif_selected, 0},
     {"status", 1, session_nif_status, 0},
     {"stop", 2, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},

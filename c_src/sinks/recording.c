@@ -148,7 +148,7 @@ bool recording_open(struct recording *recording, const struct sink *sink,
     }
     byte_buffer_init(&recording->buffer, BUFFER_MAX_BYTES);
     recording->losses_at_begin = loss_counters_read(losses);
-    if (!begin_file(recording, err)) {
+    if (!recording->options.on_demand && !begin_file(recording, err)) {
         file_series_close(&recording->files);
         byte_buffer_deinit(&recording->buffer);
         return false;
@@ -229,7 +229,7 @@ void recording_tick(struct recording *recording)
     uint64_t now_ns = clock_monotonic_ns();
     struct error err = {0};
     bool ok = true;
-    if (recording->state == RECORDING_FAILED) {
+    if (recording->state == RECORDING_FAILED && !recording->options.on_demand) {
         retry(recording, now_ns);
         return;
     }
@@ -246,25 +246,36 @@ void recording_tick(struct recording *recording)
     }
 }
 
-bool recording_close(struct recording *recording, const char *end_reason, struct error *err)
+bool recording_begin_file(struct recording *recording, const struct loss_snapshot *losses_at_begin,
+                          struct error *err)
 {
-    bool ok = true;
-    if (recording->sink == NULL) {
-        return true;
-    }
+    recording->losses_at_begin = *losses_at_begin;
+    return begin_file(recording, err);
+}
+
+bool recording_end_file(struct recording *recording, const char *end_reason, struct error *err)
+{
+    bool ok = recording->state != RECORDING_FAILED;
     if (recording->state == RECORDING_WRITING) {
         struct error last_err = {0};
         ok = sync_buffer(recording, &last_err) && finish_file(recording, end_reason, &last_err);
         if (!ok) {
             give_up_file(recording, &last_err);
         }
-    } else if (recording->state == RECORDING_FAILED) {
-        ok = false;
     }
     if (!ok && err != NULL) {
         *err = recording->last_error;
     }
     recording->state = RECORDING_CLOSED;
+    return ok;
+}
+
+bool recording_close(struct recording *recording, const char *end_reason, struct error *err)
+{
+    if (recording->sink == NULL) {
+        return true;
+    }
+    bool ok = recording_end_file(recording, end_reason, err);
     file_series_close(&recording->files);
     byte_buffer_deinit(&recording->buffer);
     recording->sink = NULL;

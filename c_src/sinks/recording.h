@@ -18,6 +18,7 @@ struct recording_options {
     uint64_t max_file_ns;    // a file is closed after this long; 0 = never
     uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
     uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
+    bool on_demand;          // no file but by recording_begin_file
 };
 
 enum recording_state {
@@ -52,6 +53,15 @@ struct recording {
 bool recording_open(struct recording *recording, const struct sink *sink,
                     const struct session *session, struct loss_counters *losses,
                     const struct recording_options *options, struct error *err);
+
+// On demand only. Begins a file, which counts losses since `losses_at_begin`. False
+// with the reason: no file is open then, and nothing is tried again.
+bool recording_begin_file(struct recording *recording, const struct loss_snapshot *losses_at_begin,
+                          struct error *err);
+
+// On demand only. Finishes the open file with `end_reason` in its footer (an empty
+// one is discarded). False, with the reason, when some of it could not be written.
+bool recording_end_file(struct recording *recording, const char *end_reason, struct error *err);
 
 // Takes one sample. Never fails: what cannot be written is counted as
 // LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.

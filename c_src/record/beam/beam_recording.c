@@ -17,6 +17,7 @@ enum {
     DRAIN_INTERVAL_NS = 100 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
     EXTRA_FRAMES = 4, // gap, state, registered name, initial call
+    RING_SPARE = 8,   // a part of an armed capture's ring is for what comes meanwhile
 };
 
 struct beam_recording {
@@ -33,12 +34,15 @@ struct beam_recording {
     uint32_t next_generation; // read_generation, when that walk succeeds
     struct process_names *names;
     struct recording output;
+    struct dump_window window;
+    uint32_t plain_field_cnt; // of the session, without a dump's
     struct frame *frames;
     uint32_t os_pid;
     pthread_t writer;
     pthread_mutex_t lock; // guards what is below
     pthread_cond_t changed;
     bool stopping;
+    struct dump_request dump_request; // the last one asked for
     char end_reason[64];
     struct beam_recording_status status;
 };
@@ -238,6 +242,13 @@ static void write_sample(struct beam_recording *recording, const struct process_
     recording_write(&recording->output, &sample);
 }
 
+static enum dump_fate fate_of(struct beam_recording *recording, const struct process_sample *raw,
+                              uint64_t now_ns)
+{
+    return dump_window_fate(&recording->window, raw->time_ns,
+                            spsc_ring_used_bytes(&recording->walker.ring), now_ns);
+}
+
 // False when more is there than could be written until `until_ns`: a walker that is
 // faster than the writer must not keep it from syncing, rotating and stopping.
 static bool drain(struct beam_recording *recording, uint64_t until_ns)
@@ -246,8 +257,17 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     const struct process_sample *raw;
     bool may_read = true;
     while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
-        if (clock_monotonic_ns() >= until_ns) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (now_ns >= until_ns) {
             return false;
+        }
+        enum dump_fate fate = fate_of(recording, raw, now_ns);
+        if (fate == DUMP_KEEP) {
+            return true;
+        }
+        if (fate == DUMP_DROP) {
+            spsc_ring_pop(&recording->walker.ring);
+            continue;
         }
         // Code that came since the last look: read once, or the sample would be
         // named by what was there before.
@@ -260,7 +280,101 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     return true;
 }
 
+// ---- dumps of an armed capture --------------------------------------------------
+
+static void set_fields(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct session *session = &recording->session;
+    session->field_cnt = recording->plain_field_cnt;
+    for (uint32_t i = 0; i < request->field_cnt; i++) {
+        (void)session_set(session, request->fields[i].key, "%s", request->fields[i].value);
+    }
+    uint32_t len;
+    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
+    uint64_t kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
+    kept_ns = kept_ns < recording->window.keep_ns ? kept_ns : recording->window.keep_ns;
+    (void)session_set(session, "dump_kept_ns", "%llu", (unsigned long long)kept_ns);
+    (void)session_set(session, "dump_dropped_early", "%llu",
+                      (unsigned long long)recording->window.early_cnt);
+}
+
+static void end_dump(struct beam_recording *recording, enum dump_result result,
+                     const struct error *err)
+{
+    dump_window_close(&recording->window);
+    recording->session.field_cnt = recording->plain_field_cnt;
+    pthread_mutex_lock(&recording->lock);
+    recording->status.dump.result = result;
+    recording->status.dump.done_cnt++;
+    if (result == DUMP_FAILED) {
+        recording->status.last_error = *err;
+    }
+    pthread_mutex_unlock(&recording->lock);
+}
+
+static void begin_dump(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct error err = {0};
+    dump_window_open(&recording->window, clock_monotonic_ns(), request->after_ns);
+    set_fields(recording, request);
+    if (!recording_begin_file(&recording->output, dump_window_losses_at_begin(&recording->window),
+                              &err)) {
+        recording->output.last_error = err;
+        end_dump(recording, DUMP_FAILED, &err);
+    }
+}
+
+static void begin_dump_if_asked(struct beam_recording *recording)
+{
+    if (recording->window.keep_ns == 0 || recording->window.open) {
+        return;
+    }
+    struct loss_snapshot losses = loss_counters_read(&recording->walker.losses);
+    dump_window_note_losses(&recording->window, &losses, clock_monotonic_ns());
+    pthread_mutex_lock(&recording->lock);
+    bool asked = recording->status.dump.asked_cnt != recording->status.dump.done_cnt;
+    pthread_mutex_unlock(&recording->lock);
+    if (asked) { // and the next is refused until this one is done
+        begin_dump(recording, &recording->dump_request);
+    }
+}
+
+static void end_dump_if_over(struct beam_recording *recording)
+{
+    struct error err = {0};
+    if (!dump_window_is_over(&recording->window, clock_monotonic_ns())) {
+        return;
+    }
+    uint32_t finished_cnt = recording->output.files.finished_cnt;
+    bool ok = recording_end_file(&recording->output, "complete", &err);
+    bool written = recording->output.files.finished_cnt != finished_cnt;
+    end_dump(recording, !ok ? DUMP_FAILED : written ? DUMP_WRITTEN : DUMP_EMPTY, &err);
+}
+
+bool beam_recording_dump(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct dump_status *dump = &recording->status.dump;
+    pthread_mutex_lock(&recording->lock);
+    bool free = recording->options.keep_ns != 0 && dump->asked_cnt == dump->done_cnt &&
+                !recording->stopping;
+    if (free) {
+        recording->dump_request = *request;
+        dump->asked_cnt++;
+    }
+    pthread_mutex_unlock(&recording->lock);
+    return free;
+}
+
 // ---- status ---------------------------------------------------------------------
+
+static void copy_memory(struct beam_recording *recording, struct dump_status *dump)
+{
+    uint32_t len;
+    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
+    dump->kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
+    dump->kept_bytes = spsc_ring_used_bytes(&recording->walker.ring);
+    dump->early_cnt = recording->window.early_cnt;
+}
 
 static uint64_t gauge(const _Atomic uint64_t *value)
 {
@@ -319,6 +433,7 @@ static void publish(struct beam_recording *recording)
     status->sample_cnt = output->sample_cnt;
     status->bytes = output->files.total_bytes + (writing ? output->files.file_bytes : 0);
     status->writer_cpu_ns = clock_thread_cpu_ns();
+    copy_memory(recording, &status->dump);
     status->module_cnt = code_map_module_cnt(recording->code);
     status->memory_bytes = code_map_memory_bytes(recording->code) + recording->walker.ring.size +
                            sizeof *recording + output->buffer.capacity;
@@ -358,7 +473,11 @@ static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
 static bool write_what_is_there(struct beam_recording *recording, uint64_t until_ns)
 {
     follow_code(recording);
+    begin_dump_if_asked(recording);
     bool all = drain(recording, until_ns);
+    if (all) {
+        end_dump_if_over(recording);
+    }
     recording_tick(&recording->output);
     publish(recording);
     return all;
@@ -455,6 +574,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
         return error_set(err, ERROR_LAYOUT, "the emulator's list of code did not hold still");
     }
     (void)session_set(&recording->session, "reader", "%s", memory_reader_name(&recording->reader));
+    options->output.on_demand = options->keep_ns != 0;
+    recording->plain_field_cnt = recording->session.field_cnt;
     if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
                         &recording->walker.losses, &options->output, err)) {
         return false;
@@ -465,6 +586,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
                       &options->walker, err)) {
         return false;
     }
+    uint64_t ring_bytes = recording->walker.ring.size;
+    dump_window_init(&recording->window, options->keep_ns, ring_bytes - ring_bytes / RING_SPARE);
     publish(recording);
     if (!start_writer(recording, err)) {
         walker_stop(&recording->walker);
