@@ -9,7 +9,7 @@
 %% Time is passed in. Belongs to one process.
 -module(flame_prof_file_series).
 
--export([new/1, write/4, tick/2, close/3, info/1]).
+-export([new/1, write/4, tick/2, begin_part/3, end_part/3, close/3, info/1]).
 -export_type([series/0, config/0, batch/0, counters/0]).
 
 -type config() :: #{directory := file:filename(),
@@ -47,6 +47,7 @@
 
 -record(series, {config :: config(),
                  sequence = 1 :: pos_integer(),
+                 notes = [] :: iodata(),
                  file :: undefined | flame_prof_file:file(),
                  opened_ms = 0 :: integer(),
                  sums :: #sums{},
@@ -80,6 +81,20 @@ write(Batch, Counters, NowMs, Series) ->
 -spec tick(NowMs :: integer(), series()) -> series().
 tick(NowMs, Series) ->
     place(NowMs, Series).
+
+%% @doc What is written from now on is a part of its own, in a file with these lines
+%% in its header; its footer counts from `Told' on.
+-spec begin_part(Notes :: iodata(), Told :: counters(), series()) -> series().
+begin_part(Notes, Told, Series) ->
+    Series#series{notes = Notes, told = counters(Series#series{counters = Told}),
+                  retry_ms = undefined, failure = undefined}.
+
+%% @doc Finishes the file of the part; none when there was nothing to write, or it
+%% failed (see `write_failure' in info/1).
+-spec end_part(End :: binary(), counters(), series()) -> {[file:filename()], series()}.
+end_part(End, Counters, #series{finished = Before} = Series) ->
+    #series{finished = Now} = Ended = end_file(End, place_anyway(Series#series{counters = Counters})),
+    {lists:reverse(lists:sublist(Now, length(Now) - length(Before))), Ended#series{notes = []}}.
 
 %% @doc Finishes the last file. `End' goes into its footer.
 -spec close(End :: binary(), counters(), series()) -> {map(), series()}.
@@ -188,8 +203,8 @@ open_file(Directory, Name, Compress) ->
     end.
 
 with_header(UnixNs, #series{file = File, opened_ms = NowMs,
-                            config = #{header := Header}} = Series) ->
-    case flame_prof_file:append(File, Header(UnixNs)) of
+                            notes = Notes, config = #{header := Header}} = Series) ->
+    case flame_prof_file:append(File, [Header(UnixNs), Notes]) of
         {ok, Headed} ->
             Series#series{file = Headed};
         {error, Reason, Cut} ->

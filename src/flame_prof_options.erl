@@ -6,8 +6,8 @@
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
--export([start/1, process/2, line/1]).
--export_type([options/0]).
+-export([start/1, arm/1, dump/1, process/2, line/1]).
+-export_type([options/0, arm/0]).
 
 -type options() :: #{basename := file:filename(),
                      sample_interval := pos_integer(),
@@ -24,10 +24,19 @@
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
                      profile_self := boolean(),
+                     arm => arm(),
                      session => pid(),
                      tier_reason => binary(),
                      profiler_pids => [pid()]}.
 %% All intervals are in milliseconds. `basename' is an absolute directory.
+
+-type arm() :: #{keep_ms := pos_integer(),
+                 after_ms := non_neg_integer(),
+                 bytes := pos_integer(),
+                 dumps_max := infinity | pos_integer(),
+                 distance_ms := non_neg_integer(),
+                 triggers := #{atom() => pos_integer()}}.
+%% Of an armed session.
 
 -type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
 
@@ -42,6 +51,12 @@
 %% erlang:send_after/3 and the like take no more.
 -define(INTERVAL_MAX_MS, 16#FFFFFFFF).
 
+-define(SECONDS_MAX, 3600).
+-define(KEEP_BYTES_MIN, 1024 * 1024).
+-define(KEEP_BYTES_MAX, 4 * 1024 * 1024 * 1024).
+-define(TRIGGERS, [message_queue_len, process_memory, run_queue, memory, long_gc, long_schedule,
+                   large_heap]).
+
 -define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
 
 %% @doc Checks and completes the options of {@link flame_prof:start/1}.
@@ -51,6 +66,29 @@ start(Given) when is_map(Given) ->
 start(Given) ->
     wrong("options: expected a map, got ~0tP; write for example #{sample_interval => 9}",
           [Given, 8]).
+
+%% @doc Checks and completes the options of {@link flame_prof:arm/1}.
+-spec arm(term()) -> result(options()).
+arm(Given) when is_map(Given) ->
+    checked(fun() ->
+                Keys = [Key || {Key, _, _} <- arm_table()],
+                no_unknown(<<>>, Given, Keys ++ [Key || {Key, _, _} <- table()]),
+                Options = complete(maps:without(Keys, Given)),
+                Options#{arm => arm_options(Given)}
+            end);
+arm(Given) ->
+    wrong("options: expected a map, got ~0tP; write for example #{keep => 30}", [Given, 8]).
+
+%% @doc Checks and completes the options of {@link flame_prof:dump/1}.
+-spec dump(term()) -> result(#{after_ms := non_neg_integer(), note := binary()}).
+dump(Given) when is_map(Given) ->
+    checked(fun() ->
+                no_unknown(<<>>, Given, [keep_after, note]),
+                Seconds = value(keep_after, 0, fun seconds_or_none/2, Given),
+                #{after_ms => Seconds * 1000, note => value(note, <<>>, fun note/2, Given)}
+            end);
+dump(Given) ->
+    wrong("options: expected a map, got ~0tP; write for example #{keep_after => 5}", [Given, 8]).
 
 %% @doc The options in force as one line, for file headers.
 -spec line(options()) -> binary().
@@ -107,6 +145,22 @@ table() ->
      {stack_frames_max, 256, fun stack_frames/2},
      {profile_self, false, one_of([true, false])}].
 
+arm_table() ->
+    [{keep, 30, fun seconds/2},
+     {keep_after, 5, fun seconds_or_none/2},
+     {keep_bytes, 32 * 1024 * 1024, fun keep_bytes/2},
+     {dumps_max, 10, or_atom(infinity, fun count/2)},
+     {dump_distance, 60, fun seconds_or_none/2},
+     {triggers, #{}, fun triggers/2}].
+
+arm_options(Given) ->
+    #{keep := Keep, keep_after := After, keep_bytes := Bytes, dumps_max := DumpsMax,
+      dump_distance := Distance, triggers := Triggers} =
+        maps:from_list([{Key, value(Key, Default, Check, Given)}
+                        || {Key, Default, Check} <- arm_table()]),
+    #{keep_ms => Keep * 1000, after_ms => After * 1000, bytes => Bytes, dumps_max => DumpsMax,
+      distance_ms => Distance * 1000, triggers => Triggers}.
+
 default_directory() ->
     case init:get_argument(home) of
         {ok, [[Home | _] | _]} when Home =/= "" ->
@@ -130,6 +184,38 @@ directory(Key, Value) ->
 
 interval(_, Value) when is_integer(Value), Value > 0, Value =< ?INTERVAL_MAX_MS -> Value;
 interval(Key, Value) -> expected(Key, "a positive integer (milliseconds)", Value).
+
+seconds(_, Value) when is_integer(Value), Value > 0, Value =< ?SECONDS_MAX -> Value;
+seconds(Key, Value) ->
+    expected(Key, io_lib:format("an integer from 1 to ~b (seconds)", [?SECONDS_MAX]), Value).
+
+seconds_or_none(_, 0) -> 0;
+seconds_or_none(_, Value) when is_integer(Value), Value > 0, Value =< ?SECONDS_MAX -> Value;
+seconds_or_none(Key, Value) ->
+    expected(Key, io_lib:format("an integer from 0 to ~b (seconds)", [?SECONDS_MAX]), Value).
+
+keep_bytes(_, Value) when is_integer(Value), Value >= ?KEEP_BYTES_MIN, Value =< ?KEEP_BYTES_MAX ->
+    Value;
+keep_bytes(Key, Value) ->
+    expected(Key, io_lib:format("an integer from ~b to ~b (bytes)",
+                                [?KEEP_BYTES_MIN, ?KEEP_BYTES_MAX]), Value).
+
+triggers(Key, Given) when is_map(Given) ->
+    no_unknown(<<(atom_to_binary(Key))/binary, ": ">>, Given, ?TRIGGERS),
+    maps:filtermap(fun(_, undefined) -> false;
+                      (Name, Limit) -> {true, count([atom_to_list(Key), ": ", atom_to_list(Name)],
+                                                    Limit)}
+                   end, Given);
+triggers(Key, Given) ->
+    expected(Key, "a map such as #{message_queue_len => 10000}", Given).
+
+note(Key, Value) ->
+    try unicode:characters_to_binary(Value) of
+        Text when is_binary(Text) -> Text;
+        _ -> expected(Key, "text", Value)
+    catch
+        error:badarg -> expected(Key, "text", Value)
+    end.
 
 count(_, Value) when is_integer(Value), Value > 0 -> Value;
 count(Key, Value) -> expected(Key, "a positive integer", Value).

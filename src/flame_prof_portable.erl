@@ -19,7 +19,7 @@
 -module(flame_prof_portable).
 -behaviour(flame_prof_tier).
 
--export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, close/2]).
+-export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, dump/2, dumped/1, close/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -42,6 +42,7 @@ open(#{session := Session} = Options) ->
     Anchor = flame_prof_clock:anchor(Clock),
     Writer = flame_prof_writer:start(
                #{session => Session, gauge => Gauge, anchor => Anchor, style => style(Options),
+                 clock => Clock, arm => maps:get(arm, Options, undefined),
                  series => series(Options, header(Options, Clock, Anchor))}),
     Sampler = flame_prof_sampler:start(
                 #{session => Session, writer => Writer, gauge => Gauge, clock => Clock,
@@ -90,6 +91,14 @@ unanswered() ->
 -spec selected(#handle{}) -> [pid()].
 selected(#handle{sampler = Sampler}) ->
     flame_prof_sampler:selected(Sampler).
+
+-spec dump(#handle{}, flame_prof_tier:dump()) -> {ok | busy, #handle{}}.
+dump(#handle{writer = Writer} = Handle, Dump) ->
+    {flame_prof_writer:dump(Writer, Dump), Handle}.
+
+-spec dumped(#handle{}) -> {pending | flame_prof_dumps:result(), #handle{}}.
+dumped(#handle{writer = Writer} = Handle) ->
+    {flame_prof_writer:dumped(Writer), Handle}.
 
 -spec close(#handle{}, non_neg_integer()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
@@ -143,6 +152,8 @@ series(#{basename := Directory, compress := Compress, files_max := FilesMax,
       degraded => flame_prof_sampler:degraded(),
       header => Header}.
 
+%% A dump is one file however long it takes.
+age_max_ms(#{arm := _}) -> infinity;
 age_max_ms(#{flush_close_max := infinity}) -> infinity;
 age_max_ms(#{flush_close_max := Count, flush_interval := FlushMs}) -> Count * FlushMs.
 

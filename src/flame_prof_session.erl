@@ -9,7 +9,7 @@
 -module(flame_prof_session).
 -behaviour(gen_server).
 
--export([start_link/2, watch/3, unwatch/2, info/1, stop/2, last/0]).
+-export([start_link/2, watch/3, unwatch/2, dump/1, info/1, stop/2, last/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -23,6 +23,9 @@
 %% following has taken over the whole node.
 -define(FOLLOWED_MAX, 10000).
 -define(FALLBACKS_MAX, 5).
+%% How often a dump that goes on is asked after, and how long its writing may take.
+-define(DUMP_POLL_MS, 50).
+-define(DUMP_WRITE_MS, 30000).
 
 -record(state, {owner :: pid(),
                 options :: flame_prof_options:options(),
@@ -35,6 +38,8 @@
                 viral :: pid(),
                 auto_roots = [] :: [pid()],
                 fallbacks = 0 :: non_neg_integer(),
+                dumps :: undefined | flame_prof_dumps:dumps(),   % of an armed session
+                trigger :: undefined | pid(),
                 closed = false :: boolean(),
                 earlier :: undefined | flame_prof_tier:summary()}).
 
@@ -71,6 +76,12 @@ watch(Pid, Key, Opts) ->
 unwatch(Pid, Key) ->
     call(?NAME, {unwatch, Pid, Key}, ?CALL_MS).
 
+%% @doc Has what an armed session keeps written, and waits until it is.
+-spec dump(#{after_ms := non_neg_integer(), note := binary()}) ->
+    {ok, file:filename()} | {error, flame_prof:error_reason()}.
+dump(#{after_ms := AfterMs} = Dump) ->
+    call(?NAME, {dump, Dump}, AfterMs + ?DUMP_WRITE_MS).
+
 -spec info(server()) -> map() | {error, flame_prof:error_reason()}.
 info(Server) ->
     call(Server, info, ?CALL_MS).
@@ -104,20 +115,22 @@ init({Owner, Options}) ->
     ok = load_modules(),
     link(Owner),
     Viral = flame_prof_viral:start(self(), profiler_pids()),
-    Configured = Options#{session => self(), profiler_pids => [Viral | profiler_pids()]},
+    Trigger = trigger(Options),
+    Own = [Pid || Pid <- [Viral, Trigger], is_pid(Pid)] ++ profiler_pids(),
+    Configured = Options#{session => self(), profiler_pids => Own},
     case prepare(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
-            {ok, #state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
-                        tier_reason = Reason, since_us = os:system_time(microsecond),
-                        viral = Viral}};
+            {ok, armed(#state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
+                              tier_reason = Reason, since_us = os:system_time(microsecond),
+                              viral = Viral, trigger = Trigger})};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
     end.
 
 -spec handle_call(term(), gen_server:from(), #state{}) ->
-    {reply, term(), #state{}} | {stop, term(), term(), #state{}}.
+    {reply, term(), #state{}} | {noreply, #state{}} | {stop, term(), term(), #state{}}.
 handle_call({watch, Pid, Key, Opts}, _, State) ->
     case do_watch(Pid, Key, Opts, State) of
         {ok, Watching} -> {reply, ok, Watching};
@@ -126,6 +139,15 @@ handle_call({watch, Pid, Key, Opts}, _, State) ->
 handle_call({unwatch, Pid, Key}, _, State) ->
     case do_unwatch(Pid, Key, State) of
         {ok, Left} -> {reply, ok, Left};
+        {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
+    end;
+handle_call({dump, _}, _, #state{dumps = undefined} = State) ->
+    {reply, {error, {not_armed, <<"dump: this session writes everything anyway; only one that was "
+                                  "started by flame_prof:arm/1 keeps samples to dump">>}}, State};
+handle_call({dump, Dump}, From, State) ->
+    case dump_on_call(Dump, From, State) of
+        {begun, Dumping} -> {noreply, Dumping};
+        {busy, Same} -> {reply, {error, {busy, <<"dump: one is being written; try again">>}}, Same};
         {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
     end;
 handle_call(info, _, State) ->
@@ -146,6 +168,10 @@ handle_info({?MODULE, tick}, State) ->
     noreply(tick(State));
 handle_info({flame_prof_viral, Viral, {found, Pid, Opts, Root}}, #state{viral = Viral} = State) ->
     noreply(found(Pid, Opts, Root, State));
+handle_info({flame_prof_trigger, Trigger, {fired, Cause}}, #state{trigger = Trigger} = State) ->
+    noreply(dump_by_trigger(Cause, State));
+handle_info({?MODULE, dump_poll}, State) ->
+    noreply(dump_poll(State));
 handle_info({'DOWN', Monitor, process, Pid, _}, State) ->
     noreply(down(Pid, Monitor, State));
 handle_info({'EXIT', Owner, Reason}, #state{owner = Owner} = State) ->
@@ -252,7 +278,9 @@ fall_back(Reason, #state{tier = Tier, handle = Handle, options = Options} = Stat
                        fallbacks = State#state.fallbacks + 1},
     case open([portable], line("~ts failed: ~ts", [name(Tier), Reason]), Options) of
         {ok, Next, Opened, Why} ->
-            rewatch(Gone#state{tier = Next, handle = Opened, tier_reason = Why});
+            Failed = {failed, line("the tier failed meanwhile: ~ts", [Reason])},
+            rewatch(dump_ended(Failed, Gone#state{tier = Next, handle = Opened,
+                                                  tier_reason = Why}));
         {error, Error} ->
             {stop, {shutdown, Error}, Gone}
     end.
@@ -405,12 +433,108 @@ follow_each_as_wanted([Root | Rest], State) ->
         Stop -> Stop
     end.
 
+%% Dumps of an armed session.
+
+armed(#state{options = #{arm := Arm}, tier = Tier, trigger = Trigger} = State) ->
+    _ = is_pid(Trigger) andalso flame_prof_trigger:go(Trigger, name(Tier)),
+    State#state{dumps = flame_prof_dumps:new(Arm)};
+armed(State) ->
+    State.
+
+trigger(#{arm := #{triggers := Triggers}, reader := Reader}) when map_size(Triggers) > 0 ->
+    flame_prof_trigger:start(self(), #{triggers => Triggers, reader => Reader});
+trigger(_) ->
+    undefined.
+
+dump_on_call(#{after_ms := AfterMs, note := Note}, From, State) ->
+    Cause = #{trigger => on_call, note => Note, unix_us => os:system_time(microsecond)},
+    case dump_asked(Cause, From, AfterMs, State) of
+        {ok, #state{dumps = Dumps} = Asked} ->
+            %% When the tier has failed at it, the caller has been told.
+            case flame_prof_dumps:is_for(From, Dumps)
+                     orelse Asked#state.fallbacks > State#state.fallbacks of
+                true -> {begun, Asked};
+                false -> {busy, Asked}
+            end;
+        Stop ->
+            Stop
+    end.
+
+dump_by_trigger(Cause, #state{options = #{arm := #{after_ms := AfterMs}}} = State) ->
+    dump_asked(Cause, none, AfterMs, State).
+
+dump_asked(Cause, From, AfterMs, #state{dumps = Dumps} = State) ->
+    case flame_prof_dumps:ask(Cause, From, now_ms(), Dumps) of
+        {go, Going} -> begin_dump(Cause, AfterMs, State#state{dumps = Going});
+        {no, RetryMs, Counted} -> {ok, later(Cause, RetryMs, State#state{dumps = Counted})}
+    end.
+
+later(#{trigger := Name}, RetryMs, #state{trigger = Trigger} = State)
+        when is_integer(RetryMs), is_pid(Trigger) ->
+    ok = flame_prof_trigger:again(Trigger, Name, RetryMs),
+    State;
+later(_, _, State) ->
+    State.
+
+begin_dump(Cause, AfterMs, #state{tier = Tier, handle = Handle} = State) ->
+    Dump = #{after_ms => AfterMs, fields => flame_prof_dumps:header(Cause, AfterMs)},
+    case flame_prof_tier:dump(Tier, Handle, Dump) of
+        {failed, Reason} -> fall_back(Reason, State);
+        {Answer, Next} -> {ok, dump_begun(Answer =:= ok, State#state{handle = Next})}
+    end.
+
+dump_begun(IsBegun, #state{dumps = Dumps} = State) ->
+    poll_dump(State#state{dumps = flame_prof_dumps:began(IsBegun, Dumps)}).
+
+poll_dump(#state{dumps = Dumps} = State) ->
+    _ = flame_prof_dumps:is_going_on(Dumps)
+        andalso erlang:send_after(?DUMP_POLL_MS, self(), {?MODULE, dump_poll}),
+    State.
+
+dump_poll(#state{tier = Tier, handle = Handle, dumps = Dumps} = State) when Dumps =/= undefined ->
+    case flame_prof_dumps:is_going_on(Dumps) andalso flame_prof_tier:dumped(Tier, Handle) of
+        false -> {ok, State};
+        {failed, Reason} -> fall_back(Reason, State);
+        {pending, Next} -> {ok, poll_dump(State#state{handle = Next})};
+        {Result, Next} -> {ok, dump_ended(Result, State#state{handle = Next})}
+    end;
+dump_poll(State) ->
+    {ok, State}.
+
+dump_ended(Result, #state{dumps = Dumps} = State) ->
+    case Dumps =/= undefined andalso flame_prof_dumps:is_going_on(Dumps) of
+        true ->
+            {From, Cause, Ended} = flame_prof_dumps:ended(Result, now_ms(), Dumps),
+            tell_dump(From, Cause, Result),
+            State#state{dumps = Ended};
+        false ->
+            State
+    end.
+
+tell_dump(none, #{trigger := Trigger} = Cause, Result) ->
+    ?LOG_NOTICE("flame_prof: ~ts: ~0tp: ~0tp",
+                [Trigger, maps:with([value, limit, pid, name], Cause), Result]);
+tell_dump(From, _, {written, File}) ->
+    gen_server:reply(From, {ok, File});
+tell_dump(From, _, empty) ->
+    gen_server:reply(From, {error, {empty, <<"dump: nothing was sampled in that time">>}});
+tell_dump(From, _, {failed, Detail}) ->
+    gen_server:reply(From, {error, {write_failed, Detail}}).
+
+stop_trigger(undefined) -> ok;
+stop_trigger(Trigger) -> flame_prof_trigger:stop(Trigger).
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).
+
 %% The end.
 
 close(_, _, #state{closed = true} = State) ->
     {{error, {not_started, <<"the session has already ended">>}}, State};
-close(Why, TimeoutMs, #state{viral = Viral} = State) ->
+close(Why, TimeoutMs, #state{viral = Viral, trigger = Trigger} = Closing) ->
+    State = dump_ended({failed, <<"the session has ended; its last file says so">>}, Closing),
     ok = flame_prof_viral:stop(Viral),
+    ok = stop_trigger(Trigger),
     Result = with_earlier(close_tier(TimeoutMs, State), State),
     ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
     {Result, State#state{handle = undefined, closed = true}}.
@@ -440,7 +564,14 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              fallbacks => State#state.fallbacks,
              follow => follow_info(State),
              options => maps:without([session, profiler_pids, tier_reason], Options)},
-    maps:merge(Base, flame_prof_tier:info(Tier, Handle)).
+    maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle)).
+
+armed_info(#state{dumps = undefined}, Base) ->
+    Base;
+armed_info(#state{dumps = Dumps, trigger = undefined}, Base) ->
+    Base#{dumps => flame_prof_dumps:info(Dumps), triggers => #{limits => #{}}};
+armed_info(#state{dumps = Dumps, trigger = Trigger}, Base) ->
+    Base#{dumps => flame_prof_dumps:info(Dumps), triggers => flame_prof_trigger:info(Trigger)}.
 
 follow_info(#state{viral = Viral, refused_targets = Refused}) ->
     (flame_prof_viral:info(Viral))#{refused => Refused}.

@@ -11,8 +11,8 @@
 %% some time after the session has died without having called it.
 -module(flame_prof_tier).
 
--export([open/2, watch/4, unwatch/3, tick/2, info/2, selected/2, close/3]).
--export_type([config/0, handle/0, summary/0]).
+-export([open/2, watch/4, unwatch/3, tick/2, info/2, selected/2, dump/3, dumped/2, close/3]).
+-export_type([config/0, handle/0, summary/0, dump/0]).
 
 -type config() :: flame_prof_options:options().
 %% What was asked for, normalised ({@link flame_prof_options:start/1}) plus
@@ -21,6 +21,9 @@
 %% `profile_self').
 
 -type handle() :: term().
+
+-type dump() :: #{after_ms := non_neg_integer(), fields := [{Key :: binary(), Value :: binary()}]}.
+%% How long it goes on, and what its header says besides.
 
 -type summary() :: #{files := [file:filename()],
                      samples := non_neg_integer(),
@@ -64,6 +67,13 @@
 %% automatically selected processes are to be followed (`viral').
 -callback selected(handle()) -> [pid()].
 -optional_callbacks([selected/1]).
+
+%% Of an armed session (`arm' in the configuration): nothing is written, what was
+%% sampled in the last `keep_ms' is kept. `dump' has that, and what comes in the next
+%% `after_ms', written into one file; it returns at once. `busy': one is being
+%% written. `dumped': what has become of the last one.
+-callback dump(handle(), dump()) -> {ok | busy, handle()}.
+-callback dumped(handle()) -> {pending | flame_prof_dumps:result(), handle()}.
 
 %% @doc Opens a tier. A tier that is not built, not loadable or that raises is
 %% refused.
@@ -110,6 +120,15 @@ selected(Tier, Handle) ->
         Pids when is_list(Pids) -> Pids;
         _ -> []
     end.
+
+-spec dump(module(), handle(), dump()) -> {ok | busy, handle()} | {failed, binary()}.
+dump(Tier, Handle, Dump) ->
+    guarded(Tier, dump, [Handle, Dump]).
+
+-spec dumped(module(), handle()) ->
+    {pending | flame_prof_dumps:result(), handle()} | {failed, binary()}.
+dumped(Tier, Handle) ->
+    guarded(Tier, dumped, [Handle]).
 
 -spec close(module(), handle(), non_neg_integer()) ->
     {ok, summary()} | {error, flame_prof:error_reason()}.

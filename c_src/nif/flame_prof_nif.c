@@ -22,6 +22,7 @@ static ErlNifFunc FUNCTIONS[] = {
     {"load_code", 1, probe_nif_load_code, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
     {"snapshot", 3, probe_nif_snapshot, 0},
+    {"extremes", 2, probe_nif_extremes, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"watch", 3, session_nif_watch, 0},
