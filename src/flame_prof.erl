@@ -67,6 +67,8 @@
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
       stack_frames_max => undefined | pos_integer(),
+      cpu_max => undefined | infinity | number(),
+      memory_max => undefined | infinity | pos_integer(),
       profile_self => undefined | boolean()}.
 %% All intervals are in milliseconds.
 %% <ul>
@@ -97,6 +99,12 @@
 %%   `portable' (`process_info'), or `auto' (default), the best that works</li>
 %% <li>`reader': how the walker reads memory; default `auto'</li>
 %% <li>`stack_frames_max': longer stacks keep both ends; default 256</li>
+%% <li>`cpu_max': percent of the machine's CPU time that the profiler itself may use;
+%%   default 1. Above it for some seconds it looks at each process less often, below it
+%%   again for half a minute more often again; `info/0' (`governor') and the file say
+%%   so. It ends when that does not help at all. `infinity': whatever it takes</li>
+%% <li>`memory_max': bytes that it may use; default 64 MiB, or twice `keep_bytes'. It
+%%   ends when it uses more for some seconds</li>
 %% <li>`profile_self': sample the profiler's own processes too; default `false'
 %%   </li>
 %% </ul>
@@ -310,7 +318,8 @@ dump(Given) ->
 %% Among others: `tier' and `tier_reason', `reader', `since', `directory',
 %% `ticks_expected', `ticks_taken', `samples', `losses' by reason, `selected' (a
 %% count), `explicit' (processes that asked for it), `files' (finished), `file'
-%% (being written), `bytes', `memory_bytes', `follow'; of an armed session `kept' (how
+%% (being written), `bytes', `memory_bytes', `follow', `governor' (budget and pace);
+%% of an armed session `kept' (how
 %% many ms and bytes are in memory), `dumps' and `triggers'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->

@@ -10,8 +10,8 @@
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, extremes/2,
          time_snapshots/3]).
--export([start/3, watch/3, unwatch/2, set_atom_count/2, dump/3, selected/1, status/1,
-         stop/2]).
+-export([start/3, watch/3, unwatch/2, set_atom_count/2, stretch/3, dump/3, selected/1,
+         status/1, stop/3]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
 -on_load(load/0).
@@ -136,6 +136,10 @@ unwatch(_, _) -> ?NOT_LOADED.
 -spec set_atom_count(session(), pos_integer()) -> ok.
 set_atom_count(_, _) -> ?NOT_LOADED.
 
+%% Intervals become so many percent of what was asked for; `Note' goes into the file.
+-spec stretch(session(), Percent :: pos_integer(), Note :: binary()) -> ok.
+stretch(_, _, _) -> ?NOT_LOADED.
+
 %% What an armed capture keeps, and what comes in `AfterNs', goes into one file.
 -spec dump(session(), AfterNs :: non_neg_integer(), [{Key :: binary(), Value :: binary()}]) ->
     ok | busy.
@@ -147,5 +151,5 @@ selected(_) -> ?NOT_LOADED.
 -spec status(session()) -> map().
 status(_) -> ?NOT_LOADED.
 
--spec stop(session(), TimeoutMs :: non_neg_integer()) -> done | timeout.
-stop(_, _) -> ?NOT_LOADED.
+-spec stop(session(), TimeoutMs :: non_neg_integer(), End :: binary()) -> done | timeout.
+stop(_, _, _) -> ?NOT_LOADED.

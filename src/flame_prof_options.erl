@@ -24,6 +24,8 @@
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
                      profile_self := boolean(),
+                     cpu_max := infinity | number(),
+                     memory_max := infinity | pos_integer(),
                      arm => arm(),
                      session => pid(),
                      tier_reason => binary(),
@@ -51,6 +53,9 @@
 %% erlang:send_after/3 and the like take no more.
 -define(INTERVAL_MAX_MS, 16#FFFFFFFF).
 
+-define(MEMORY_MAX, 64 * 1024 * 1024).
+%% Less than the walker's ring and the names of a small system need.
+-define(MEMORY_MIN, 16 * 1024 * 1024).
 -define(SECONDS_MAX, 3600).
 -define(KEEP_BYTES_MIN, 1024 * 1024).
 -define(KEEP_BYTES_MAX, 4 * 1024 * 1024 * 1024).
@@ -74,7 +79,7 @@ arm(Given) when is_map(Given) ->
                 Keys = [Key || {Key, _, _} <- arm_table()],
                 no_unknown(<<>>, Given, Keys ++ [Key || {Key, _, _} <- table()]),
                 Options = complete(maps:without(Keys, Given)),
-                Options#{arm => arm_options(Given)}
+                room_for_both(Given, Options#{arm => arm_options(Given)})
             end);
 arm(Given) ->
     wrong("options: expected a map, got ~0tP; write for example #{keep => 30}", [Given, 8]).
@@ -143,7 +148,9 @@ table() ->
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
      {stack_frames_max, 256, fun stack_frames/2},
-     {profile_self, false, one_of([true, false])}].
+     {profile_self, false, one_of([true, false])},
+     {cpu_max, 1, or_atom(infinity, fun cpu_percent/2)},
+     {memory_max, ?MEMORY_MAX, or_atom(infinity, fun memory_bytes/2)}].
 
 arm_table() ->
     [{keep, 30, fun seconds/2},
@@ -152,6 +159,19 @@ arm_table() ->
      {dumps_max, 10, or_atom(infinity, fun count/2)},
      {dump_distance, 60, fun seconds_or_none/2},
      {triggers, #{}, fun triggers/2}].
+
+%% What is kept is a part of what may be used.
+room_for_both(Given, #{memory_max := Max, arm := #{bytes := Bytes}} = Options)
+        when Bytes * 2 > Max ->
+    case Given of
+        #{memory_max := Asked} when Asked =/= undefined ->
+            bad("keep_bytes: ~b is more than half of memory_max = ~b; allow more of this or keep "
+                "less", [Bytes, Max]);
+        #{} ->
+            Options#{memory_max := Bytes * 2}
+    end;
+room_for_both(_, Options) ->
+    Options.
 
 arm_options(Given) ->
     #{keep := Keep, keep_after := After, keep_bytes := Bytes, dumps_max := DumpsMax,
@@ -223,6 +243,13 @@ count(Key, Value) -> expected(Key, "a positive integer", Value).
 file_bytes(_, Value) when is_integer(Value), Value >= ?FILE_BYTES_MIN -> Value;
 file_bytes(Key, Value) ->
     expected(Key, io_lib:format("an integer of at least ~b (bytes)", [?FILE_BYTES_MIN]), Value).
+
+cpu_percent(_, Value) when is_number(Value), Value > 0, Value =< 100 -> Value;
+cpu_percent(Key, Value) -> expected(Key, "a number up to 100 (percent of the machine)", Value).
+
+memory_bytes(_, Value) when is_integer(Value), Value >= ?MEMORY_MIN -> Value;
+memory_bytes(Key, Value) ->
+    expected(Key, io_lib:format("an integer of at least ~b (bytes)", [?MEMORY_MIN]), Value).
 
 stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Value;
 stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).

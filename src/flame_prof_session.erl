@@ -10,12 +10,13 @@
 -behaviour(gen_server).
 
 -export([start_link/2, watch/3, unwatch/2, dump/1, info/1, stop/2, last/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -define(NAME, flame_prof).
 -define(TICK_MS, 250).
+-define(GOVERN_MS, 1000).
 %% Of the second that stop may take, what the tier gets.
 -define(CLOSE_MS, 800).
 -define(CALL_MS, 5000).
@@ -40,6 +41,9 @@
                 fallbacks = 0 :: non_neg_integer(),
                 dumps :: undefined | flame_prof_dumps:dumps(),   % of an armed session
                 trigger :: undefined | pid(),
+                trigger_deaths = 0 :: non_neg_integer(),
+                governor :: flame_prof_governor:governor(),
+                govern_due_ms :: integer(),
                 closed = false :: boolean(),
                 earlier :: undefined | flame_prof_tier:summary()}).
 
@@ -123,7 +127,8 @@ init({Owner, Options}) ->
             start_tick(),
             {ok, armed(#state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
                               tier_reason = Reason, since_us = os:system_time(microsecond),
-                              viral = Viral, trigger = Trigger})};
+                              viral = Viral, trigger = Trigger, governor = governor(Options),
+                              govern_due_ms = now_ms()})};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
@@ -172,12 +177,23 @@ handle_info({flame_prof_trigger, Trigger, {fired, Cause}}, #state{trigger = Trig
     noreply(dump_by_trigger(Cause, State));
 handle_info({?MODULE, dump_poll}, State) ->
     noreply(dump_poll(State));
+handle_info({'DOWN', _, process, Trigger, _}, #state{trigger = Trigger} = State) ->
+    {noreply, trigger_anew(State)};
 handle_info({'DOWN', Monitor, process, Pid, _}, State) ->
     noreply(down(Pid, Monitor, State));
 handle_info({'EXIT', Owner, Reason}, #state{owner = Owner} = State) ->
     {stop, owner_reason(Reason), State};
 handle_info(_, State) ->
     {noreply, State}.
+
+%% Between versions whose states are alike it goes on; else the upgrade is refused
+%% while a session runs, before anything has changed.
+-spec code_change(term(), term(), term()) -> {ok, #state{}} | {error, binary()}.
+code_change(_, #state{} = State, _) ->
+    {ok, State};
+code_change(_, _, _) ->
+    {error, <<"flame_prof: this version cannot go on with a session of the other one; call "
+              "flame_prof:stop() first">>}.
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(Reason, State) ->
@@ -202,6 +218,7 @@ call(Server, Request, Timeout) ->
 
 not_started() ->
     Ended = case last() of
+                #{ended := {shutdown, {limit, Reason}}} -> <<"; the last one ended: ", Reason/binary>>;
                 #{ended := Why} -> line("; the last one ended: ~0tP", [Why, 12]);
                 undefined -> <<>>
             end,
@@ -273,14 +290,14 @@ fall_back(Reason, #state{fallbacks = Count} = State) when Count >= ?FALLBACKS_MA
 fall_back(Reason, #state{tier = Tier, handle = Handle, options = Options} = State) ->
     ?LOG_WARNING("flame_prof: ~ts failed: ~ts; going on with the portable tier",
                  [name(Tier), Reason]),
-    Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS), State),
+    Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS, <<"complete">>), State),
     Gone = State#state{handle = undefined, earlier = Earlier,
                        fallbacks = State#state.fallbacks + 1},
     case open([portable], line("~ts failed: ~ts", [name(Tier), Reason]), Options) of
         {ok, Next, Opened, Why} ->
             Failed = {failed, line("the tier failed meanwhile: ~ts", [Reason])},
-            rewatch(dump_ended(Failed, Gone#state{tier = Next, handle = Opened,
-                                                  tier_reason = Why}));
+            Replaced = Gone#state{tier = Next, handle = Opened, tier_reason = Why},
+            rewatch(dump_ended(Failed, governed_anew(Replaced)));
         {error, Error} ->
             {stop, {shutdown, Error}, Gone}
     end.
@@ -367,9 +384,12 @@ down(Pid, Monitor, #state{targets = Targets} = State) ->
 
 tick(#state{tier = Tier, handle = Handle} = State) ->
     case tier_did(flame_prof_tier:tick(Tier, Handle), State) of
-        {ok, Ticked} -> follow_selected(Ticked);
+        {ok, Ticked} -> followed(govern_if_due(now_ms(), Ticked));
         Stop -> Stop
     end.
+
+followed({ok, State}) -> follow_selected(State);
+followed(Stop) -> Stop.
 
 %% Following children and receivers (flame_prof_viral finds them).
 
@@ -433,13 +453,73 @@ follow_each_as_wanted([Root | Rest], State) ->
         Stop -> Stop
     end.
 
+%% The budget.
+
+governor(#{cpu_max := CpuMax, memory_max := MemoryMax}) ->
+    Cpus = case erlang:system_info(logical_processors_available) of
+               unknown -> erlang:system_info(schedulers);
+               Count -> Count
+           end,
+    flame_prof_governor:new(#{cpu_max => CpuMax, memory_max => MemoryMax, cpus => Cpus}).
+
+govern_if_due(NowMs, #state{govern_due_ms = DueMs} = State) when NowMs < DueMs ->
+    {ok, State};
+govern_if_due(NowMs, #state{tier = Tier, handle = Handle, governor = Governor} = State) ->
+    Due = State#state{govern_due_ms = NowMs + ?GOVERN_MS},
+    case flame_prof_tier:cost(Tier, Handle) of
+        {failed, Reason} ->
+            fall_back(Reason, Due);
+        Cost ->
+            {Decision, Next} = flame_prof_governor:look(Cost#{at_ms => NowMs}, Governor),
+            governed(Decision, Due#state{governor = Next})
+    end.
+
+governed(none, State) ->
+    {ok, State};
+governed({stretch, Percent, Note}, State) ->
+    ?LOG_NOTICE("flame_prof: ~ts", [Note]),
+    stretch(Percent, Note, State);
+governed({stop, Reason}, State) ->
+    ?LOG_WARNING("flame_prof: the session ends: ~ts", [Reason]),
+    {stop, {shutdown, {limit, Reason}}, State}.
+
+stretch(Percent, Note, #state{tier = Tier, handle = Handle} = State) ->
+    tier_did(flame_prof_tier:stretch(Tier, Handle, Percent, Note), State).
+
+%% Another tier goes on at the pace of the one before.
+governed_anew(#state{governor = Governor, tier = Tier, handle = Handle} = State) ->
+    Percent = flame_prof_governor:percent(Governor),
+    Restarted = State#state{governor = flame_prof_governor:restart(Governor)},
+    case Percent =:= 100
+             orelse flame_prof_tier:stretch(Tier, Handle, Percent,
+                                            line("intervals are ~b % of what was asked for",
+                                                 [Percent])) of
+        {ok, Next} -> Restarted#state{handle = Next};
+        _ -> Restarted
+    end.
+
 %% Dumps of an armed session.
 
 armed(#state{options = #{arm := Arm}, tier = Tier, trigger = Trigger} = State) ->
-    _ = is_pid(Trigger) andalso flame_prof_trigger:go(Trigger, name(Tier)),
+    ok = watch_trigger(Trigger, Tier),
     State#state{dumps = flame_prof_dumps:new(Arm)};
 armed(State) ->
     State.
+
+watch_trigger(undefined, _) ->
+    ok;
+watch_trigger(Trigger, Tier) ->
+    _ = monitor(process, Trigger),
+    flame_prof_trigger:go(Trigger, name(Tier)).
+
+%% Killed, by a code purge for one.
+trigger_anew(#state{trigger_deaths = Deaths} = State) when Deaths >= ?FALLBACKS_MAX ->
+    ?LOG_WARNING("flame_prof: nothing watches the triggers any more", []),
+    State#state{trigger = undefined};
+trigger_anew(#state{options = Options, tier = Tier, trigger_deaths = Deaths} = State) ->
+    Trigger = trigger(Options),
+    ok = watch_trigger(Trigger, Tier),
+    State#state{trigger = Trigger, trigger_deaths = Deaths + 1}.
 
 trigger(#{arm := #{triggers := Triggers}, reader := Reader}) when map_size(Triggers) > 0 ->
     flame_prof_trigger:start(self(), #{triggers => Triggers, reader => Reader});
@@ -535,14 +615,18 @@ close(Why, TimeoutMs, #state{viral = Viral, trigger = Trigger} = Closing) ->
     State = dump_ended({failed, <<"the session has ended; its last file says so">>}, Closing),
     ok = flame_prof_viral:stop(Viral),
     ok = stop_trigger(Trigger),
-    Result = with_earlier(close_tier(TimeoutMs, State), State),
+    Result = with_earlier(close_tier(TimeoutMs, end_of(Why), State), State),
     ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
     {Result, State#state{handle = undefined, closed = true}}.
 
-close_tier(_, #state{handle = undefined}) ->
+%% What the last file says about its end.
+end_of({shutdown, {limit, Reason}}) -> <<"stopped by its limit: ", Reason/binary>>;
+end_of(_) -> <<"complete">>.
+
+close_tier(_, _, #state{handle = undefined}) ->
     {ok, #{files => [], samples => 0, losses => #{}}};
-close_tier(TimeoutMs, #state{tier = Tier, handle = Handle}) ->
-    flame_prof_tier:close(Tier, Handle, TimeoutMs).
+close_tier(TimeoutMs, End, #state{tier = Tier, handle = Handle}) ->
+    flame_prof_tier:close(Tier, Handle, TimeoutMs, End).
 
 with_earlier({ok, Summary}, #state{earlier = undefined} = State) ->
     {ok, described(Summary, State)};
@@ -563,6 +647,7 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              explicit => flame_prof_targets:pids(Targets),
              fallbacks => State#state.fallbacks,
              follow => follow_info(State),
+             governor => flame_prof_governor:info(State#state.governor),
              options => maps:without([session, profiler_pids, tier_reason], Options)},
     maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle)).
 

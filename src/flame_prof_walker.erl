@@ -7,7 +7,8 @@
 -behaviour(flame_prof_tier).
 
 -export([unsupported/1, open_probe/1]).
--export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, dump/2, dumped/1, close/2]).
+-export([open/1, watch/3, unwatch/2, tick/1, info/1, selected/1, dump/2, dumped/1,
+         stretch/3, cost/1, close/3]).
 
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
@@ -114,10 +115,19 @@ open_probe(Reader) ->
             end
     end.
 
--spec close(#handle{}, non_neg_integer()) ->
+-spec stretch(#handle{}, pos_integer(), binary()) -> {ok, #handle{}}.
+stretch(#handle{session = Session} = Handle, Percent, Note) ->
+    ok = flame_prof_nif:stretch(Session, Percent, Note),
+    {ok, Handle}.
+
+-spec cost(#handle{}) -> #{cpu_ns := non_neg_integer(), memory_bytes := non_neg_integer()}.
+cost(#handle{session = Session}) ->
+    maps:with([cpu_ns, memory_bytes], flame_prof_nif:status(Session)).
+
+-spec close(#handle{}, non_neg_integer(), binary()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
-close(#handle{session = Session} = Handle, TimeoutMs) ->
-    case flame_prof_nif:stop(Session, TimeoutMs) of
+close(#handle{session = Session} = Handle, TimeoutMs, End) ->
+    case flame_prof_nif:stop(Session, TimeoutMs, End) of
         done ->
             {ok, maps:with([files, samples, losses, degraded, ticks_expected, ticks_taken, bytes,
                             cpu_ms, memory_bytes, reader, last_error], info(Handle))};
@@ -219,7 +229,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       max_file_bytes => unlimited(FileBytes),
       ring_bytes => ring_bytes(Config),
       keep_ns => keep_ns(Config),
-      code_bytes => ?CODE_BYTES,
+      code_bytes => code_bytes(Config),
       excluded => excluded(Config),
       header => header(Config)}.
 
@@ -231,6 +241,11 @@ process_interval_ns(#{process_interval := Ms}) -> Ms * 1000000.
 
 unlimited(infinity) -> 0;
 unlimited(Limit) -> Limit.
+
+%% What the ring leaves of what may be used: then names are unknown, and counted,
+%% before memory is exceeded.
+code_bytes(#{memory_max := infinity}) -> ?CODE_BYTES;
+code_bytes(#{memory_max := Max} = Config) -> min(?CODE_BYTES, (Max - ring_bytes(Config)) div 4 * 3).
 
 %% An armed session keeps its samples in the ring, whose size is a power of two.
 ring_bytes(#{arm := #{bytes := Bytes}}) -> power_of_two(Bytes, ?RING_BYTES_MIN);

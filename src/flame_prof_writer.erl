@@ -11,8 +11,8 @@
 %% dump is asked for.
 -module(flame_prof_writer).
 
--export([start/1, sampler/2, hand_over/4, dump/2, dumped/1, info/1, finish/3, new_gauge/0,
-         has_room/2]).
+-export([start/1, sampler/2, hand_over/4, dump/2, dumped/1, note/2, info/1, finish/4,
+         new_gauge/0, has_room/2, sampler_cost/3, cost/1]).
 -export_type([config/0, gauge/0]).
 
 -include("flame_prof_sample.hrl").
@@ -35,8 +35,8 @@
                     gauge := gauge(),
                     series := flame_prof_file_series:config(),
                     style := flame_prof_text:style(),
-                    clock := flame_prof_clock:clock(),
-                    arm := undefined | flame_prof_options:arm(),
+                    clock => flame_prof_clock:clock(),
+                    arm => undefined | flame_prof_options:arm(),
                     anchor := {MonotonicNs :: integer(), UnixNs :: integer()}}.
 
 -opaque gauge() :: atomics:atomics_ref().
@@ -44,6 +44,11 @@
 -define(GAUGE_SAMPLES, 1).
 -define(GAUGE_BYTES, 2).
 -define(GAUGE_DEADLINE, 3).
+%% What either side has cost: reductions so far, and bytes.
+-define(GAUGE_SAMPLER_REDUCTIONS, 4).
+-define(GAUGE_SAMPLER_MEMORY, 5).
+-define(GAUGE_WRITER_REDUCTIONS, 6).
+-define(GAUGE_WRITER_MEMORY, 7).
 
 %% Of a dump that goes on.
 -record(dump, {from_ns :: integer(),
@@ -69,7 +74,7 @@
 
 -spec new_gauge() -> gauge().
 new_gauge() ->
-    atomics:new(3, [{signed, true}]).
+    atomics:new(7, [{signed, true}]).
 
 -spec start(config()) -> pid().
 start(Config) ->
@@ -122,15 +127,33 @@ info(Writer) ->
         {error, _} -> #{}
     end.
 
+%% @doc Says something in the file, and in each one from now on.
+-spec note(pid(), binary()) -> ok.
+note(Writer, Note) ->
+    Writer ! {?MODULE, note, Note},
+    ok.
+
+%% @doc What the sampler has cost.
+-spec sampler_cost(Reductions :: non_neg_integer(), Bytes :: non_neg_integer(), gauge()) -> ok.
+sampler_cost(Reductions, Bytes, Gauge) ->
+    ok = atomics:put(Gauge, ?GAUGE_SAMPLER_REDUCTIONS, Reductions),
+    atomics:put(Gauge, ?GAUGE_SAMPLER_MEMORY, Bytes).
+
+%% @doc What both have cost, as they last told. Anybody may ask.
+-spec cost(gauge()) -> {Reductions :: non_neg_integer(), Bytes :: non_neg_integer()}.
+cost(Gauge) ->
+    {atomics:get(Gauge, ?GAUGE_SAMPLER_REDUCTIONS) + atomics:get(Gauge, ?GAUGE_WRITER_REDUCTIONS),
+     atomics:get(Gauge, ?GAUGE_SAMPLER_MEMORY) + atomics:get(Gauge, ?GAUGE_WRITER_MEMORY)}.
+
 %% @doc Writes what is queued for at most `TimeoutMs', counts the rest as lost,
-%% and finishes the file.
--spec finish(pid(), gauge(), non_neg_integer()) ->
+%% and finishes the file, whose footer has `End'.
+-spec finish(pid(), gauge(), non_neg_integer(), End :: binary()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
-finish(Writer, Gauge, TimeoutMs) ->
+finish(Writer, Gauge, TimeoutMs, End) ->
     %% Some of the time is for footer, renaming and pruning.
     Deadline = erlang:monotonic_time(millisecond) + TimeoutMs * 6 div 10,
     ok = atomics:put(Gauge, ?GAUGE_DEADLINE, Deadline),
-    ask(Writer, finish, TimeoutMs).
+    ask(Writer, {finish, End}, TimeoutMs).
 
 ask(Writer, Request, TimeoutMs) ->
     Monitor = monitor(process, Writer, [{alias, reply_demonitor}]),
@@ -146,13 +169,14 @@ ask(Writer, Request, TimeoutMs) ->
                                "the last file is finished as soon as it answers", [TimeoutMs])}}
     end.
 
-init(#{session := Session, gauge := Gauge, series := Series, style := Style, clock := Clock,
-       arm := Arm, anchor := {MonotonicNs, UnixNs}}) ->
+init(#{session := Session, gauge := Gauge, series := Series, style := Style,
+       anchor := {MonotonicNs, UnixNs}} = Config) ->
+    Arm = maps:get(arm, Config, undefined),
     _ = monitor(process, Session),
     %% Or each garbage collection would walk through all that is queued.
     _ = process_flag(message_queue_data, off_heap),
     loop(#state{session = Session,
-                clock = Clock,
+                clock = maps:get(clock, Config, flame_prof_clock:new()),
                 kept = memory(Arm),
                 keep_ns = keep_ns(Arm),
                 gauge = Gauge,
@@ -182,8 +206,10 @@ loop(#state{session = Session, sampler = Sampler} = State) ->
             loop(logged(dump_more(State)));
         {?MODULE, dump_is_over} ->
             loop(logged(end_dump(State)));
-        {?MODULE, finish, From} ->
-            From ! {From, close(<<"complete">>, State)};
+        {?MODULE, note, Note} ->
+            loop(noted(Note, State));
+        {?MODULE, {finish, End}, From} ->
+            From ! {From, close(End, State)};
         {'DOWN', _, process, Session, Reason} ->
             orphaned(Reason, State);
         {'DOWN', _, process, Sampler, _} ->
@@ -191,6 +217,7 @@ loop(#state{session = Session, sampler = Sampler} = State) ->
         _ ->
             loop(State)
     after ?TICK_MS ->
+        ok = tell_cost(State),
         loop(logged(State#state{series = flame_prof_file_series:tick(now_ms(),
                                                                      State#state.series)}))
     end.
@@ -219,7 +246,9 @@ batch(Samples, Count, Bytes, Counters, #state{gauge = Gauge} = State) ->
     ok = atomics:sub(Gauge, ?GAUGE_SAMPLES, Count),
     ok = atomics:sub(Gauge, ?GAUGE_BYTES, Bytes),
     Sorted = lists:keysort(#sample.time_ns, Samples),
-    logged(take(Sorted, Count, State#state{counters = Counters})).
+    Taken = take(Sorted, Count, State#state{counters = Counters}),
+    ok = tell_cost(Taken),
+    logged(Taken).
 
 take(Sorted, Count, #state{kept = undefined} = State) ->
     write_pieces(Sorted, Count, State);
@@ -279,6 +308,18 @@ counters(#{losses := Losses} = Counters, #state{dropped = Dropped}) ->
 bytes(Samples) ->
     lists:sum([?SAMPLE_BYTES + ?FRAME_BYTES * length(Frames)
                || #sample{frames = Frames} <- Samples]).
+
+noted(Note, #state{series = Series} = State) ->
+    Lines = flame_prof_text:header([{"governor", Note}]),
+    State#state{series = flame_prof_file_series:note(Lines, Series)}.
+
+tell_cost(#state{gauge = Gauge, kept = Kept}) ->
+    [{reductions, Reductions}, {memory, Bytes}] = process_info(self(), [reductions, memory]),
+    ok = atomics:put(Gauge, ?GAUGE_WRITER_REDUCTIONS, Reductions),
+    atomics:put(Gauge, ?GAUGE_WRITER_MEMORY, Bytes + kept_bytes(Kept)).
+
+kept_bytes(undefined) -> 0;
+kept_bytes(Kept) -> maps:get(kept_bytes, flame_prof_sample_memory:info(Kept)).
 
 %% Dumps of an armed session.
 
@@ -388,7 +429,8 @@ collect_info(#state{series = Series, gauge = Gauge, dropped = Dropped} = State) 
     (maps:merge(flame_prof_file_series:info(Series), kept_info(State)))#{
         queued_samples => atomics:get(Gauge, ?GAUGE_SAMPLES),
         dropped => Dropped,
-        writer_memory_bytes => element(2, process_info(self(), memory))}.
+        writer_memory_bytes => element(2, process_info(self(), memory))
+                                   + kept_bytes(State#state.kept)}.
 
 kept_info(#state{kept = undefined}) -> #{};
 kept_info(#state{kept = Kept}) -> #{kept => flame_prof_sample_memory:info(Kept)}.

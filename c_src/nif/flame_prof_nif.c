@@ -28,10 +28,11 @@ static ErlNifFunc FUNCTIONS[] = {
     {"watch", 3, session_nif_watch, 0},
     {"unwatch", 2, session_nif_unwatch, 0},
     {"set_atom_count", 2, session_nif_set_atom_count, 0},
+    {"stretch", 3, session_nif_stretch, 0},
     {"dump", 3, session_nif_dump, 0},
     {"selected", 1, session_nif_selected, 0},
     {"status", 1, session_nif_status, 0},
-    {"stop", 2, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"stop", 3, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},
 };
 
 // A failed on_load tells where: the line that refused.

@@ -385,6 +385,24 @@ ERL_NIF_TERM session_nif_set_atom_count(ErlNifEnv *env, int argc, const ERL_NIF_
     return nif_atom(env, "ok");
 }
 
+// stretch(Session, Percent, Note) -> ok
+ERL_NIF_TERM session_nif_stretch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct session_resource *session;
+    ErlNifBinary note;
+    uint64_t percent;
+    char text[RECORDING_NOTE_BYTES];
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &percent) ||
+        !enif_inspect_binary(env, argv[2], &note)) {
+        return enif_make_badarg(env);
+    }
+    (void)snprintf(text, sizeof text, "%.*s", (int)note.size, (const char *)note.data);
+    beam_recording_stretch(session->recording,
+                           percent < UINT32_MAX ? (uint32_t)percent : UINT32_MAX, text);
+    return nif_atom(env, "ok");
+}
+
 // dump(Session, AfterNs, [{Key, Value}]) -> ok | busy
 ERL_NIF_TERM session_nif_dump(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
@@ -500,6 +518,7 @@ static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_stat
         {"targets_refused", status->refused_target_cnt},
         {"max_late_ns", status->max_late_ns},
         {"process_interval_ns", status->process_interval_ns},
+        {"sample_interval_ns", status->sample_interval_ns},
         {"reading_stops", status->reading_stops},
         {"ticks_expected", status->losses.ticks_expected},
         {"ticks_taken", status->losses.ticks_taken},
@@ -541,11 +560,15 @@ ERL_NIF_TERM session_nif_stop(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
 {
     (void)argc;
     struct session_resource *session;
+    ErlNifBinary end;
     uint64_t timeout_ms;
-    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &timeout_ms)) {
+    char reason[192];
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &timeout_ms) ||
+        !enif_inspect_binary(env, argv[2], &end)) {
         return enif_make_badarg(env);
     }
-    beam_recording_request_stop(session->recording, "complete");
+    (void)snprintf(reason, sizeof reason, "%.*s", (int)end.size, (const char *)end.data);
+    beam_recording_request_stop(session->recording, reason);
     uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
     bool done = beam_recording_wait(session->recording, deadline_ns);
     return nif_atom(env, done ? "done" : "timeout");

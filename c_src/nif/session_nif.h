@@ -17,6 +17,7 @@ ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
 ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_set_atom_count(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM session_nif_stretch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_dump(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_selected(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_status(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);

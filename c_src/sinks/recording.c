@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -34,6 +35,12 @@ static void forget_file(struct recording *recording)
     memset(&recording->synced, 0, sizeof recording->synced);
 }
 
+static bool append_note(struct recording *recording)
+{
+    return recording->note_key[0] == '\0' ||
+           recording->sink->note(&recording->buffer, recording->note_key, recording->note);
+}
+
 static bool begin_file(struct recording *recording, struct error *err)
 {
     byte_buffer_clear(&recording->buffer);
@@ -44,7 +51,8 @@ static bool begin_file(struct recording *recording, struct error *err)
     if (!file_series_begin_file(&recording->files, err)) {
         return false;
     }
-    if (!recording->sink->begin(&recording->buffer, recording->session)) {
+    if (!recording->sink->begin(&recording->buffer, recording->session) ||
+        !append_note(recording)) {
         file_series_discard_file(&recording->files);
         return error_set(err, ERROR_NO_MEMORY, "output: no memory for the file header");
     }
@@ -190,6 +198,17 @@ void recording_write(struct recording *recording, const struct sample *sample)
         if (!sync_buffer(recording, &err)) {
             give_up_file(recording, &err);
         }
+    }
+}
+
+void recording_note(struct recording *recording, const char *key, const char *value)
+{
+    (void)snprintf(recording->note_key, sizeof recording->note_key, "%s", key);
+    (void)snprintf(recording->note, sizeof recording->note, "%s", value);
+    size_t mark = recording->buffer.len;
+    if (recording->state == RECORDING_WRITING && !append_note(recording)) {
+        byte_buffer_truncate(&recording->buffer, mark);
+        recording->buffer.overflowed = false;
     }
 }
 

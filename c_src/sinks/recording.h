@@ -21,6 +21,8 @@ struct recording_options {
     bool on_demand;          // no file but by recording_begin_file
 };
 
+enum { RECORDING_NOTE_KEY_BYTES = 32, RECORDING_NOTE_BYTES = 256 };
+
 enum recording_state {
     RECORDING_CLOSED,
     RECORDING_WRITING, // a file is open
@@ -45,7 +47,9 @@ struct recording {
     uint64_t synced_ns;
     uint64_t failed_ns;
     uint64_t file_text_bytes;
-    uint64_t sample_cnt; // of all files, written or buffered
+    uint64_t sample_cnt;                     // of all files, written or buffered
+    char note_key[RECORDING_NOTE_KEY_BYTES]; // "" = none
+    char note[RECORDING_NOTE_BYTES];
 };
 
 // Checks the directory and begins the first file. `session` and `losses` stay
@@ -66,6 +70,10 @@ bool recording_end_file(struct recording *recording, const char *end_reason, str
 // Takes one sample. Never fails: what cannot be written is counted as
 // LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.
 void recording_write(struct recording *recording, const struct sample *sample);
+
+// Says something between two samples, and at the beginning of every file from now on;
+// the last note only.
+void recording_note(struct recording *recording, const char *key, const char *value);
 
 // Call a few times a second: syncs and rotates when due.
 void recording_tick(struct recording *recording);

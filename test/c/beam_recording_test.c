@@ -751,6 +751,38 @@ TEST(a_stop_during_a_dump_finishes_its_file)
     end();
 }
 
+TEST(a_stretched_capture_says_so_in_every_file)
+{
+    struct beam_recording_options options = options_for("stretched");
+    options.output.max_file_bytes = 20000;
+    make_vm("27", 10);
+    start(&options);
+    for (int i = 0; i < 10; i++) {
+        watch(processes[i].id, TARGET_ANY_STATUS);
+    }
+    WAIT_UNTIL(now()->sample_cnt >= 10 && status.explicit_cnt == 10);
+    CHECK_UINT(status.process_interval_ns, 20 * MS);
+    beam_recording_stretch(recording, 300, "stretch 300 %");
+    uint32_t before = now()->finished_file_cnt;
+    WAIT_UNTIL(now()->finished_file_cnt >= before + 3);
+    CHECK_UINT(status.process_interval_ns, 60 * MS);
+    CHECK_UINT(status.sample_interval_ns, 6 * MS);
+    stop("stopped at a limit");
+    struct file_names names;
+    list_files(dir, &names);
+    unsigned told = 0;
+    for (unsigned i = 0; i < names.cnt; i++) {
+        told += strstr(file_text(dir, names.names[i]), "\n# governor: stretch 300 %\n") != NULL;
+    }
+    CHECK(told + before + 1 >= names.cnt); // all but those from before
+    const struct totals *totals = read_files();
+    for (int i = 1; i <= 10; i++) {
+        uint64_t wall_ns = totals->last_ns[i] - totals->first_ns[i];
+        CHECK(totals->by_process[i] + 2000 >= wall_ns && totals->by_process[i] <= wall_ns + 2000);
+    }
+    end();
+}
+
 TEST(only_an_armed_capture_dumps)
 {
     struct beam_recording_options options = options_for("not_armed");

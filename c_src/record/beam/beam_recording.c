@@ -43,7 +43,9 @@ struct beam_recording {
     pthread_cond_t changed;
     bool stopping;
     struct dump_request dump_request; // the last one asked for
-    char end_reason[64];
+    char end_reason[192];
+    bool note_is_new;
+    char note[RECORDING_NOTE_BYTES];
     struct beam_recording_status status;
 };
 
@@ -280,6 +282,30 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     return true;
 }
 
+// ---- the pace -------------------------------------------------------------------
+
+void beam_recording_stretch(struct beam_recording *recording, uint32_t percent, const char *note)
+{
+    walker_stretch(&recording->walker, percent);
+    pthread_mutex_lock(&recording->lock);
+    (void)snprintf(recording->note, sizeof recording->note, "%s", note);
+    recording->note_is_new = true;
+    pthread_mutex_unlock(&recording->lock);
+}
+
+static void note_pace(struct beam_recording *recording)
+{
+    char note[RECORDING_NOTE_BYTES];
+    pthread_mutex_lock(&recording->lock);
+    bool is_new = recording->note_is_new;
+    recording->note_is_new = false;
+    memcpy(note, recording->note, sizeof note);
+    pthread_mutex_unlock(&recording->lock);
+    if (is_new) {
+        recording_note(&recording->output, "governor", note);
+    }
+}
+
 // ---- dumps of an armed capture --------------------------------------------------
 
 static void set_fields(struct beam_recording *recording, const struct dump_request *request)
@@ -396,8 +422,11 @@ static void copy_gauges(struct beam_recording *recording, struct beam_recording_
     struct memory_reader in_use = {
         .kind = (enum reader_kind)atomic_load_explicit(&gauges->reader_kind, memory_order_relaxed)};
     status->reader = memory_reader_name(&in_use);
-    status->process_interval_ns = walker_effective_process_interval_ns(
-        &recording->walker.options, status->target_cnt > 0 ? status->target_cnt : 1);
+    struct walker_pace pace = walker_pace_of(
+        &recording->walker.options, status->target_cnt,
+        atomic_load_explicit(&recording->walker.stretch_percent, memory_order_relaxed));
+    status->process_interval_ns = pace.process_interval_ns;
+    status->sample_interval_ns = pace.sample_interval_ns;
     status->losses = loss_counters_read(&recording->walker.losses);
 }
 
@@ -473,6 +502,7 @@ static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
 static bool write_what_is_there(struct beam_recording *recording, uint64_t until_ns)
 {
     follow_code(recording);
+    note_pace(recording);
     begin_dump_if_asked(recording);
     bool all = drain(recording, until_ns);
     if (all) {

@@ -65,6 +65,7 @@ struct beam_recording_status {
     uint64_t refused_target_cnt;
     uint64_t max_late_ns;
     uint64_t process_interval_ns; // in force
+    uint64_t sample_interval_ns;  // in force
     const char *reader;           // static
     uint32_t reading_stops;
     struct loss_snapshot losses;
@@ -89,6 +90,9 @@ void beam_recording_request_stop(struct beam_recording *recording, const char *e
 // the next `request->after_ns`, into one file. False while a dump is going on, and
 // when the capture is not armed.
 bool beam_recording_dump(struct beam_recording *recording, const struct dump_request *request);
+
+// Any thread, returns at once. As walker_stretch; `note` says why, in the file.
+void beam_recording_stretch(struct beam_recording *recording, uint32_t percent, const char *note);
 
 // Waits for the writer to be through. False at the deadline (CLOCK_MONOTONIC).
 bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns);
