@@ -12,6 +12,7 @@
 
 -export([start/1, go/2, watch/3, unwatch/2, stretch/2, info/1, selected/1, stop/2, losses/0,
          degraded/0, process_interval_ns/2]).
+-export([loop/1]).
 -export_type([config/0]).
 
 -include("flame_prof_sample.hrl").
@@ -175,10 +176,13 @@ begin_sampling(Depth, #{session := Session, writer := Writer, gauge := Gauge, cl
                    batch_ms = erlang:monotonic_time(millisecond)},
     loop(selecting(tell_cost(State))).
 
+%% @private Entered anew by its full name, so that new code is taken up before the old
+%% is purged.
+-spec loop(#state{}) -> no_return().
 loop(#state{next_ns = NextNs} = State) ->
     case NextNs - erlang:monotonic_time(nanosecond) of
         LeftNs when LeftNs =< 0 ->
-            loop(handed_over(tick(-LeftNs, State)));
+            ?MODULE:loop(handed_over(tick(-LeftNs, State)));
         LeftNs ->
             receive
                 Message -> handle(Message, State)

@@ -13,6 +13,7 @@
 
 -export([start/1, sampler/2, hand_over/4, dump/2, dumped/1, note/2, info/1, finish/4,
          new_gauge/0, has_room/2, sampler_cost/3, cost/1]).
+-export([loop/1]).
 -export_type([config/0, gauge/0]).
 
 -include("flame_prof_sample.hrl").
@@ -185,10 +186,13 @@ init(#{session := Session, gauge := Gauge, series := Series, style := Style,
                 cache = flame_prof_text:new_cache(),
                 unix_offset_ns = UnixNs - MonotonicNs}).
 
+%% @private Entered anew by its full name, so that new code is taken up before the old
+%% is purged.
+-spec loop(#state{}) -> term().
 loop(#state{session = Session, sampler = Sampler} = State) ->
     receive
         {?MODULE, batch, Samples, Count, Bytes, Counters} ->
-            loop(batch(Samples, Count, Bytes, Counters, State));
+            ?MODULE:loop(batch(Samples, Count, Bytes, Counters, State));
         {?MODULE, sampler, Pid} ->
             _ = monitor(process, Pid),
             loop(State#state{sampler = Pid});
@@ -218,7 +222,7 @@ loop(#state{session = Session, sampler = Sampler} = State) ->
             loop(State)
     after ?TICK_MS ->
         ok = tell_cost(State),
-        loop(logged(State#state{series = flame_prof_file_series:tick(now_ms(),
+        ?MODULE:loop(logged(State#state{series = flame_prof_file_series:tick(now_ms(),
                                                                      State#state.series)}))
     end.
 
