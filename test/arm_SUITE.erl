@@ -234,7 +234,8 @@ armed_until_it_is_stopped_in_the_middle_of_a_dump(Config) ->
 
 armed_leaves_nothing_when_it_is_killed(Config) ->
     Session = armed_with(Config, #{long_gc => 1000, message_queue_len => 100000}, #{}),
-    ?assertNotEqual(undefined, erlang:system_monitor()),
+    ?assertMatch(#{state := on}, monitor_info()),
+    ?assert(has_sessions() orelse erlang:system_monitor() =/= undefined),
     exit(Session, kill),
     eventually(fun() -> whereis(flame_prof) =:= undefined end),
     eventually(fun() -> erlang:system_monitor() =:= undefined end),

@@ -61,8 +61,9 @@ what_is_told_is_bounded_test() ->
     ?assertEqual(20, length(Last)).
 
 header_test() ->
-    Header = flame_prof_dumps:header(?CAUSE#{pid => undefined, detail => [{timeout, 7}],
-                                             note => <<>>, time_ns => 12}, 5000),
+    Cause = maps:merge(?CAUSE, #{pid => undefined, detail => [{timeout, 7}], note => <<>>,
+                                 time_ns => 12}),
+    Header = flame_prof_dumps:header(Cause, 5000),
     ?assertEqual([{<<"trigger">>, <<"run_queue">>}, {<<"trigger_time">>, <<"1970-01-01T00:00:00.000Z">>},
                   {<<"dump_after_ns">>, <<"5000000000">>}, {<<"trigger_value">>, <<"7">>},
                   {<<"trigger_limit">>, <<"5">>}, {<<"trigger_detail">>, <<"[{timeout,7}]">>},
