@@ -27,10 +27,12 @@
 -export([stop/0, stop/1, stop/2]).
 -export([apply/1, apply/2]).
 -export([profile_start/0, profile_start/1, profile_stop/0]).
+-export([arm/1, disarm/0, dump/0, dump/1]).
 -export([info/0, info/1]).
 -export([perf_map/0, perf_map/1]).
 -export([top/0, top/1]).
--export_type([category/0, start_opts/0, process_opts/0, process_status/0, viral/0]).
+-export_type([category/0, start_opts/0, arm_opts/0, dump_opts/0, triggers/0, process_opts/0]).
+-export_type([process_status/0, viral/0]).
 -export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 -export_type([per_node/1, perf_map_opts/0, perf_map/0, top_opts/0]).
@@ -134,6 +136,8 @@
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
       stack_frames_max => undefined | pos_integer(),
+      cpu_max => undefined | infinity | number(),
+      memory_max => undefined | infinity | pos_integer(),
       profile_self => undefined | boolean()}.
 %% All intervals are in milliseconds.
 %% <ul>
@@ -179,8 +183,69 @@
 %%   `portable' (`process_info'), or `auto' (default), the best that works</li>
 %% <li>`reader': how the walker reads memory; default `auto'</li>
 %% <li>`stack_frames_max': longer stacks keep both ends; default 256</li>
+%% <li>`cpu_max': percent of the machine's CPU time that the profiler itself may use;
+%%   default 1. Above it for some seconds it looks at each process less often, below it
+%%   again for half a minute more often again; `info/0' (`governor') and the file say
+%%   so. It ends when that does not help at all. `infinity': whatever it takes</li>
+%% <li>`memory_max': bytes that it may use; default 64 MiB, or twice `keep_bytes'. It
+%%   ends when it uses more for some seconds</li>
 %% <li>`profile_self': sample the profiler's own processes too; default `false'
 %%   </li>
+%% </ul>
+
+-type triggers() ::
+    #{message_queue_len => undefined | Messages :: pos_integer(),
+      process_memory => undefined | Bytes :: pos_integer(),
+      run_queue => undefined | Length :: pos_integer(),
+      memory => undefined | Bytes :: pos_integer(),
+      long_gc => undefined | Ms :: pos_integer(),
+      long_schedule => undefined | Ms :: pos_integer(),
+      large_heap => undefined | Bytes :: pos_integer()}.
+%% What an armed session waits for; each with the limit that it must reach.
+%% <ul>
+%% <li>`message_queue_len': of any process of the node. All are looked at twice a
+%%   second, less often on a node of more than some ten thousand processes (a look
+%%   takes at most a 200th of the time)</li>
+%% <li>`process_memory': of any process, its heaps; looked for in the same way</li>
+%% <li>`run_queue': of all schedulers together, ten times a second</li>
+%% <li>`memory': `erlang:memory(total)', once a second</li>
+%% <li>`long_gc', `long_schedule', `large_heap': as the runtime system's monitor
+%%   reports them ({@link erlang:system_monitor/2}). Before OTP 28 a node has one; if
+%%   somebody uses it, it is left to him, `info/0' says so, and large heaps are
+%%   looked for as `process_memory' is</li>
+%% </ul>
+%% A queue or memory that stays above its limit fires once.
+
+-type arm_opts() ::
+    #{keep => undefined | Seconds :: pos_integer(),
+      keep_after => undefined | Seconds :: non_neg_integer(),
+      keep_bytes => undefined | pos_integer(),
+      dumps_max => undefined | infinity | pos_integer(),
+      dump_distance => undefined | Seconds :: non_neg_integer(),
+      triggers => undefined | triggers(),
+      atom() => term()}.
+%% Those of {@link start/1}, and:
+%% <ul>
+%% <li>`keep': how many seconds of samples are kept in memory; default 30</li>
+%% <li>`keep_after': how many more are written after a trigger has fired; default
+%%   5</li>
+%% <li>`keep_bytes': the memory for it, at least 1 MiB; default 32 MiB. The walker
+%%   takes the next smaller power of two at once (a sample is about 450 bytes, so
+%%   the default is enough for 30 s of `process_interval => auto'), the portable
+%%   tier as much as it needs, packed. Where it holds fewer seconds than asked for,
+%%   the oldest go first, and `dropped_early' in `info/0' and in the file's header
+%%   counts them</li>
+%% <li>`triggers': what to wait for; default `#{}', nothing but {@link dump/1}</li>
+%% <li>`dumps_max': so many files by triggers, then no more; default 10</li>
+%% <li>`dump_distance': seconds from the end of a dump to the next by a trigger;
+%%   default 60. What fires meanwhile is counted</li>
+%% </ul>
+
+-type dump_opts() :: #{keep_after => undefined | Seconds :: non_neg_integer(),
+                       note => undefined | unicode:chardata()}.
+%% <ul>
+%% <li>`keep_after': go on for so long; default 0</li>
+%% <li>`note': goes into the file's header</li>
 %% </ul>
 
 -type error_reason() :: {Code :: atom(), Detail :: binary()}.
@@ -258,7 +323,8 @@ start(Options) ->
 start(Nodes, Options) when is_list(Nodes) ->
     flame_prof_nodes:start(Nodes, Options);
 start(Options, Timeout) ->
-    started(Options, fun(Normal) -> flame_prof_sup:start_session(Normal, Timeout) end).
+    started(flame_prof_options:start(Options),
+            fun(Normal) -> flame_prof_sup:start_session(Normal, Timeout) end).
 
 %% @doc The same as {@link start_link/2} with default options.
 -spec start_link() -> start_result().
@@ -278,7 +344,8 @@ start_link(Options) ->
 %% finishes its files and ends too.
 -spec start_link(start_opts(), timeout()) -> start_result().
 start_link(Options, Timeout) ->
-    started(Options, fun(Normal) -> flame_prof_session:start_link(Normal, Timeout) end).
+    started(flame_prof_options:start(Options),
+            fun(Normal) -> flame_prof_session:start_link(Normal, Timeout) end).
 
 %% @doc Ends the session and finishes its files.
 -spec stop() -> {ok, summary()} | {error, error_reason()}.
@@ -344,6 +411,45 @@ profile_start(Options) ->
 profile_stop() ->
     flame_prof_session:unwatch(self(), profile).
 
+%% @doc Arms the profiler: it samples, but only keeps the last seconds in memory;
+%% nothing is written until something happens.
+%%
+%% ```
+%% 1> flame_prof:arm(#{keep => 30, triggers => #{message_queue_len => 10000, long_gc => 500}}).
+%% {ok,<0.90.0>}
+%% 2> flame_prof:dump().             % or when a trigger fires
+%% {ok,"/home/me/flame_prof/flame_prof-20261120T101500Z-4242-0001.perf"}
+%% 3> flame_prof:disarm().
+%% '''
+%%
+%% When a trigger fires, those seconds and a few more go into one finished file, whose
+%% header says which trigger it was, its value, the process and the time. What one
+%% file has, the next one does not repeat. It is a session as {@link start/1} starts
+%% one: `info/0', `stop/0', `profile_start/1' and the others are the same.
+-spec arm(arm_opts()) -> start_result().
+arm(Given) ->
+    started(flame_prof_options:arm(Given),
+            fun(Normal) -> flame_prof_sup:start_session(Normal, ?START_TIMEOUT_MS) end).
+
+%% @doc The same as {@link stop/0}. What is kept and was not asked for is gone.
+-spec disarm() -> {ok, summary()} | {error, error_reason()}.
+disarm() ->
+    stop().
+
+%% @doc The same as {@link dump/1} with default options.
+-spec dump() -> {ok, file:filename()} | {error, error_reason()}.
+dump() ->
+    dump(#{}).
+
+%% @doc Writes what an armed session has in its memory into a file, now. Returns when
+%% the file is finished.
+-spec dump(dump_opts()) -> {ok, file:filename()} | {error, error_reason()}.
+dump(Given) ->
+    case flame_prof_options:dump(Given) of
+        {ok, Options} -> flame_prof_session:dump(Options);
+        {error, Reason} -> {error, Reason}
+    end.
+
 %% @doc How the running session is going.
 %%
 %% Among others: `tier' and `tier_reason', `reader', `since', `running_ms',
@@ -352,7 +458,9 @@ profile_stop() ->
 %% asked for it, are named in `select', or are followed), `selection' (what came of
 %% `select'), `cpu' (the scheduler sampler, or why it is off), `files' (finished),
 %% `file' (being written), `bytes', `memory_bytes', `cpu_ms' and `cpu_percent' (of one
-%% CPU) of the profiler itself where they are known, `follow'.
+%% CPU) of the profiler itself where they are known, `follow'
+%% `governor' (budget and pace); of an armed session `kept' (how many ms and bytes are
+%% in memory), `dumps' and `triggers'.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).
@@ -404,8 +512,8 @@ info(Nodes) ->
 
 %% Internal
 
-started(Given, Start) ->
-    case flame_prof_options:start(Given) of
+started(Checked, Start) ->
+    case Checked of
         {ok, Options} ->
             case flame_prof_sup:ensure_started() of
                 ok -> Start(Options);

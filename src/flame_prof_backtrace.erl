@@ -10,7 +10,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, raise/2, restore/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
 -define(KEPT, raised_backtrace_depth).
 %% Nobody waits longer for what happens anyway when the process has ended.
@@ -69,6 +69,11 @@ handle_info({'DOWN', Monitor, process, _, _}, #raised{monitor = Monitor} = Raise
     {noreply, put_back(Raised)};
 handle_info(_, State) ->
     {noreply, State}.
+
+-spec code_change(term(), term(), term()) -> {ok, none | #raised{}} | {error, binary()}.
+code_change(_, none, _) -> {ok, none};
+code_change(_, #raised{} = Raised, _) -> {ok, Raised};
+code_change(_, _, _) -> {error, <<"flame_prof: call flame_prof:stop() before this upgrade">>}.
 
 -spec terminate(term(), none | #raised{}) -> ok.
 terminate(_, State) ->

@@ -9,7 +9,8 @@
 %% Time is passed in. Belongs to one process.
 -module(flame_prof_file_series).
 
--export([new/1, write/4, tick/2, close/3, info/1]).
+-export([new/1, write/4, tick/2, note/2, begin_part/3, end_part/3, close/3,
+         info/1]).
 -export_type([series/0, config/0, batch/0, counters/0]).
 
 -type config() :: #{directory := file:filename(),
@@ -48,6 +49,9 @@
 
 -record(series, {config :: config(),
                  sequence = 1 :: pos_integer(),
+                 notes = [] :: iodata(),
+                 note = [] :: iodata(),
+                 is_note_new = false :: boolean(),
                  file :: undefined | flame_prof_file:file(),
                  opened_ms = 0 :: integer(),
                  sums :: #sums{},
@@ -81,6 +85,26 @@ write(Batch, Counters, NowMs, Series) ->
 -spec tick(NowMs :: integer(), series()) -> series().
 tick(NowMs, Series) ->
     place(NowMs, Series).
+
+%% @doc Comment lines for what comes next, and for the header of each file from now on;
+%% the last ones only.
+-spec note(iodata(), series()) -> series().
+note(Note, Series) ->
+    Series#series{note = Note, is_note_new = true}.
+
+%% @doc What is written from now on is a part of its own, in a file with these lines
+%% in its header; its footer counts from `Told' on.
+-spec begin_part(Notes :: iodata(), Told :: counters(), series()) -> series().
+begin_part(Notes, Told, Series) ->
+    Series#series{notes = Notes, told = counters(Series#series{counters = Told}),
+                  retry_ms = undefined, failure = undefined}.
+
+%% @doc Finishes the file of the part; none when there was nothing to write, or it
+%% failed (see `write_failure' in info/1).
+-spec end_part(End :: binary(), counters(), series()) -> {[file:filename()], series()}.
+end_part(End, Counters, #series{finished = Before} = Series) ->
+    #series{finished = Now} = Ended = end_file(End, place_anyway(Series#series{counters = Counters})),
+    {lists:reverse(lists:sublist(Now, length(Now) - length(Before))), Ended#series{notes = []}}.
 
 %% @doc Finishes the last file. `End' goes into its footer.
 -spec close(End :: binary(), counters(), series()) -> {map(), series()}.
@@ -191,10 +215,10 @@ open_file(Directory, Name, Compress) ->
     end.
 
 with_header(UnixNs, #series{file = File, opened_ms = NowMs,
-                            config = #{header := Header}} = Series) ->
-    case flame_prof_file:append(File, Header(UnixNs)) of
+                            notes = Notes, config = #{header := Header}} = Series) ->
+    case flame_prof_file:append(File, [Header(UnixNs), Notes, Series#series.note]) of
         {ok, Headed} ->
-            Series#series{file = Headed};
+            Series#series{file = Headed, is_note_new = false};
         {error, Reason, Cut} ->
             ok = flame_prof_file:discard(Cut),
             failed(Reason, NowMs, Series#series{file = undefined})
@@ -203,13 +227,17 @@ with_header(UnixNs, #series{file = File, opened_ms = NowMs,
 append(_, #series{file = undefined} = Series) ->
     drop_held(Series);
 append(NowMs, #series{file = File, held = #{data := Data} = Held, sums = Sums} = Series) ->
-    case flame_prof_file:append(File, Data) of
+    case flame_prof_file:append(File, [new_note(Series), Data]) of
         {ok, Appended} ->
-            Series#series{file = Appended, held = undefined, sums = add(Held, Sums)};
+            Series#series{file = Appended, held = undefined, sums = add(Held, Sums),
+                          is_note_new = false};
         {error, {_, Detail} = Reason, Cut} ->
             Dropped = drop_held(Series#series{file = Cut}),
             failed(Reason, NowMs, end_file(Detail, Dropped))
     end.
+
+new_note(#series{is_note_new = false}) -> [];
+new_note(#series{note = Note}) -> Note.
 
 add(#{samples := Count, period_ns := Period, totals := Totals},
     #sums{samples = Count0, period_ns = Period0, totals = Totals0}) ->

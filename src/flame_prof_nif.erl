@@ -8,17 +8,19 @@
 
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
-         find_table/4, load_code/1, locate/2, snapshot/3, time_snapshots/3]).
+         find_table/4, load_code/1, locate/2, snapshot/3, extremes/2,
+         time_snapshots/3]).
 -export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
 -export([open_ranking/4, rank/1]).
--export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, selected/1, status/1, stop/2]).
+-export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, stretch/3, dump/3, selected/1,
+         status/1, stop/3]).
 -export_type([ranking/0]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
 
 -on_load(load/0).
 
 %% Equal to FLAME_PROF_NIF_ABI in c_src/nif/flame_prof_nif.c.
--define(ABI, 1).
+-define(ABI, 2).
 -define(REASON, {?MODULE, not_loaded}).
 -define(NOT_LOADED, erlang:nif_error({not_loaded, ?MODULE})).
 
@@ -143,6 +145,14 @@ locate(_, _) -> ?NOT_LOADED.
 -spec snapshot(probe(), layout(), pid()) -> snapshot() | error().
 snapshot(_, _, _) -> ?NOT_LOADED.
 
+%% The longest message queue and the largest heaps of all processes, as seen in
+%% passing, and what the look has cost.
+-spec extremes(probe(), layout()) ->
+    {CpuNs :: non_neg_integer(), Processes :: non_neg_integer(),
+     {pid() | none, Messages :: non_neg_integer()}, {pid() | none, Bytes :: non_neg_integer()}}
+    | unreadable | error().
+extremes(_, _) -> ?NOT_LOADED.
+
 -spec time_snapshots(probe(), layout(), [pid()]) ->
     {ReadNs :: non_neg_integer(), Whole :: non_neg_integer(), Other :: non_neg_integer()} | error().
 time_snapshots(_, _, _) -> ?NOT_LOADED.
@@ -166,11 +176,20 @@ exclude(_, _) -> ?NOT_LOADED.
 -spec set_counts(session(), Atoms :: pos_integer(), Processes :: pos_integer()) -> ok.
 set_counts(_, _, _) -> ?NOT_LOADED.
 
+%% Intervals become so many percent of what was asked for; `Note' goes into the file.
+-spec stretch(session(), Percent :: pos_integer(), Note :: binary()) -> ok.
+stretch(_, _, _) -> ?NOT_LOADED.
+
+%% What an armed capture keeps, and what comes in `AfterNs', goes into one file.
+-spec dump(session(), AfterNs :: non_neg_integer(), [{Key :: binary(), Value :: binary()}]) ->
+    ok | busy.
+dump(_, _, _) -> ?NOT_LOADED.
+
 -spec selected(session()) -> [pid()].
 selected(_) -> ?NOT_LOADED.
 
 -spec status(session()) -> map().
 status(_) -> ?NOT_LOADED.
 
--spec stop(session(), TimeoutMs :: non_neg_integer()) -> done | timeout.
-stop(_, _) -> ?NOT_LOADED.
+-spec stop(session(), TimeoutMs :: non_neg_integer(), End :: binary()) -> done | timeout.
+stop(_, _, _) -> ?NOT_LOADED.

@@ -7,8 +7,8 @@
 %% first thing wrong is reported in one line that names option, value and remedy.
 -module(flame_prof_options).
 
--export([start/1, process/2, places/1, line/1]).
--export_type([options/0, goal/0, select/0]).
+-export([start/1, arm/1, dump/1, process/2, places/1, line/1]).
+-export_type([options/0, goal/0, select/0, arm/0]).
 
 -type options() :: #{basename := file:filename(),
                      stem := string(),
@@ -29,6 +29,9 @@
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
                      profile_self := boolean(),
+                     cpu_max := infinity | number(),
+                     memory_max := infinity | pos_integer(),
+                     arm => arm(),
                      session => pid(),
                      tier_reason => binary(),
                      profiler_pids => [pid()]}.
@@ -43,6 +46,14 @@
                     predicate := none | flame_prof:predicate(),
                     interval := pos_integer(),
                     process_opts := flame_prof:process_opts()}.
+
+-type arm() :: #{keep_ms := pos_integer(),
+                 after_ms := non_neg_integer(),
+                 bytes := pos_integer(),
+                 dumps_max := infinity | pos_integer(),
+                 distance_ms := non_neg_integer(),
+                 triggers := #{atom() => pos_integer()}}.
+%% Of an armed session.
 
 -type result(Value) :: {ok, Value} | {error, {bad_option, Detail :: binary()}}.
 
@@ -65,6 +76,15 @@
 -define(CATEGORIES, [initial_call, registered_name, status, memory, mailbox, priority, scheduler,
                      node]).
 -define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap]).
+-define(MEMORY_MAX, 64 * 1024 * 1024).
+%% Less than the walker's ring and the names of a small system need.
+-define(MEMORY_MIN, 16 * 1024 * 1024).
+-define(SECONDS_MAX, 3600).
+-define(KEEP_BYTES_MIN, 1024 * 1024).
+-define(KEEP_BYTES_MAX, 4 * 1024 * 1024 * 1024).
+-define(TRIGGERS, [message_queue_len, process_memory, run_queue, memory, long_gc, long_schedule,
+                   large_heap]).
+
 -define(STATUSES, [all, exiting, garbage_collecting, waiting, running, runnable, suspended]).
 
 %% @doc Checks and completes the options of {@link flame_prof:start/1}.
@@ -74,6 +94,29 @@ start(Given) when is_map(Given) ->
 start(Given) ->
     wrong("options: expected a map, got ~0tP; write for example #{sample_interval => 9}",
           [Given, 8]).
+
+%% @doc Checks and completes the options of {@link flame_prof:arm/1}.
+-spec arm(term()) -> result(options()).
+arm(Given) when is_map(Given) ->
+    checked(fun() ->
+                Keys = [Key || {Key, _, _} <- arm_table()],
+                no_unknown(<<>>, Given, Keys ++ [Key || {Key, _, _} <- table()]),
+                Options = complete(maps:without(Keys, Given)),
+                room_for_both(Given, Options#{arm => arm_options(Given)})
+            end);
+arm(Given) ->
+    wrong("options: expected a map, got ~0tP; write for example #{keep => 30}", [Given, 8]).
+
+%% @doc Checks and completes the options of {@link flame_prof:dump/1}.
+-spec dump(term()) -> result(#{after_ms := non_neg_integer(), note := binary()}).
+dump(Given) when is_map(Given) ->
+    checked(fun() ->
+                no_unknown(<<>>, Given, [keep_after, note]),
+                Seconds = value(keep_after, 0, fun seconds_or_none/2, Given),
+                #{after_ms => Seconds * 1000, note => value(note, <<>>, fun note/2, Given)}
+            end);
+dump(Given) ->
+    wrong("options: expected a map, got ~0tP; write for example #{keep_after => 5}", [Given, 8]).
 
 %% @doc The options in force as one line, for file headers.
 -spec line(options()) -> binary().
@@ -140,7 +183,38 @@ table() ->
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
      {stack_frames_max, 256, fun stack_frames/2},
-     {profile_self, false, one_of([true, false])}].
+     {profile_self, false, one_of([true, false])},
+     {cpu_max, 1, or_atom(infinity, fun cpu_percent/2)},
+     {memory_max, ?MEMORY_MAX, or_atom(infinity, fun memory_bytes/2)}].
+
+arm_table() ->
+    [{keep, 30, fun seconds/2},
+     {keep_after, 5, fun seconds_or_none/2},
+     {keep_bytes, 32 * 1024 * 1024, fun keep_bytes/2},
+     {dumps_max, 10, or_atom(infinity, fun count/2)},
+     {dump_distance, 60, fun seconds_or_none/2},
+     {triggers, #{}, fun triggers/2}].
+
+%% What is kept is a part of what may be used.
+room_for_both(Given, #{memory_max := Max, arm := #{bytes := Bytes}} = Options)
+        when Bytes * 2 > Max ->
+    case Given of
+        #{memory_max := Asked} when Asked =/= undefined ->
+            bad("keep_bytes: ~b is more than half of memory_max = ~b; allow more of this or keep "
+                "less", [Bytes, Max]);
+        #{} ->
+            Options#{memory_max := Bytes * 2}
+    end;
+room_for_both(_, Options) ->
+    Options.
+
+arm_options(Given) ->
+    #{keep := Keep, keep_after := After, keep_bytes := Bytes, dumps_max := DumpsMax,
+      dump_distance := Distance, triggers := Triggers} =
+        maps:from_list([{Key, value(Key, Default, Check, Given)}
+                        || {Key, Default, Check} <- arm_table()]),
+    #{keep_ms => Keep * 1000, after_ms => After * 1000, bytes => Bytes, dumps_max => DumpsMax,
+      distance_ms => Distance * 1000, triggers => Triggers}.
 
 default_directory() ->
     case init:get_argument(home) of
@@ -175,12 +249,51 @@ stem(Key, Value) ->
 interval(_, Value) when is_integer(Value), Value > 0, Value =< ?INTERVAL_MAX_MS -> Value;
 interval(Key, Value) -> expected(Key, "a positive integer (milliseconds)", Value).
 
+seconds(_, Value) when is_integer(Value), Value > 0, Value =< ?SECONDS_MAX -> Value;
+seconds(Key, Value) ->
+    expected(Key, io_lib:format("an integer from 1 to ~b (seconds)", [?SECONDS_MAX]), Value).
+
+seconds_or_none(_, 0) -> 0;
+seconds_or_none(_, Value) when is_integer(Value), Value > 0, Value =< ?SECONDS_MAX -> Value;
+seconds_or_none(Key, Value) ->
+    expected(Key, io_lib:format("an integer from 0 to ~b (seconds)", [?SECONDS_MAX]), Value).
+
+keep_bytes(_, Value) when is_integer(Value), Value >= ?KEEP_BYTES_MIN, Value =< ?KEEP_BYTES_MAX ->
+    Value;
+keep_bytes(Key, Value) ->
+    expected(Key, io_lib:format("an integer from ~b to ~b (bytes)",
+                                [?KEEP_BYTES_MIN, ?KEEP_BYTES_MAX]), Value).
+
+triggers(Key, Given) when is_map(Given) ->
+    no_unknown(<<(atom_to_binary(Key))/binary, ": ">>, Given, ?TRIGGERS),
+    maps:filtermap(fun(_, undefined) -> false;
+                      (Name, Limit) -> {true, count([atom_to_list(Key), ": ", atom_to_list(Name)],
+                                                    Limit)}
+                   end, Given);
+triggers(Key, Given) ->
+    expected(Key, "a map such as #{message_queue_len => 10000}", Given).
+
+note(Key, Value) ->
+    try unicode:characters_to_binary(Value) of
+        Text when is_binary(Text) -> Text;
+        _ -> expected(Key, "text", Value)
+    catch
+        error:badarg -> expected(Key, "text", Value)
+    end.
+
 count(_, Value) when is_integer(Value), Value > 0 -> Value;
 count(Key, Value) -> expected(Key, "a positive integer", Value).
 
 file_bytes(_, Value) when is_integer(Value), Value >= ?FILE_BYTES_MIN -> Value;
 file_bytes(Key, Value) ->
     expected(Key, io_lib:format("an integer of at least ~b (bytes)", [?FILE_BYTES_MIN]), Value).
+
+cpu_percent(_, Value) when is_number(Value), Value > 0, Value =< 100 -> Value;
+cpu_percent(Key, Value) -> expected(Key, "a number up to 100 (percent of the machine)", Value).
+
+memory_bytes(_, Value) when is_integer(Value), Value >= ?MEMORY_MIN -> Value;
+memory_bytes(Key, Value) ->
+    expected(Key, io_lib:format("an integer of at least ~b (bytes)", [?MEMORY_MIN]), Value).
 
 stack_frames(_, Value) when is_integer(Value), Value >= 2, Value =< 4096 -> Value;
 stack_frames(Key, Value) -> expected(Key, "an integer from 2 to 4096", Value).

@@ -10,8 +10,9 @@
 %% monitor. Messages it does not know are dropped.
 -module(flame_prof_sampler).
 
--export([start/1, go/2, watch/3, unwatch/2, exclude/2, info/1, selected/1, helpers/1, stop/2,
-         losses/0, degraded/0, process_interval_ns/2]).
+-export([start/1, go/2, watch/3, unwatch/2, exclude/2, stretch/2, info/1, selected/1, helpers/1,
+         stop/2, losses/0, degraded/0, process_interval_ns/2]).
+-export([loop/1]).
 -export_type([config/0]).
 
 -include("flame_prof_sample.hrl").
@@ -57,7 +58,10 @@
                 clock :: flame_prof_clock:clock(),
                 os_pid :: non_neg_integer(),
                 depth :: pos_integer(),
-                sample_ns :: pos_integer(),
+                sample_ns :: pos_integer(),                % between two ticks, as asked for
+                stretch = 100 :: pos_integer(),            % percent
+                probe_reductions = #{} :: #{pid() => non_neg_integer()},
+                gone_reductions = 0 :: non_neg_integer(),  % of probes that have died
                 process_interval :: auto | pos_integer(),
                 auto_opts :: flame_prof:process_opts(),
                 options :: flame_prof_options:options(),
@@ -122,6 +126,12 @@ exclude(Sampler, Pid) ->
     Sampler ! {?MODULE, exclude, Pid},
     ok.
 
+%% @doc Intervals become so many percent of what was asked for.
+-spec stretch(pid(), pos_integer()) -> ok.
+stretch(Sampler, Percent) ->
+    Sampler ! {?MODULE, stretch, Percent},
+    ok.
+
 -spec info(pid()) -> map().
 info(Sampler) ->
     case ask(Sampler, info, ?INFO_MS) of
@@ -182,12 +192,15 @@ begin_sampling(Depth, #{session := Session, writer := Writer, gauge := Gauge, cl
                    auto_opts = AutoOpts, options = Options,
                    next_ns = erlang:monotonic_time(nanosecond) + SampleNs,
                    batch_ms = erlang:monotonic_time(millisecond)},
-    loop(selecting(State)).
+    loop(selecting(tell_cost(State))).
 
+%% @private Entered anew by its full name, so that new code is taken up before the old
+%% is purged.
+-spec loop(#state{}) -> no_return().
 loop(#state{next_ns = NextNs} = State) ->
     case NextNs - erlang:monotonic_time(nanosecond) of
         LeftNs when LeftNs =< 0 ->
-            loop(handed_over(tick(-LeftNs, State)));
+            ?MODULE:loop(handed_over(tick(-LeftNs, State)));
         LeftNs ->
             receive
                 Message -> handle(Message, State)
@@ -202,6 +215,8 @@ handle({?MODULE, watch, Pid, Opts}, State) ->
     loop(watched(Pid, fun(Watched) -> Watched#watched{explicit = Opts} end, State));
 handle({?MODULE, exclude, Pid}, #state{excluded = Excluded} = State) ->
     loop(State#state{excluded = [Pid | Excluded]});
+handle({?MODULE, stretch, Percent}, State) ->
+    loop(State#state{stretch = Percent});
 handle({?MODULE, ask, From, stop}, State) ->
     ok = last_hand_over(State),
     From ! {From, ok},
@@ -240,8 +255,8 @@ request(_, State) ->
 
 %% Ticks.
 
-tick(LateNs, #state{sample_ns = SampleNs, next_ns = NextNs, expected = Expected,
-                    taken = Taken} = State) ->
+tick(LateNs, #state{next_ns = NextNs, expected = Expected, taken = Taken} = State) ->
+    SampleNs = tick_ns(State),
     Missed = LateNs div SampleNs,
     visit(State#state{next_ns = NextNs + (Missed + 1) * SampleNs,
                       expected = Expected + Missed + 1,
@@ -249,16 +264,30 @@ tick(LateNs, #state{sample_ns = SampleNs, next_ns = NextNs, expected = Expected,
 
 visit(#state{processes = Processes} = State) when map_size(Processes) =:= 0 ->
     State#state{quota = 0.0};
-visit(#state{processes = Processes, quota = Quota, sample_ns = SampleNs} = State) ->
+visit(#state{processes = Processes, quota = Quota} = State) ->
     Count = map_size(Processes),
-    Due = Quota + Count * SampleNs / process_interval_ns(State),
+    Due = Quota + Count * tick_ns(State) / process_interval_ns(State),
     case trunc(Due) of
         0 -> visit_each(1, State#state{quota = 0.0});
         Whole -> visit_each(min(Whole, Count), State#state{quota = Due - Whole})
     end.
 
-process_interval_ns(#state{process_interval = Interval, processes = Processes}) ->
-    process_interval_ns(Interval, map_size(Processes)).
+process_interval_ns(#state{process_interval = Interval, processes = Processes,
+                           stretch = Percent} = State) ->
+    Count = map_size(Processes),
+    stretched(Percent, seen_ns(process_interval_ns(Interval, Count), Count, State)).
+
+%% No tick is empty: a few processes are seen more often than asked. That is what is
+%% stretched then, or nothing would be won.
+seen_ns(WantedNs, _, #state{stretch = 100}) -> WantedNs;
+seen_ns(WantedNs, Count, #state{sample_ns = SampleNs}) -> min(WantedNs, max(1, Count) * SampleNs).
+
+%% Ticks become rarer only where they would be empty.
+tick_ns(#state{stretch = 100, sample_ns = SampleNs}) -> SampleNs;
+tick_ns(#state{sample_ns = SampleNs, processes = Processes} = State) ->
+    max(SampleNs, process_interval_ns(State) div max(1, map_size(Processes))).
+
+stretched(Percent, Ns) -> Ns * Percent div 100.
 
 %% @doc How often each of `Count' processes is to be seen.
 -spec process_interval_ns(auto | pos_integer(), non_neg_integer()) -> pos_integer().
@@ -474,7 +503,7 @@ helper_died(Selector, #state{selector = Selector} = State) ->
 helper_died(Pid, #state{probes = Probes, idle = Idle} = State) ->
     case Probes of
         #{Pid := Work} ->
-            asked_again(Work, State#state{probes = maps:remove(Pid, Probes),
+            asked_again(Work, (forget_probe(Pid, State))#state{probes = maps:remove(Pid, Probes),
                                           idle = lists:delete(Pid, Idle)});
         #{} ->
             State
@@ -496,7 +525,7 @@ handed_over(#state{batch_count = Count, batch_ms = SinceMs} = State) ->
     end.
 
 hand_over(#state{batch = Batch, batch_count = Count, gauge = Gauge, writer = Writer} = State) ->
-    Empty = State#state{batch = [], batch_count = 0},
+    Empty = tell_cost(State#state{batch = [], batch_count = 0}),
     case flame_prof_writer:has_room(Count, Gauge) of
         true ->
             ok = flame_prof_writer:hand_over(Writer, Batch, counters(State), Gauge),
@@ -504,6 +533,23 @@ hand_over(#state{batch = Batch, batch_count = Count, gauge = Gauge, writer = Wri
         false ->
             lost(queue_full, Count, Empty)
     end.
+
+%% A probe that is at work would have to be waited for.
+tell_cost(#state{idle = Idle, probe_reductions = Known, gauge = Gauge} = State) ->
+    Now = lists:foldl(fun(Probe, Acc) ->
+                          case process_info(Probe, reductions) of
+                              {reductions, Reductions} -> Acc#{Probe => Reductions};
+                              undefined -> Acc
+                          end
+                      end, Known, Idle),
+    [{reductions, Own}, {memory, Bytes}] = process_info(self(), [reductions, memory]),
+    Sum = Own + State#state.gone_reductions + lists:sum(maps:values(Now)),
+    ok = flame_prof_writer:sampler_cost(Sum, Bytes, Gauge),
+    State#state{probe_reductions = Now}.
+
+forget_probe(Probe, #state{probe_reductions = Known, gone_reductions = Gone} = State) ->
+    State#state{probe_reductions = maps:remove(Probe, Known),
+                gone_reductions = Gone + maps:get(Probe, Known, 0)}.
 
 %% The counters must arrive even if there is no sample left, or no room for any.
 last_hand_over(State) ->
@@ -526,5 +572,6 @@ collect_info(#state{processes = Processes, probes = Probes} = State) ->
     {memory, Memory} = process_info(self(), memory),
     (counters(State))#{selected => map_size(Processes),
                        process_interval_ns => process_interval_ns(State),
+                       sample_interval_ns => tick_ns(State),
                        probes => map_size(Probes),
                        sampler_memory_bytes => Memory}.

@@ -9,13 +9,14 @@
 -module(flame_prof_session).
 -behaviour(gen_server).
 
--export([start_link/2, watch/3, unwatch/2, info/1, stop/2, last/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([start_link/2, watch/3, unwatch/2, dump/1, info/1, stop/2, last/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -define(NAME, flame_prof).
 -define(TICK_MS, 250).
+-define(GOVERN_MS, 1000).
 %% Of the second that stop may take, what the tier gets.
 -define(CLOSE_MS, 800).
 -define(CALL_MS, 5000).
@@ -23,6 +24,9 @@
 %% following has taken over the whole node.
 -define(FOLLOWED_MAX, 10000).
 -define(FALLBACKS_MAX, 5).
+%% How often a dump that goes on is asked after, and how long its writing may take.
+-define(DUMP_POLL_MS, 50).
+-define(DUMP_WRITE_MS, 30000).
 
 -record(state, {owner :: pid(),
                 options :: flame_prof_options:options(),
@@ -40,6 +44,11 @@
                 resolved = [] :: ordsets:ordset(pid()),
                 selection = #{} :: #{} | flame_prof_resolver:facts(),
                 fallbacks = 0 :: non_neg_integer(),
+                dumps :: undefined | flame_prof_dumps:dumps(),   % of an armed session
+                trigger :: undefined | pid(),
+                trigger_deaths = 0 :: non_neg_integer(),
+                governor :: flame_prof_governor:governor(),
+                govern_due_ms :: integer(),
                 closed = false :: boolean(),
                 earlier :: undefined | flame_prof_tier:summary()}).
 
@@ -76,6 +85,12 @@ watch(Pid, Key, Opts) ->
 unwatch(Pid, Key) ->
     call(?NAME, {unwatch, Pid, Key}, ?CALL_MS).
 
+%% @doc Has what an armed session keeps written, and waits until it is.
+-spec dump(#{after_ms := non_neg_integer(), note := binary()}) ->
+    {ok, file:filename()} | {error, flame_prof:error_reason()}.
+dump(#{after_ms := AfterMs} = Dump) ->
+    call(?NAME, {dump, Dump}, AfterMs + ?DUMP_WRITE_MS).
+
 -spec info(server()) -> map() | {error, flame_prof:error_reason()}.
 info(Server) ->
     call(Server, info, ?CALL_MS).
@@ -110,22 +125,23 @@ init({Owner, Options}) ->
     link(Owner),
     Viral = flame_prof_viral:start(self(), profiler_pids()),
     Resolver = start_resolver(Options),
-    Configured = Options#{session => self(),
-                          profiler_pids => [Viral | profiler_pids()]
-                              ++ [Resolver || is_pid(Resolver)]},
+    Trigger = trigger(Options),
+    Own = [Pid || Pid <- [Viral, Trigger, Resolver], is_pid(Pid)] ++ profiler_pids(),
+    Configured = Options#{session => self(), profiler_pids => Own},
     case prepare(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
-            {ok, #state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
-                        tier_reason = Reason, since_us = os:system_time(microsecond),
-                        viral = Viral, resolver = Resolver}};
+            {ok, armed(#state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
+                              tier_reason = Reason, since_us = os:system_time(microsecond),
+                              viral = Viral, resolver = Resolver, trigger = Trigger,
+                              governor = governor(Options), govern_due_ms = now_ms()})};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
     end.
 
 -spec handle_call(term(), gen_server:from(), #state{}) ->
-    {reply, term(), #state{}} | {stop, term(), term(), #state{}}.
+    {reply, term(), #state{}} | {noreply, #state{}} | {stop, term(), term(), #state{}}.
 handle_call({watch, Pid, Key, Opts}, _, State) ->
     case do_watch(Pid, Key, Opts, State) of
         {ok, Watching} -> {reply, ok, Watching};
@@ -134,6 +150,15 @@ handle_call({watch, Pid, Key, Opts}, _, State) ->
 handle_call({unwatch, Pid, Key}, _, State) ->
     case do_unwatch(Pid, Key, State) of
         {ok, Left} -> {reply, ok, Left};
+        {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
+    end;
+handle_call({dump, _}, _, #state{dumps = undefined} = State) ->
+    {reply, {error, {not_armed, <<"dump: this session writes everything anyway; only one that was "
+                                  "started by flame_prof:arm/1 keeps samples to dump">>}}, State};
+handle_call({dump, Dump}, From, State) ->
+    case dump_on_call(Dump, From, State) of
+        {begun, Dumping} -> {noreply, Dumping};
+        {busy, Same} -> {reply, {error, {busy, <<"dump: one is being written; try again">>}}, Same};
         {stop, Reason, Failed} -> {stop, Reason, {error, failed(Reason)}, Failed}
     end;
 handle_call(info, _, State) ->
@@ -156,12 +181,27 @@ handle_info({flame_prof_viral, Viral, {found, Pid, Opts, Root}}, #state{viral = 
     noreply(found(Pid, Opts, Root, State));
 handle_info({flame_prof_resolver, Resolver, Message}, #state{resolver = Resolver} = State) ->
     noreply(resolver_says(Message, State));
+handle_info({flame_prof_trigger, Trigger, {fired, Cause}}, #state{trigger = Trigger} = State) ->
+    noreply(dump_by_trigger(Cause, State));
+handle_info({?MODULE, dump_poll}, State) ->
+    noreply(dump_poll(State));
+handle_info({'DOWN', _, process, Trigger, _}, #state{trigger = Trigger} = State) ->
+    {noreply, trigger_anew(State)};
 handle_info({'DOWN', Monitor, process, Pid, _}, State) ->
     noreply(down(Pid, Monitor, State));
 handle_info({'EXIT', Owner, Reason}, #state{owner = Owner} = State) ->
     {stop, owner_reason(Reason), State};
 handle_info(_, State) ->
     {noreply, State}.
+
+%% Between versions whose states are alike it goes on; else the upgrade is refused
+%% while a session runs, before anything has changed.
+-spec code_change(term(), term(), term()) -> {ok, #state{}} | {error, binary()}.
+code_change(_, #state{} = State, _) ->
+    {ok, State};
+code_change(_, _, _) ->
+    {error, <<"flame_prof: this version cannot go on with a session of the other one; call "
+              "flame_prof:stop() first">>}.
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(Reason, State) ->
@@ -186,6 +226,7 @@ call(Server, Request, Timeout) ->
 
 not_started() ->
     Ended = case last() of
+                #{ended := {shutdown, {limit, Reason}}} -> <<"; the last one ended: ", Reason/binary>>;
                 #{ended := Why} -> line("; the last one ended: ~0tP", [Why, 12]);
                 undefined -> <<>>
             end,
@@ -270,12 +311,14 @@ fall_back(Reason, #state{fallbacks = Count} = State) when Count >= ?FALLBACKS_MA
 fall_back(Reason, #state{tier = Tier, handle = Handle, options = Options} = State) ->
     ?LOG_WARNING("flame_prof: ~ts failed: ~ts; going on with the portable tier",
                  [name(Tier), Reason]),
-    Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS), State),
+    Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS, <<"complete">>), State),
     Gone = State#state{handle = undefined, earlier = Earlier,
                        fallbacks = State#state.fallbacks + 1},
     case open([portable], line("~ts failed: ~ts", [name(Tier), Reason]), Options) of
         {ok, Next, Opened, Why} ->
-            rewatch(Gone#state{tier = Next, handle = Opened, tier_reason = Why});
+            Failed = {failed, line("the tier failed meanwhile: ~ts", [Reason])},
+            Replaced = Gone#state{tier = Next, handle = Opened, tier_reason = Why},
+            rewatch(dump_ended(Failed, governed_anew(Replaced)));
         {error, Error} ->
             {stop, {shutdown, Error}, Gone}
     end.
@@ -371,9 +414,12 @@ ended(Pid, #state{targets = Targets, followed = Followed, auto_roots = Auto} = S
 
 tick(#state{tier = Tier, handle = Handle} = State) ->
     case tier_did(flame_prof_tier:tick(Tier, Handle), State) of
-        {ok, Ticked} -> follow_selected(with_resolver(Ticked));
+        {ok, Ticked} -> followed(govern_if_due(now_ms(), with_resolver(Ticked)));
         Stop -> Stop
     end.
+
+followed({ok, State}) -> follow_selected(State);
+followed(Stop) -> Stop.
 
 %% Following children and receivers (flame_prof_viral finds them).
 
@@ -497,21 +543,181 @@ exclude(Pid, #state{tier = Tier, handle = Handle} = State) ->
     ok = flame_prof_tier:exclude(Tier, Handle, Pid),
     State.
 
+%% The budget.
+
+governor(#{cpu_max := CpuMax, memory_max := MemoryMax}) ->
+    Cpus = case erlang:system_info(logical_processors_available) of
+               unknown -> erlang:system_info(schedulers);
+               Count -> Count
+           end,
+    flame_prof_governor:new(#{cpu_max => CpuMax, memory_max => MemoryMax, cpus => Cpus}).
+
+govern_if_due(NowMs, #state{govern_due_ms = DueMs} = State) when NowMs < DueMs ->
+    {ok, State};
+govern_if_due(NowMs, #state{tier = Tier, handle = Handle, governor = Governor} = State) ->
+    Due = State#state{govern_due_ms = NowMs + ?GOVERN_MS},
+    case flame_prof_tier:cost(Tier, Handle) of
+        {failed, Reason} ->
+            fall_back(Reason, Due);
+        Cost ->
+            {Decision, Next} = flame_prof_governor:look(Cost#{at_ms => NowMs}, Governor),
+            governed(Decision, Due#state{governor = Next})
+    end.
+
+governed(none, State) ->
+    {ok, State};
+governed({stretch, Percent, Note}, State) ->
+    ?LOG_NOTICE("flame_prof: ~ts", [Note]),
+    stretch(Percent, Note, State);
+governed({stop, Reason}, State) ->
+    ?LOG_WARNING("flame_prof: the session ends: ~ts", [Reason]),
+    {stop, {shutdown, {limit, Reason}}, State}.
+
+stretch(Percent, Note, #state{tier = Tier, handle = Handle} = State) ->
+    tier_did(flame_prof_tier:stretch(Tier, Handle, Percent, Note), State).
+
+%% Another tier goes on at the pace of the one before.
+governed_anew(#state{governor = Governor, tier = Tier, handle = Handle} = State) ->
+    Percent = flame_prof_governor:percent(Governor),
+    Restarted = State#state{governor = flame_prof_governor:restart(Governor)},
+    case Percent =:= 100
+             orelse flame_prof_tier:stretch(Tier, Handle, Percent,
+                                            line("intervals are ~b % of what was asked for",
+                                                 [Percent])) of
+        {ok, Next} -> Restarted#state{handle = Next};
+        _ -> Restarted
+    end.
+
+%% Dumps of an armed session.
+
+armed(#state{options = #{arm := Arm}, tier = Tier, trigger = Trigger} = State) ->
+    ok = watch_trigger(Trigger, Tier),
+    State#state{dumps = flame_prof_dumps:new(Arm)};
+armed(State) ->
+    State.
+
+watch_trigger(undefined, _) ->
+    ok;
+watch_trigger(Trigger, Tier) ->
+    _ = monitor(process, Trigger),
+    flame_prof_trigger:go(Trigger, name(Tier)).
+
+%% Killed, by a code purge for one.
+trigger_anew(#state{trigger_deaths = Deaths} = State) when Deaths >= ?FALLBACKS_MAX ->
+    ?LOG_WARNING("flame_prof: nothing watches the triggers any more", []),
+    State#state{trigger = undefined};
+trigger_anew(#state{options = Options, tier = Tier, trigger_deaths = Deaths} = State) ->
+    Trigger = trigger(Options),
+    ok = watch_trigger(Trigger, Tier),
+    State#state{trigger = Trigger, trigger_deaths = Deaths + 1}.
+
+trigger(#{arm := #{triggers := Triggers}, reader := Reader}) when map_size(Triggers) > 0 ->
+    flame_prof_trigger:start(self(), #{triggers => Triggers, reader => Reader});
+trigger(_) ->
+    undefined.
+
+dump_on_call(#{after_ms := AfterMs, note := Note}, From, State) ->
+    Cause = #{trigger => on_call, note => Note, unix_us => os:system_time(microsecond)},
+    case dump_asked(Cause, From, AfterMs, State) of
+        {ok, #state{dumps = Dumps} = Asked} ->
+            %% When the tier has failed at it, the caller has been told.
+            case flame_prof_dumps:is_for(From, Dumps)
+                     orelse Asked#state.fallbacks > State#state.fallbacks of
+                true -> {begun, Asked};
+                false -> {busy, Asked}
+            end;
+        Stop ->
+            Stop
+    end.
+
+dump_by_trigger(Cause, #state{options = #{arm := #{after_ms := AfterMs}}} = State) ->
+    dump_asked(Cause, none, AfterMs, State).
+
+dump_asked(Cause, From, AfterMs, #state{dumps = Dumps} = State) ->
+    case flame_prof_dumps:ask(Cause, From, now_ms(), Dumps) of
+        {go, Going} -> begin_dump(Cause, AfterMs, State#state{dumps = Going});
+        {no, RetryMs, Counted} -> {ok, later(Cause, RetryMs, State#state{dumps = Counted})}
+    end.
+
+later(#{trigger := Name}, RetryMs, #state{trigger = Trigger} = State)
+        when is_integer(RetryMs), is_pid(Trigger) ->
+    ok = flame_prof_trigger:again(Trigger, Name, RetryMs),
+    State;
+later(_, _, State) ->
+    State.
+
+begin_dump(Cause, AfterMs, #state{tier = Tier, handle = Handle} = State) ->
+    Dump = #{after_ms => AfterMs, fields => flame_prof_dumps:header(Cause, AfterMs)},
+    case flame_prof_tier:dump(Tier, Handle, Dump) of
+        {failed, Reason} -> fall_back(Reason, State);
+        {Answer, Next} -> {ok, dump_begun(Answer =:= ok, State#state{handle = Next})}
+    end.
+
+dump_begun(IsBegun, #state{dumps = Dumps} = State) ->
+    poll_dump(State#state{dumps = flame_prof_dumps:began(IsBegun, Dumps)}).
+
+poll_dump(#state{dumps = Dumps} = State) ->
+    _ = flame_prof_dumps:is_going_on(Dumps)
+        andalso erlang:send_after(?DUMP_POLL_MS, self(), {?MODULE, dump_poll}),
+    State.
+
+dump_poll(#state{tier = Tier, handle = Handle, dumps = Dumps} = State) when Dumps =/= undefined ->
+    case flame_prof_dumps:is_going_on(Dumps) andalso flame_prof_tier:dumped(Tier, Handle) of
+        false -> {ok, State};
+        {failed, Reason} -> fall_back(Reason, State);
+        {pending, Next} -> {ok, poll_dump(State#state{handle = Next})};
+        {Result, Next} -> {ok, dump_ended(Result, State#state{handle = Next})}
+    end;
+dump_poll(State) ->
+    {ok, State}.
+
+dump_ended(Result, #state{dumps = Dumps} = State) ->
+    case Dumps =/= undefined andalso flame_prof_dumps:is_going_on(Dumps) of
+        true ->
+            {From, Cause, Ended} = flame_prof_dumps:ended(Result, now_ms(), Dumps),
+            tell_dump(From, Cause, Result),
+            State#state{dumps = Ended};
+        false ->
+            State
+    end.
+
+tell_dump(none, #{trigger := Trigger} = Cause, Result) ->
+    ?LOG_NOTICE("flame_prof: ~ts: ~0tp: ~0tp",
+                [Trigger, maps:with([value, limit, pid, name], Cause), Result]);
+tell_dump(From, _, {written, File}) ->
+    gen_server:reply(From, {ok, File});
+tell_dump(From, _, empty) ->
+    gen_server:reply(From, {error, {empty, <<"dump: nothing was sampled in that time">>}});
+tell_dump(From, _, {failed, Detail}) ->
+    gen_server:reply(From, {error, {write_failed, Detail}}).
+
+stop_trigger(undefined) -> ok;
+stop_trigger(Trigger) -> flame_prof_trigger:stop(Trigger).
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).
+
 %% The end.
 
 close(_, _, #state{closed = true} = State) ->
     {{error, {not_started, <<"the session has already ended">>}}, State};
-close(Why, TimeoutMs, #state{viral = Viral} = State) ->
+close(Why, TimeoutMs, #state{viral = Viral, trigger = Trigger} = Closing) ->
+    State = dump_ended({failed, <<"the session has ended; its last file says so">>}, Closing),
     ok = flame_prof_viral:stop(Viral),
     _ = is_pid(State#state.resolver) andalso flame_prof_resolver:stop(State#state.resolver),
-    Result = with_earlier(close_tier(TimeoutMs, State), State),
+    ok = stop_trigger(Trigger),
+    Result = with_earlier(close_tier(TimeoutMs, end_of(Why), State), State),
     ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
     {Result, State#state{handle = undefined, closed = true}}.
 
-close_tier(_, #state{handle = undefined}) ->
+%% What the last file says about its end.
+end_of({shutdown, {limit, Reason}}) -> <<"stopped by its limit: ", Reason/binary>>;
+end_of(_) -> <<"complete">>.
+
+close_tier(_, _, #state{handle = undefined}) ->
     {ok, #{files => [], samples => 0, losses => #{}}};
-close_tier(TimeoutMs, #state{tier = Tier, handle = Handle}) ->
-    flame_prof_tier:close(Tier, Handle, TimeoutMs).
+close_tier(TimeoutMs, End, #state{tier = Tier, handle = Handle}) ->
+    flame_prof_tier:close(Tier, Handle, TimeoutMs, End).
 
 with_earlier({ok, Summary}, #state{earlier = undefined} = State) ->
     {ok, described(Summary, State)};
@@ -534,8 +740,9 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              fallbacks => State#state.fallbacks,
              follow => follow_info(State),
              selection => State#state.selection,
+             governor => flame_prof_governor:info(State#state.governor),
              options => maps:without([session, profiler_pids, tier_reason], Options)},
-    with_rates(maps:merge(Base, flame_prof_tier:info(Tier, Handle))).
+    with_rates(maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle))).
 
 %% `cpu_percent' is of one CPU. Where nobody knows the CPU time there is none.
 with_rates(#{running_ms := Ms} = Info) when Ms > 0 ->
@@ -544,6 +751,13 @@ with_rates(#{running_ms := Ms} = Info) when Ms > 0 ->
     maps:merge(Info, maps:from_list(Rates));
 with_rates(Info) ->
     Info.
+
+armed_info(#state{dumps = undefined}, Base) ->
+    Base;
+armed_info(#state{dumps = Dumps, trigger = undefined}, Base) ->
+    Base#{dumps => flame_prof_dumps:info(Dumps), triggers => #{limits => #{}}};
+armed_info(#state{dumps = Dumps, trigger = Trigger}, Base) ->
+    Base#{dumps => flame_prof_dumps:info(Dumps), triggers => flame_prof_trigger:info(Trigger)}.
 
 follow_info(#state{viral = Viral, refused_targets = Refused}) ->
     (flame_prof_viral:info(Viral))#{refused => Refused}.

@@ -70,7 +70,8 @@ recall(Key) ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    ?MODULE = ets:new(?MODULE, [named_table, public]),
+    %% Called again by a code change.
+    _ = ets:whereis(?MODULE) =:= undefined andalso ets:new(?MODULE, [named_table, public]),
     Backtrace = #{id => flame_prof_backtrace,
                   start => {flame_prof_backtrace, start_link, []},
                   shutdown => ?SHUTDOWN_MS},

@@ -11,8 +11,9 @@
 %% some time after the session has died without having called it.
 -module(flame_prof_tier).
 
--export([open/2, watch/4, unwatch/3, exclude/3, tick/2, info/2, selected/2, own/2, close/3]).
--export_type([config/0, handle/0, summary/0]).
+-export([open/2, watch/4, unwatch/3, exclude/3, tick/2, info/2, selected/2, own/2, dump/3, dumped/2,
+         stretch/4, cost/2, close/4]).
+-export_type([config/0, handle/0, summary/0, dump/0]).
 
 -type config() :: flame_prof_options:options().
 %% What was asked for, normalised ({@link flame_prof_options:start/1}) plus
@@ -21,6 +22,9 @@
 %% `profile_self').
 
 -type handle() :: term().
+
+-type dump() :: #{after_ms := non_neg_integer(), fields := [{Key :: binary(), Value :: binary()}]}.
+%% How long it goes on, and what its header says besides.
 
 -type summary() :: #{files := [file:filename()],
                      samples := non_neg_integer(),
@@ -56,8 +60,18 @@
 %% where known `memory_bytes', `cpu_ms'. A tier may refine `tier_reason'.
 -callback info(handle()) -> map().
 
-%% Ends sampling, finishes the file and frees everything within the time given.
--callback close(handle(), TimeoutMs :: non_neg_integer()) ->
+%% Intervals become so many percent of what was asked for: each process is seen less
+%% often, and where ticks would be empty they become rarer. The periods of samples stay
+%% true. `Note' goes into the file being written, and into each one from now on.
+-callback stretch(handle(), Percent :: pos_integer(), Note :: binary()) -> {ok, handle()}.
+
+%% What it costs, as far as that is cheap to know: CPU time since it was opened, bytes
+%% now. Must not block.
+-callback cost(handle()) -> #{cpu_ns := non_neg_integer(), memory_bytes := non_neg_integer()}.
+
+%% Ends sampling, finishes the file, whose footer has `End', and frees everything within
+%% the time given.
+-callback close(handle(), TimeoutMs :: non_neg_integer(), End :: binary()) ->
     {ok, summary()} | {error, flame_prof:error_reason()}.
 
 %% The processes selected automatically at the moment. Only asked for when
@@ -70,6 +84,13 @@
 %% A process of the profiler that has been started since: never select it.
 -callback exclude(handle(), pid()) -> ok.
 -optional_callbacks([selected/1, own/1, exclude/2]).
+
+%% Of an armed session (`arm' in the configuration): nothing is written, what was
+%% sampled in the last `keep_ms' is kept. `dump' has that, and what comes in the next
+%% `after_ms', written into one file; it returns at once. `busy': one is being
+%% written. `dumped': what has become of the last one.
+-callback dump(handle(), dump()) -> {ok | busy, handle()}.
+-callback dumped(handle()) -> {pending | flame_prof_dumps:result(), handle()}.
 
 %% @doc Opens a tier. A tier that is not built, not loadable or that raises is
 %% refused.
@@ -131,10 +152,28 @@ exclude(Tier, Handle, Pid) ->
     _ = erlang:function_exported(Tier, exclude, 2) andalso guarded(Tier, exclude, [Handle, Pid]),
     ok.
 
--spec close(module(), handle(), non_neg_integer()) ->
+-spec dump(module(), handle(), dump()) -> {ok | busy, handle()} | {failed, binary()}.
+dump(Tier, Handle, Dump) ->
+    guarded(Tier, dump, [Handle, Dump]).
+
+-spec dumped(module(), handle()) ->
+    {pending | flame_prof_dumps:result(), handle()} | {failed, binary()}.
+dumped(Tier, Handle) ->
+    guarded(Tier, dumped, [Handle]).
+
+-spec stretch(module(), handle(), pos_integer(), binary()) -> {ok, handle()} | {failed, binary()}.
+stretch(Tier, Handle, Percent, Note) ->
+    guarded(Tier, stretch, [Handle, Percent, Note]).
+
+-spec cost(module(), handle()) ->
+    #{cpu_ns := non_neg_integer(), memory_bytes := non_neg_integer()} | {failed, binary()}.
+cost(Tier, Handle) ->
+    guarded(Tier, cost, [Handle]).
+
+-spec close(module(), handle(), non_neg_integer(), binary()) ->
     {ok, summary()} | {error, flame_prof:error_reason()}.
-close(Tier, Handle, TimeoutMs) ->
-    case guarded(Tier, close, [Handle, TimeoutMs]) of
+close(Tier, Handle, TimeoutMs, End) ->
+    case guarded(Tier, close, [Handle, TimeoutMs, End]) of
         {failed, Reason} -> {error, {close_failed, Reason}};
         Result -> Result
     end.

@@ -6,19 +6,22 @@
 -module(flame_prof_walker).
 -behaviour(flame_prof_tier).
 
--export([unsupported/1, layout/1]).
--export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, close/2]).
+-export([unsupported/1, layout/1, open_probe/1]).
+-export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, dump/2, dumped/1,
+         stretch/3, cost/1, close/3]).
 
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
 -define(TARGETS_MIN, 16384).
 -define(RING_BYTES, (8 bsl 20)).
+-define(RING_BYTES_MIN, (1 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
 -define(CPU_RING_BYTES, (256 bsl 10)).
 
 %% `stops': ticks at which memory could not be read, by the last look and the one
 %% before.
 -record(handle, {session :: flame_prof_nif:session(),
+                 is_armed :: boolean(),
                  stops = {0, 0} :: {non_neg_integer(), non_neg_integer()}}).
 
 -spec open(flame_prof_tier:config()) ->
@@ -71,12 +74,13 @@ tick(#handle{session = Session, stops = {Before, Last}} = Handle) ->
     end.
 
 -spec info(#handle{}) -> map().
-info(#handle{session = Session}) ->
+info(#handle{session = Session} = Handle) ->
     #{cpu_ns := CpuNs, current_file := File, files := Files} = Status =
         flame_prof_nif:status(Session),
-    (maps:without([cpu_ns, current_file, done, explicit], Status))
-        #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files],
-          cpu => cpu_info(maps:get(cpu, Status))}.
+    kept(Handle, Status,
+         (maps:without([cpu_ns, current_file, done, dump, explicit], Status))
+             #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files],
+               cpu => cpu_info(maps:get(cpu, Status))}).
 
 %% `off' says why nothing is sampled.
 cpu_info(#{off := _} = Off) ->
@@ -86,6 +90,11 @@ cpu_info(#{schedulers := 0}) ->
 cpu_info(#{file := File, cpu_ns := Ns} = Cpu) ->
     (maps:without([cpu_ns], Cpu))#{file := path(File), cpu_ms => Ns div 1000000}.
 
+kept(#handle{is_armed = false}, _, Info) ->
+    Info;
+kept(#handle{is_armed = true}, #{dump := Dump}, Info) ->
+    Info#{kept => maps:with([kept_ms, kept_bytes, dropped_early], Dump)}.
+
 path(undefined) -> undefined;
 path(Path) -> unicode:characters_to_list(Path).
 
@@ -93,10 +102,46 @@ path(Path) -> unicode:characters_to_list(Path).
 selected(#handle{session = Session}) ->
     flame_prof_nif:selected(Session).
 
--spec close(#handle{}, non_neg_integer()) ->
+-spec dump(#handle{}, flame_prof_tier:dump()) -> {ok | busy, #handle{}}.
+dump(#handle{session = Session} = Handle, #{after_ms := AfterMs, fields := Fields}) ->
+    {flame_prof_nif:dump(Session, AfterMs * 1000000, Fields), Handle}.
+
+-spec dumped(#handle{}) -> {pending | flame_prof_dumps:result(), #handle{}}.
+dumped(#handle{session = Session} = Handle) ->
+    {dump_result(flame_prof_nif:status(Session)), Handle}.
+
+dump_result(#{dump := #{asked := Asked, done := Done}}) when Asked =/= Done -> pending;
+dump_result(#{dump := #{result := written}, files := Files}) -> {written, path(lists:last(Files))};
+dump_result(#{dump := #{result := failed}, last_error := Why}) -> {failed, Why};
+dump_result(_) -> empty.
+
+%% @doc For whoever looks at processes besides the walker. Close it when done.
+-spec open_probe(auto | guarded_load | process_vm_readv) ->
+    {ok, flame_prof_nif:probe(), flame_prof_nif:layout()} | none.
+open_probe(Reader) ->
+    case persistent_term:get(?LAYOUT, undefined) of
+        undefined ->
+            none;
+        Layout ->
+            case flame_prof_nif:open_probe(Reader) of
+                {ok, Probe} -> {ok, Probe, Layout};
+                {error, _} -> none
+            end
+    end.
+
+-spec stretch(#handle{}, pos_integer(), binary()) -> {ok, #handle{}}.
+stretch(#handle{session = Session} = Handle, Percent, Note) ->
+    ok = flame_prof_nif:stretch(Session, Percent, Note),
+    {ok, Handle}.
+
+-spec cost(#handle{}) -> #{cpu_ns := non_neg_integer(), memory_bytes := non_neg_integer()}.
+cost(#handle{session = Session}) ->
+    maps:with([cpu_ns, memory_bytes], flame_prof_nif:status(Session)).
+
+-spec close(#handle{}, non_neg_integer(), binary()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
-close(#handle{session = Session} = Handle, TimeoutMs) ->
-    case flame_prof_nif:stop(Session, TimeoutMs) of
+close(#handle{session = Session} = Handle, TimeoutMs, End) ->
+    case flame_prof_nif:stop(Session, TimeoutMs, End) of
         done ->
             {ok, maps:with([files, samples, losses, degraded, ticks_expected, ticks_taken, bytes,
                             cpu_ms, memory_bytes, reader, last_error, cpu], info(Handle))};
@@ -184,7 +229,7 @@ verify(Probe) ->
 
 start(Layout, Config) ->
     case flame_prof_nif:start(Layout, native(Config), erlang:system_info(atom_count)) of
-        {ok, Session} -> {ok, #handle{session = Session}};
+        {ok, Session} -> {ok, #handle{session = Session, is_armed = is_map_key(arm, Config)}};
         {error, {Kind, Detail}} when Kind =:= unsupported; Kind =:= layout -> {refused, Detail};
         {error, _} = Error -> Error
     end.
@@ -218,11 +263,14 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       max_files => unlimited(Files),
       max_file_ns => file_ns(Config),
       max_file_bytes => unlimited(FileBytes),
-      ring_bytes => ?RING_BYTES,
-      code_bytes => ?CODE_BYTES,
+      ring_bytes => ring_bytes(Config),
+      keep_ns => keep_ns(Config),
+      code_bytes => code_bytes(Config),
       excluded => excluded(Config),
       header => header(Config)}.
 
+%% An armed session writes nothing while nothing happens, and keeps wall samples only.
+cpu_rate_hz(#{arm := _}) -> 0;
 cpu_rate_hz(#{cpu_sampling := false}) -> 0;
 cpu_rate_hz(#{cpu_sampling := #{rate := Hz}}) -> Hz.
 
@@ -235,6 +283,23 @@ process_interval_ns(#{process_interval := Ms}) -> Ms * 1000000.
 unlimited(infinity) -> 0;
 unlimited(Limit) -> Limit.
 
+%% What the ring leaves of what may be used: then names are unknown, and counted,
+%% before memory is exceeded.
+code_bytes(#{memory_max := infinity}) -> ?CODE_BYTES;
+code_bytes(#{memory_max := Max} = Config) -> min(?CODE_BYTES, (Max - ring_bytes(Config)) div 4 * 3).
+
+%% An armed session keeps its samples in the ring, whose size is a power of two.
+ring_bytes(#{arm := #{bytes := Bytes}}) -> power_of_two(Bytes, ?RING_BYTES_MIN);
+ring_bytes(_) -> ?RING_BYTES.
+
+power_of_two(Max, Bytes) when Bytes * 2 =< Max -> power_of_two(Max, Bytes * 2);
+power_of_two(_, Bytes) -> Bytes.
+
+keep_ns(#{arm := #{keep_ms := KeepMs}}) -> KeepMs * 1000000;
+keep_ns(_) -> 0.
+
+%% A dump is one file however long it takes.
+file_ns(#{arm := _}) -> 0;
 file_ns(#{flush_close_max := infinity}) -> 0;
 file_ns(#{flush_close_max := Count, flush_interval := FlushMs}) -> Count * FlushMs * 1000000.
 

@@ -313,7 +313,7 @@ it_counts_what_it_has_no_time_to_write(Config) ->
     true = erlang:suspend_process(Writer),
     HandOver(),
     HandOver(),
-    ?assertMatch({error, {timeout, _}}, flame_prof_writer:finish(Writer, Gauge, 0)),
+    ?assertMatch({error, {timeout, _}}, flame_prof_writer:finish(Writer, Gauge, 0, <<"complete">>)),
     true = erlang:resume_process(Writer),
     [Path] = eventually(fun() -> case flame_prof_file:finished(directory(Config)) of
                                      [] -> false;

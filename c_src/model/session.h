@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SESSION_MAX_FIELDS = 32, SESSION_KEY_BYTES = 32, SESSION_VALUE_BYTES = 480 };
+enum { SESSION_MAX_FIELDS = 32, SESSION_KEY_BYTES = 32, SESSION_VALUE_BYTES = 960 };
 
 struct session_field {
     char key[SESSION_KEY_BYTES];

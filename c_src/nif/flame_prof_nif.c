@@ -11,7 +11,7 @@
 
 // The Erlang module passes the same number: stubs and library of different
 // builds refuse each other.
-enum { FLAME_PROF_NIF_ABI = 1 };
+enum { FLAME_PROF_NIF_ABI = 2 };
 
 static ErlNifFunc FUNCTIONS[] = {
     {"self_address", 1, probe_nif_self_address, 0},
@@ -31,15 +31,18 @@ static ErlNifFunc FUNCTIONS[] = {
     {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
     {"snapshot", 3, probe_nif_snapshot, 0},
+    {"extremes", 2, probe_nif_extremes, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"watch", 3, session_nif_watch, 0},
     {"unwatch", 2, session_nif_unwatch, 0},
     {"exclude", 2, session_nif_exclude, 0},
     {"set_counts", 3, session_nif_set_counts, 0},
+    {"stretch", 3, session_nif_stretch, 0},
+    {"dump", 3, session_nif_dump, 0},
     {"selected", 1, session_nif_selected, 0},
     {"status", 1, session_nif_status, 0},
-    {"stop", 2, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"stop", 3, session_nif_stop, ERL_NIF_DIRTY_JOB_IO_BOUND},
 };
 
 // A failed on_load tells where: the line that refused.

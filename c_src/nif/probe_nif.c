@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "capture/beam/initial_call.h"
 #include "capture/beam/jit_code_list.h"
+#include "capture/beam/process_extremes.h"
 #include "capture/beam/process_snapshot.h"
 #include "capture/beam/process_table.h"
 #include "nif/nif_term.h"
@@ -446,6 +447,37 @@ static size_t read_chunk(struct memory_reader *reader, const struct otp_layout *
         }
     }
     return whole;
+}
+
+static ERL_NIF_TERM extreme_term(ErlNifEnv *env, const struct process_extreme *extreme)
+{
+    // A local pid is an immediate: its bits are the term.
+    ERL_NIF_TERM pid = extreme->id == 0 ? nif_atom(env, "none") : (ERL_NIF_TERM)extreme->id;
+    return enif_make_tuple2(env, pid, nif_u64(env, extreme->value));
+}
+
+// {CpuNs, Processes, {Pid, Messages}, {Pid, Bytes}}, or `unreadable`
+ERL_NIF_TERM probe_nif_extremes(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct probe *probe;
+    struct otp_layout layout;
+    struct process_extremes extremes;
+    struct error err = {0};
+    if (!get_probe(env, argv[0], &probe)) {
+        return enif_make_badarg(env);
+    }
+    if (!probe_nif_layout(env, argv[1], &layout, &err)) {
+        return nif_error(env, &err);
+    }
+    if (!memory_reader_check(&probe->reader)) {
+        return nif_atom(env, "unreadable");
+    }
+    uint64_t start_ns = clock_thread_cpu_ns();
+    process_extremes_find(&probe->reader, &layout, &extremes);
+    return enif_make_tuple4(env, nif_u64(env, clock_thread_cpu_ns() - start_ns),
+                            nif_u64(env, extremes.process_cnt), extreme_term(env, &extremes.queue),
+                            extreme_term(env, &extremes.memory));
 }
 
 // For bench/: {CpuNs, Whole, Other} over a list of pids, each read once. CPU time

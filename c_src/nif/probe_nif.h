@@ -31,6 +31,7 @@ ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
 ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_extremes(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 
 // "auto", "guarded_load", "process_vm_readv"; false for anything else.

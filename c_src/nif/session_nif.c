@@ -291,27 +291,45 @@ static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config, struct outpu
            get_u64(env, config, "max_file_bytes", &options->max_file_bytes, err);
 }
 
+static bool get_field(ErlNifEnv *env, ERL_NIF_TERM term, struct session_field *field)
+{
+    const ERL_NIF_TERM *pair;
+    int arity;
+    ErlNifBinary key;
+    ErlNifBinary value;
+    if (!enif_get_tuple(env, term, &arity, &pair) || arity != 2 ||
+        !enif_inspect_iolist_as_binary(env, pair[0], &key) ||
+        !enif_inspect_iolist_as_binary(env, pair[1], &value)) {
+        return false;
+    }
+    (void)snprintf(field->key, sizeof field->key, "%.*s", (int)key.size, (const char *)key.data);
+    (void)snprintf(field->value, sizeof field->value, "%.*s", (int)value.size,
+                   (const char *)value.data);
+    return true;
+}
+
 // The header's facts that only Erlang knows: [{Key :: binary(), Value :: binary()}].
+static uint32_t get_fields(ErlNifEnv *env, ERL_NIF_TERM list, struct session_field *fields,
+                           uint32_t max_cnt)
+{
+    ERL_NIF_TERM head;
+    uint32_t cnt = 0;
+    while (cnt < max_cnt && enif_get_list_cell(env, list, &head, &list)) {
+        cnt += get_field(env, head, &fields[cnt]);
+    }
+    return cnt;
+}
+
 static void set_session_fields(ErlNifEnv *env, ERL_NIF_TERM config, struct session *session)
 {
+    struct session_field fields[SESSION_MAX_FIELDS];
     ERL_NIF_TERM list;
-    ERL_NIF_TERM head;
     if (!enif_get_map_value(env, config, nif_atom(env, "header"), &list)) {
         return;
     }
-    while (enif_get_list_cell(env, list, &head, &list)) {
-        const ERL_NIF_TERM *pair;
-        int arity;
-        ErlNifBinary key;
-        ErlNifBinary value;
-        if (enif_get_tuple(env, head, &arity, &pair) && arity == 2 &&
-            enif_inspect_iolist_as_binary(env, pair[0], &key) &&
-            enif_inspect_iolist_as_binary(env, pair[1], &value)) {
-            char key_text[SESSION_KEY_BYTES];
-            (void)snprintf(key_text, sizeof key_text, "%.*s", (int)key.size,
-                           (const char *)key.data);
-            (void)session_set(session, key_text, "%.*s", (int)value.size, (const char *)value.data);
-        }
+    uint32_t cnt = get_fields(env, list, fields, SESSION_MAX_FIELDS);
+    for (uint32_t i = 0; i < cnt; i++) {
+        (void)session_set(session, fields[i].key, "%s", fields[i].value);
     }
 }
 
@@ -346,7 +364,8 @@ static bool get_arguments(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM conf
               get_walker_options(env, config, &options->walker, err) &&
               get_cpu_options(env, config, &arguments->layout, options, err) &&
               get_output_options(env, config, &arguments->texts, &options->output, err) &&
-              get_u64(env, config, "code_bytes", &code_bytes, err);
+              get_u64(env, config, "code_bytes", &code_bytes, err) &&
+              get_u64(env, config, "keep_ns", &options->keep_ns, err);
     options->code_map_max_bytes = code_bytes;
     options->cpu_stem = arguments->texts.cpu_stem;
     session_init_beam(&arguments->session);
@@ -468,6 +487,38 @@ ERL_NIF_TERM session_nif_set_counts(ErlNifEnv *env, int argc, const ERL_NIF_TERM
     return nif_atom(env, "ok");
 }
 
+// stretch(Session, Percent, Note) -> ok
+ERL_NIF_TERM session_nif_stretch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct session_resource *session;
+    ErlNifBinary note;
+    uint64_t percent;
+    char text[RECORDING_NOTE_BYTES];
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &percent) ||
+        !enif_inspect_binary(env, argv[2], &note)) {
+        return enif_make_badarg(env);
+    }
+    (void)snprintf(text, sizeof text, "%.*s", (int)note.size, (const char *)note.data);
+    beam_recording_stretch(session->recording,
+                           percent < UINT32_MAX ? (uint32_t)percent : UINT32_MAX, text);
+    return nif_atom(env, "ok");
+}
+
+// dump(Session, AfterNs, [{Key, Value}]) -> ok | busy
+ERL_NIF_TERM session_nif_dump(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct session_resource *session;
+    struct dump_request request;
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &request.after_ns) ||
+        !enif_is_list(env, argv[2])) {
+        return enif_make_badarg(env);
+    }
+    request.field_cnt = get_fields(env, argv[2], request.fields, DUMP_MAX_FIELDS);
+    return nif_atom(env, beam_recording_dump(session->recording, &request) ? "ok" : "busy");
+}
+
 enum { MAX_SELECTED = 100000 };
 
 // A local pid is an immediate: its bits are the term.
@@ -527,6 +578,22 @@ static ERL_NIF_TERM degraded_term(ErlNifEnv *env, const struct loss_snapshot *lo
     return map;
 }
 
+static ERL_NIF_TERM dump_term(ErlNifEnv *env, const struct dump_status *dump)
+{
+    static const char *const RESULTS[] = {[DUMP_NONE] = "none",
+                                          [DUMP_WRITTEN] = "written",
+                                          [DUMP_EMPTY] = "empty",
+                                          [DUMP_FAILED] = "failed"};
+    ERL_NIF_TERM map = enif_make_new_map(env);
+    nif_put(env, &map, "asked", nif_u64(env, dump->asked_cnt));
+    nif_put(env, &map, "done", nif_u64(env, dump->done_cnt));
+    nif_put(env, &map, "result", nif_atom(env, RESULTS[dump->result]));
+    nif_put(env, &map, "kept_ms", nif_u64(env, dump->kept_ns / CLOCK_NS_PER_MS));
+    nif_put(env, &map, "kept_bytes", nif_u64(env, dump->kept_bytes));
+    nif_put(env, &map, "dropped_early", nif_u64(env, dump->early_cnt));
+    return map;
+}
+
 static ERL_NIF_TERM last_error_term(ErlNifEnv *env, const struct error *err)
 {
     return err->code == ERROR_NONE ? nif_atom(env, "undefined")
@@ -573,7 +640,7 @@ static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_stat
         {"files_finished", status->finished_file_cnt},
         {"samples", status->sample_cnt},
         {"bytes", status->bytes},
-        {"cpu_ns", status->walker_cpu_ns + status->writer_cpu_ns},
+        {"cpu_ns", status->walker_cpu_ns + status->writer_cpu_ns + status->cpu.handler_total_ns},
         {"memory_bytes", status->memory_bytes},
         {"modules", status->module_cnt},
         {"selected", status->target_cnt},
@@ -584,6 +651,7 @@ static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_stat
         {"targets_refused", status->refused_target_cnt},
         {"max_late_ns", status->max_late_ns},
         {"process_interval_ns", status->process_interval_ns},
+        {"sample_interval_ns", status->sample_interval_ns},
         {"reading_stops", status->reading_stops},
         {"ticks_expected", status->losses.ticks_expected},
         {"ticks_taken", status->losses.ticks_taken},
@@ -600,6 +668,7 @@ static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_stat
             status->current_file[0] == '\0' ? nif_atom(env, "undefined")
                                             : path_term(env, status, status->current_file));
     nif_put(env, &map, "reader", nif_atom(env, status->reader));
+    nif_put(env, &map, "dump", dump_term(env, &status->dump));
     nif_put(env, &map, "losses", losses_term(env, &status->losses));
     nif_put(env, &map, "degraded", degraded_term(env, &status->losses));
     nif_put(env, &map, "cpu", cpu_term(env, status));
@@ -625,11 +694,15 @@ ERL_NIF_TERM session_nif_stop(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
 {
     (void)argc;
     struct session_resource *session;
+    ErlNifBinary end;
     uint64_t timeout_ms;
-    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &timeout_ms)) {
+    char reason[192];
+    if (!get_session(env, argv[0], &session) || !nif_term_u64(env, argv[1], &timeout_ms) ||
+        !enif_inspect_binary(env, argv[2], &end)) {
         return enif_make_badarg(env);
     }
-    beam_recording_request_stop(session->recording, "complete");
+    (void)snprintf(reason, sizeof reason, "%.*s", (int)end.size, (const char *)end.data);
+    beam_recording_request_stop(session->recording, reason);
     uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
     bool done = beam_recording_wait(session->recording, deadline_ns);
     return nif_atom(env, done ? "done" : "timeout");

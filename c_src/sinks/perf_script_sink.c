@@ -185,6 +185,11 @@ static bool append_field(struct byte_buffer *out, const char *key, struct text v
            byte_buffer_append_char(out, '\n');
 }
 
+static bool perf_script_note(struct byte_buffer *out, const char *key, const char *value)
+{
+    return append_field(out, key, text_of(value));
+}
+
 static bool append_started(struct byte_buffer *out, const struct session *session)
 {
     uint64_t elapsed_ns = clock_monotonic_ns() - session->anchor.monotonic_ns;
@@ -261,5 +266,6 @@ const struct sink PERF_SCRIPT_SINK = {
     .suffix = ".perf",
     .begin = perf_script_begin,
     .sample = perf_script_sample,
+    .note = perf_script_note,
     .end = perf_script_end,
 };

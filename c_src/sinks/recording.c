@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -34,6 +35,12 @@ static void forget_file(struct recording *recording)
     memset(&recording->synced, 0, sizeof recording->synced);
 }
 
+static bool append_note(struct recording *recording)
+{
+    return recording->note_key[0] == '\0' ||
+           recording->sink->note(&recording->buffer, recording->note_key, recording->note);
+}
+
 static bool begin_file(struct recording *recording, struct error *err)
 {
     byte_buffer_clear(&recording->buffer);
@@ -44,7 +51,8 @@ static bool begin_file(struct recording *recording, struct error *err)
     if (!file_series_begin_file(&recording->files, err)) {
         return false;
     }
-    if (!recording->sink->begin(&recording->buffer, recording->session)) {
+    if (!recording->sink->begin(&recording->buffer, recording->session) ||
+        !append_note(recording)) {
         file_series_discard_file(&recording->files);
         return error_set(err, ERROR_NO_MEMORY, "output: no memory for the file header");
     }
@@ -148,7 +156,7 @@ bool recording_open(struct recording *recording, const struct sink *sink,
     }
     byte_buffer_init(&recording->buffer, BUFFER_MAX_BYTES);
     recording->losses_at_begin = loss_counters_read(losses);
-    if (!begin_file(recording, err)) {
+    if (!recording->options.on_demand && !begin_file(recording, err)) {
         file_series_close(&recording->files);
         byte_buffer_deinit(&recording->buffer);
         return false;
@@ -193,6 +201,17 @@ void recording_write(struct recording *recording, const struct sample *sample)
     }
 }
 
+void recording_note(struct recording *recording, const char *key, const char *value)
+{
+    (void)snprintf(recording->note_key, sizeof recording->note_key, "%s", key);
+    (void)snprintf(recording->note, sizeof recording->note, "%s", value);
+    size_t mark = recording->buffer.len;
+    if (recording->state == RECORDING_WRITING && !append_note(recording)) {
+        byte_buffer_truncate(&recording->buffer, mark);
+        recording->buffer.overflowed = false;
+    }
+}
+
 static bool rotation_due(const struct recording *recording, uint64_t now_ns)
 {
     const struct recording_options *options = &recording->options;
@@ -229,7 +248,7 @@ void recording_tick(struct recording *recording)
     uint64_t now_ns = clock_monotonic_ns();
     struct error err = {0};
     bool ok = true;
-    if (recording->state == RECORDING_FAILED) {
+    if (recording->state == RECORDING_FAILED && !recording->options.on_demand) {
         retry(recording, now_ns);
         return;
     }
@@ -246,25 +265,36 @@ void recording_tick(struct recording *recording)
     }
 }
 
-bool recording_close(struct recording *recording, const char *end_reason, struct error *err)
+bool recording_begin_file(struct recording *recording, const struct loss_snapshot *losses_at_begin,
+                          struct error *err)
 {
-    bool ok = true;
-    if (recording->sink == NULL) {
-        return true;
-    }
+    recording->losses_at_begin = *losses_at_begin;
+    return begin_file(recording, err);
+}
+
+bool recording_end_file(struct recording *recording, const char *end_reason, struct error *err)
+{
+    bool ok = recording->state != RECORDING_FAILED;
     if (recording->state == RECORDING_WRITING) {
         struct error last_err = {0};
         ok = sync_buffer(recording, &last_err) && finish_file(recording, end_reason, &last_err);
         if (!ok) {
             give_up_file(recording, &last_err);
         }
-    } else if (recording->state == RECORDING_FAILED) {
-        ok = false;
     }
     if (!ok && err != NULL) {
         *err = recording->last_error;
     }
     recording->state = RECORDING_CLOSED;
+    return ok;
+}
+
+bool recording_close(struct recording *recording, const char *end_reason, struct error *err)
+{
+    if (recording->sink == NULL) {
+        return true;
+    }
+    bool ok = recording_end_file(recording, end_reason, err);
     file_series_close(&recording->files);
     byte_buffer_deinit(&recording->buffer);
     recording->sink = NULL;

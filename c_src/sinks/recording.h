@@ -18,7 +18,10 @@ struct recording_options {
     uint64_t max_file_ns;    // a file is closed after this long; 0 = never
     uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
     uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
+    bool on_demand;          // no file but by recording_begin_file
 };
+
+enum { RECORDING_NOTE_KEY_BYTES = 32, RECORDING_NOTE_BYTES = 256 };
 
 enum recording_state {
     RECORDING_CLOSED,
@@ -44,7 +47,9 @@ struct recording {
     uint64_t synced_ns;
     uint64_t failed_ns;
     uint64_t file_text_bytes;
-    uint64_t sample_cnt; // of all files, written or buffered
+    uint64_t sample_cnt;                     // of all files, written or buffered
+    char note_key[RECORDING_NOTE_KEY_BYTES]; // "" = none
+    char note[RECORDING_NOTE_BYTES];
 };
 
 // Checks the directory and begins the first file. `session` and `losses` stay
@@ -53,9 +58,22 @@ bool recording_open(struct recording *recording, const struct sink *sink,
                     const struct session *session, struct loss_counters *losses,
                     const struct recording_options *options, struct error *err);
 
+// On demand only. Begins a file, which counts losses since `losses_at_begin`. False
+// with the reason: no file is open then, and nothing is tried again.
+bool recording_begin_file(struct recording *recording, const struct loss_snapshot *losses_at_begin,
+                          struct error *err);
+
+// On demand only. Finishes the open file with `end_reason` in its footer (an empty
+// one is discarded). False, with the reason, when some of it could not be written.
+bool recording_end_file(struct recording *recording, const char *end_reason, struct error *err);
+
 // Takes one sample. Never fails: what cannot be written is counted as
 // LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.
 void recording_write(struct recording *recording, const struct sample *sample);
+
+// Says something between two samples, and at the beginning of every file from now on;
+// the last note only.
+void recording_note(struct recording *recording, const char *key, const char *value);
 
 // Call a few times a second: syncs and rotates when due.
 void recording_tick(struct recording *recording);

@@ -28,6 +28,8 @@ struct sink {
     bool (*begin)(struct byte_buffer *out, const struct session *session);
     bool (*sample)(struct byte_buffer *out, const struct session *session,
                    const struct sample *sample);
+    // What changes while a file is written; between two samples.
+    bool (*note)(struct byte_buffer *out, const char *key, const char *value);
     bool (*end)(struct byte_buffer *out, const struct session *session,
                 const struct file_summary *summary);
 };

@@ -257,6 +257,62 @@ TEST(a_process_is_seen_as_often_as_asked)
     CHECK(walker_effective_process_interval_ns(&options, 0) > 0);
 }
 
+TEST(a_stretched_pace_spares_ticks_only_where_they_would_be_empty)
+{
+    struct walker_options options = options_with(10 * MS);
+    options.process_interval_ns = 100 * MS;
+    struct walker_pace pace = walker_pace_of(&options, 50, WALKER_STRETCH_NONE);
+    CHECK_UINT(pace.process_interval_ns, 100 * MS);
+    CHECK_UINT(pace.sample_interval_ns, 10 * MS);
+    pace = walker_pace_of(&options, 50, 400);
+    CHECK_UINT(pace.process_interval_ns, 400 * MS);
+    CHECK_UINT(pace.sample_interval_ns, 10 * MS); // still five at two ticks
+    pace = walker_pace_of(&options, 50, 1000);
+    CHECK_UINT(pace.process_interval_ns, 1000 * MS);
+    CHECK_UINT(pace.sample_interval_ns, 20 * MS); // one at each
+    pace = walker_pace_of(&options, 1, 400);
+    CHECK_UINT(pace.process_interval_ns, 40 * MS);
+    CHECK_UINT(pace.sample_interval_ns, 40 * MS);
+    pace = walker_pace_of(&options, 0, WALKER_STRETCH_NONE);
+    CHECK_UINT(pace.sample_interval_ns, 10 * MS);
+}
+
+TEST(weights_stay_true_while_the_pace_changes)
+{
+    struct walker_options options = options_with(MS);
+    make_processes("27", 3);
+    start(&options);
+    for (int i = 0; i < 3; i++) {
+        watch(processes[i].id, TARGET_ANY_STATUS);
+    }
+    static const uint32_t PERCENT[] = {100, 1600, 300, 100};
+    for (int i = 0; i < 4; i++) {
+        walker_stretch(&walker, PERCENT[i]);
+        clock_sleep_until_ns(clock_monotonic_ns() + 100 * MS);
+        drain();
+    }
+    stop();
+    for (int i = 0; i < 3; i++) { // each sample begins where the one before ended
+        uint64_t until_ns = 0;
+        for (uint32_t at = 0; at < sample_cnt; at++) {
+            if (samples[at].id == processes[i].id) {
+                CHECK(until_ns == 0 || samples[at].time_ns - samples[at].period_ns == until_ns);
+                until_ns = samples[at].time_ns;
+            }
+        }
+        CHECK(until_ns != 0);
+    }
+    end();
+}
+
+TEST(a_stretch_is_bounded)
+{
+    walker_stretch(&walker, 0);
+    CHECK_UINT(atomic_load(&walker.stretch_percent), WALKER_STRETCH_NONE);
+    walker_stretch(&walker, UINT32_MAX);
+    CHECK_UINT(atomic_load(&walker.stretch_percent), WALKER_STRETCH_MAX);
+}
+
 TEST(many_processes_share_the_ticks_evenly)
 {
     struct walker_options options = options_with(2 * MS);

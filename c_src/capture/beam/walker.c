@@ -41,18 +41,41 @@ uint64_t walker_effective_process_interval_ns(const struct walker_options *optio
     return wanted < one_per_tick ? wanted : max_u64(one_per_tick, 1);
 }
 
+struct walker_pace walker_pace_of(const struct walker_options *options, uint64_t target_cnt,
+                                  uint32_t stretch_percent)
+{
+    uint64_t cnt = max_u64(target_cnt, 1);
+    uint64_t interval_ns = walker_effective_process_interval_ns(options, cnt);
+    interval_ns = max_u64(interval_ns * stretch_percent / WALKER_STRETCH_NONE, 1);
+    return (struct walker_pace){
+        .sample_interval_ns = max_u64(options->sample_interval_ns, interval_ns / cnt),
+        .process_interval_ns = interval_ns,
+    };
+}
+
+void walker_stretch(struct walker *walker, uint32_t percent)
+{
+    uint32_t bounded = percent < WALKER_STRETCH_NONE  ? WALKER_STRETCH_NONE
+                       : percent > WALKER_STRETCH_MAX ? WALKER_STRETCH_MAX
+                                                      : percent;
+    atomic_store_explicit(&walker->stretch_percent, bounded, memory_order_relaxed);
+}
+
 // How many processes to read at this tick.
 static uint32_t share_of_tick(struct walker *walker)
 {
     uint64_t cnt = walker->targets.cnt;
+    walker->pace =
+        walker_pace_of(&walker->options, cnt,
+                       atomic_load_explicit(&walker->stretch_percent, memory_order_relaxed));
     if (cnt == 0) {
         walker->credit_ppm = 0;
         return 0;
     }
-    uint64_t interval_ns = walker_effective_process_interval_ns(&walker->options, cnt);
-    walker->credit_ppm += cnt * walker->options.sample_interval_ns / interval_ns * PPM;
-    walker->credit_ppm +=
-        cnt * walker->options.sample_interval_ns % interval_ns * PPM / interval_ns;
+    uint64_t interval_ns = walker->pace.process_interval_ns;
+    uint64_t sample_ns = walker->pace.sample_interval_ns;
+    walker->credit_ppm += cnt * sample_ns / interval_ns * PPM;
+    walker->credit_ppm += cnt * sample_ns % interval_ns * PPM / interval_ns;
     uint64_t due = max_u64(walker->credit_ppm / PPM, 1);
     walker->credit_ppm -= due * PPM < walker->credit_ppm ? due * PPM : walker->credit_ppm;
     return (uint32_t)(due < cnt ? due : cnt);
@@ -349,6 +372,12 @@ static bool is_due(const struct walker *walker, uint64_t now_ns)
            now_ns >= walker->selected_ns + rest_ns;
 }
 
+static uint64_t stretched(const struct walker *walker, uint64_t interval_ns)
+{
+    return interval_ns / WALKER_STRETCH_NONE *
+           atomic_load_explicit(&walker->stretch_percent, memory_order_relaxed);
+}
+
 static void select_targets(struct walker *walker)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -370,7 +399,7 @@ static void select_targets(struct walker *walker)
     // begin with, and the baseline of a second one soon after.
     bool first = walker->selector.pass_cnt == 1;
     walker->next_select_ns =
-        now_ns + (first ? FIRST_SELECT_NS : walker->options.select_interval_ns);
+        now_ns + (first ? FIRST_SELECT_NS : stretched(walker, walker->options.select_interval_ns));
     target_set_choose(&walker->targets, walker->selector.ids, walker->selector.result_cnt,
                       walker->options.auto_status_filter, now_ns);
     publish_chosen(walker);
@@ -435,7 +464,7 @@ static void tick(struct walker *walker)
 // Late by whole ticks: those are lost and counted, the schedule stays.
 static uint64_t account_lateness(struct walker *walker, uint64_t due_ns)
 {
-    uint64_t interval_ns = walker->options.sample_interval_ns;
+    uint64_t interval_ns = walker->pace.sample_interval_ns;
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t late_ns = now_ns > due_ns ? now_ns - due_ns : 0;
     uint64_t missed = late_ns / interval_ns;
@@ -503,6 +532,8 @@ bool walker_start(struct walker *walker, const struct otp_layout *layout,
     walker->options = *options;
     walker->layout = layout;
     walker->code_list = *code_list;
+    walker->pace = walker_pace_of(options, 0, WALKER_STRETCH_NONE);
+    atomic_store_explicit(&walker->stretch_percent, WALKER_STRETCH_NONE, memory_order_relaxed);
     (void)pthread_mutex_init(&walker->command_lock, NULL);
     if (!memory_reader_open(&walker->reader, options->reader, err)) {
         walker_deinit(walker);

@@ -50,6 +50,14 @@ struct walker_gauges {
     _Atomic uint32_t reading_stops; // times a foreign fault handler stopped the reading
 };
 
+// The pace in force: what was asked for, stretched by a governor.
+struct walker_pace {
+    uint64_t sample_interval_ns;
+    uint64_t process_interval_ns;
+};
+
+enum { WALKER_STRETCH_NONE = 100, WALKER_STRETCH_MAX = 100000 }; // percent
+
 enum walker_command_kind { WALKER_WATCH, WALKER_UNWATCH, WALKER_EXCLUDE };
 
 struct walker_command {
@@ -75,6 +83,7 @@ struct walker {
     _Atomic uint64_t generation_first[WALKER_KEPT_GENERATIONS];
     _Atomic uint32_t code_generation;
     _Atomic bool stopping;
+    _Atomic uint32_t stretch_percent; // set by anybody
     pthread_t thread;
     bool running;
     // Guards what is below it up to `chosen_cnt`; held for a copy only.
@@ -87,7 +96,8 @@ struct walker {
     uint64_t next_select_ns;
     uint64_t selected_ns; // when the last selection was complete
     bool selecting;
-    uint32_t ended_cnt;  // of those selected then
+    uint32_t ended_cnt; // of those selected then
+    struct walker_pace pace;
     uint64_t credit_ppm; // samples due, in millionths
     struct process_snapshot *snapshots;
 };
@@ -113,6 +123,14 @@ void walker_expect(struct walker *walker, uint64_t process_cnt);
 // Any thread. Copies the pid terms of the last automatic selection, at most
 // `max_cnt`; how many.
 uint32_t walker_chosen(struct walker *walker, uint64_t *ids, uint32_t max_cnt);
+
+// Any thread. Intervals become `percent` of what they were: first each process is seen
+// less often; ticks become rarer only where they would be empty. Weights stay true:
+// a sample stands for the time since the process's last one.
+void walker_stretch(struct walker *walker, uint32_t percent);
+
+struct walker_pace walker_pace_of(const struct walker_options *options, uint64_t target_cnt,
+                                  uint32_t stretch_percent);
 
 // Rate at which one process is seen with `target_cnt` selected, in ns.
 uint64_t walker_effective_process_interval_ns(const struct walker_options *options,

@@ -19,6 +19,7 @@ enum {
     CPU_SETTLE_NS = 20 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
     EXTRA_FRAMES = 2 + PROCESS_CATEGORY_CNT, // gap, state, categories
+    RING_SPARE = 8, // a part of an armed capture's ring is for what comes meanwhile
 };
 
 struct beam_recording {
@@ -36,13 +37,18 @@ struct beam_recording {
     struct process_names *names;
     struct recording output;
     struct cpu_recording *cpu; // NULL: none
+    struct dump_window window;
+    uint32_t plain_field_cnt; // of the session, without a dump's
     struct frame *frames;
     uint32_t os_pid;
     pthread_t writer;
     pthread_mutex_t lock; // guards what is below
     pthread_cond_t changed;
     bool stopping;
-    char end_reason[64];
+    struct dump_request dump_request; // the last one asked for
+    char end_reason[192];
+    bool note_is_new;
+    char note[RECORDING_NOTE_BYTES];
     struct beam_recording_status status;
 };
 
@@ -243,6 +249,13 @@ static void write_sample(struct beam_recording *recording, const struct process_
     recording_write(&recording->output, &sample);
 }
 
+static enum dump_fate fate_of(struct beam_recording *recording, const struct process_sample *raw,
+                              uint64_t now_ns)
+{
+    return dump_window_fate(&recording->window, raw->time_ns,
+                            spsc_ring_used_bytes(&recording->walker.ring), now_ns);
+}
+
 // False when more is there than could be written until `until_ns`: a walker that is
 // faster than the writer must not keep it from syncing, rotating and stopping.
 static bool drain(struct beam_recording *recording, uint64_t until_ns)
@@ -251,8 +264,17 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     const struct process_sample *raw;
     bool may_read = true;
     while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
-        if (clock_monotonic_ns() >= until_ns) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (now_ns >= until_ns) {
             return false;
+        }
+        enum dump_fate fate = fate_of(recording, raw, now_ns);
+        if (fate == DUMP_KEEP) {
+            return true;
+        }
+        if (fate == DUMP_DROP) {
+            spsc_ring_pop(&recording->walker.ring);
+            continue;
         }
         // Code that came since the last look: read once, or the sample would be
         // named by what was there before.
@@ -282,7 +304,125 @@ static bool drain_cpu(struct beam_recording *recording, uint64_t until_ns, bool 
     return all;
 }
 
+// ---- the pace -------------------------------------------------------------------
+
+void beam_recording_stretch(struct beam_recording *recording, uint32_t percent, const char *note)
+{
+    walker_stretch(&recording->walker, percent);
+    pthread_mutex_lock(&recording->lock);
+    (void)snprintf(recording->note, sizeof recording->note, "%s", note);
+    recording->note_is_new = true;
+    pthread_mutex_unlock(&recording->lock);
+}
+
+static void note_pace(struct beam_recording *recording)
+{
+    char note[RECORDING_NOTE_BYTES];
+    pthread_mutex_lock(&recording->lock);
+    bool is_new = recording->note_is_new;
+    recording->note_is_new = false;
+    memcpy(note, recording->note, sizeof note);
+    pthread_mutex_unlock(&recording->lock);
+    if (is_new) {
+        recording_note(&recording->output, "governor", note);
+    }
+}
+
+// ---- dumps of an armed capture --------------------------------------------------
+
+static void set_fields(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct session *session = &recording->session;
+    session->field_cnt = recording->plain_field_cnt;
+    for (uint32_t i = 0; i < request->field_cnt; i++) {
+        (void)session_set(session, request->fields[i].key, "%s", request->fields[i].value);
+    }
+    uint32_t len;
+    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
+    uint64_t kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
+    kept_ns = kept_ns < recording->window.keep_ns ? kept_ns : recording->window.keep_ns;
+    (void)session_set(session, "dump_kept_ns", "%llu", (unsigned long long)kept_ns);
+    (void)session_set(session, "dump_dropped_early", "%llu",
+                      (unsigned long long)recording->window.early_cnt);
+}
+
+static void end_dump(struct beam_recording *recording, enum dump_result result,
+                     const struct error *err)
+{
+    dump_window_close(&recording->window);
+    recording->session.field_cnt = recording->plain_field_cnt;
+    pthread_mutex_lock(&recording->lock);
+    recording->status.dump.result = result;
+    recording->status.dump.done_cnt++;
+    if (result == DUMP_FAILED) {
+        recording->status.last_error = *err;
+    }
+    pthread_mutex_unlock(&recording->lock);
+}
+
+static void begin_dump(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct error err = {0};
+    dump_window_open(&recording->window, clock_monotonic_ns(), request->after_ns);
+    set_fields(recording, request);
+    if (!recording_begin_file(&recording->output, dump_window_losses_at_begin(&recording->window),
+                              &err)) {
+        recording->output.last_error = err;
+        end_dump(recording, DUMP_FAILED, &err);
+    }
+}
+
+static void begin_dump_if_asked(struct beam_recording *recording)
+{
+    if (recording->window.keep_ns == 0 || recording->window.open) {
+        return;
+    }
+    struct loss_snapshot losses = loss_counters_read(&recording->walker.losses);
+    dump_window_note_losses(&recording->window, &losses, clock_monotonic_ns());
+    pthread_mutex_lock(&recording->lock);
+    bool asked = recording->status.dump.asked_cnt != recording->status.dump.done_cnt;
+    pthread_mutex_unlock(&recording->lock);
+    if (asked) { // and the next is refused until this one is done
+        begin_dump(recording, &recording->dump_request);
+    }
+}
+
+static void end_dump_if_over(struct beam_recording *recording)
+{
+    struct error err = {0};
+    if (!dump_window_is_over(&recording->window, clock_monotonic_ns())) {
+        return;
+    }
+    uint32_t finished_cnt = recording->output.files.finished_cnt;
+    bool ok = recording_end_file(&recording->output, "complete", &err);
+    bool written = recording->output.files.finished_cnt != finished_cnt;
+    end_dump(recording, !ok ? DUMP_FAILED : written ? DUMP_WRITTEN : DUMP_EMPTY, &err);
+}
+
+bool beam_recording_dump(struct beam_recording *recording, const struct dump_request *request)
+{
+    struct dump_status *dump = &recording->status.dump;
+    pthread_mutex_lock(&recording->lock);
+    bool free = recording->options.keep_ns != 0 && dump->asked_cnt == dump->done_cnt &&
+                !recording->stopping;
+    if (free) {
+        recording->dump_request = *request;
+        dump->asked_cnt++;
+    }
+    pthread_mutex_unlock(&recording->lock);
+    return free;
+}
+
 // ---- status ---------------------------------------------------------------------
+
+static void copy_memory(struct beam_recording *recording, struct dump_status *dump)
+{
+    uint32_t len;
+    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
+    dump->kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
+    dump->kept_bytes = spsc_ring_used_bytes(&recording->walker.ring);
+    dump->early_cnt = recording->window.early_cnt;
+}
 
 static uint64_t gauge(const _Atomic uint64_t *value)
 {
@@ -304,8 +444,11 @@ static void copy_gauges(struct beam_recording *recording, struct beam_recording_
     struct memory_reader in_use = {
         .kind = (enum reader_kind)atomic_load_explicit(&gauges->reader_kind, memory_order_relaxed)};
     status->reader = memory_reader_name(&in_use);
-    status->process_interval_ns = walker_effective_process_interval_ns(
-        &recording->walker.options, status->target_cnt > 0 ? status->target_cnt : 1);
+    struct walker_pace pace = walker_pace_of(
+        &recording->walker.options, status->target_cnt,
+        atomic_load_explicit(&recording->walker.stretch_percent, memory_order_relaxed));
+    status->process_interval_ns = pace.process_interval_ns;
+    status->sample_interval_ns = pace.sample_interval_ns;
     status->losses = loss_counters_read(&recording->walker.losses);
 }
 
@@ -344,6 +487,7 @@ static void publish(struct beam_recording *recording)
     if (recording->cpu != NULL) {
         cpu_recording_status(recording->cpu, &status->cpu);
     }
+    copy_memory(recording, &status->dump);
     status->module_cnt = code_map_module_cnt(recording->code);
     status->memory_bytes = code_map_memory_bytes(recording->code) + recording->walker.ring.size +
                            sizeof *recording + output->buffer.capacity;
@@ -384,8 +528,13 @@ static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
 static bool write_what_is_there(struct beam_recording *recording, uint64_t until_ns)
 {
     follow_code(recording);
+    note_pace(recording);
+    begin_dump_if_asked(recording);
     bool all = drain(recording, until_ns);
     all = drain_cpu(recording, until_ns, until_ns == UINT64_MAX) && all;
+    if (all) {
+        end_dump_if_over(recording);
+    }
     recording_tick(&recording->output);
     publish(recording);
     return all;
@@ -515,6 +664,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
         return error_set(err, ERROR_LAYOUT, "the emulator's list of code did not hold still");
     }
     (void)session_set(&recording->session, "reader", "%s", memory_reader_name(&recording->reader));
+    options->output.on_demand = options->keep_ns != 0;
+    recording->plain_field_cnt = recording->session.field_cnt;
     if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
                         &recording->walker.losses, &options->output, err)) {
         return false;
@@ -525,6 +676,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
                       &options->walker, err)) {
         return false;
     }
+    uint64_t ring_bytes = recording->walker.ring.size;
+    dump_window_init(&recording->window, options->keep_ns, ring_bytes - ring_bytes / RING_SPARE);
     start_cpu(recording, memory);
     publish(recording);
     if (!start_writer(recording, err)) {

@@ -9,6 +9,7 @@
 #include "capture/beam/walker.h"
 #include "model/session.h"
 #include "record/beam/cpu_recording.h"
+#include "record/beam/dump_window.h"
 #include "record/beam/process_names.h"
 #include "sinks/recording.h"
 
@@ -22,12 +23,26 @@ struct beam_recording_options {
     size_t code_map_max_bytes;
     struct cpu_recording_options cpu; // sampler.rate_hz 0: none; its categories are both's
     const char *cpu_stem;             // of its files
+    uint64_t keep_ns;                 // armed: samples stay in the ring so long, files are made by
+                                      // beam_recording_dump; 0 = everything is written
     // Called by the writer's thread as its very last act.
     void (*on_done)(void *context);
     void *on_done_context;
 };
 
 enum { BEAM_RECORDING_KEPT_FILES = 64 };
+
+enum dump_result { DUMP_NONE, DUMP_WRITTEN, DUMP_EMPTY, DUMP_FAILED };
+
+// Of an armed capture.
+struct dump_status {
+    uint32_t asked_cnt; // dumps
+    uint32_t done_cnt;
+    enum dump_result result; // of the last one
+    uint64_t kept_ns;        // from the oldest sample in memory until now
+    uint64_t kept_bytes;
+    uint64_t early_cnt; // samples dropped before their time for want of room
+};
 
 // A copy; consistent in itself.
 struct beam_recording_status {
@@ -53,11 +68,13 @@ struct beam_recording_status {
     uint64_t refused_target_cnt;
     uint64_t max_late_ns;
     uint64_t process_interval_ns; // in force
+    uint64_t sample_interval_ns;  // in force
     const char *reader;           // static
     struct error cpu_err;         // why there is no CPU sampling, code ERROR_NONE if there is
     struct cpu_recording_status cpu;
     uint32_t reading_stops;
     struct loss_snapshot losses;
+    struct dump_status dump;
 };
 
 struct beam_recording;
@@ -73,6 +90,14 @@ struct beam_recording *beam_recording_start(const struct otp_layout *layout,
 
 // Any thread, returns at once: no further samples, finish the file.
 void beam_recording_request_stop(struct beam_recording *recording, const char *end_reason);
+
+// Any thread, returns at once: writes what an armed capture keeps, and what comes in
+// the next `request->after_ns`, into one file. False while a dump is going on, and
+// when the capture is not armed.
+bool beam_recording_dump(struct beam_recording *recording, const struct dump_request *request);
+
+// Any thread, returns at once. As walker_stretch; `note` says why, in the file.
+void beam_recording_stretch(struct beam_recording *recording, uint32_t percent, const char *note);
 
 // Waits for the writer to be through. False at the deadline (CLOCK_MONOTONIC).
 bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns);

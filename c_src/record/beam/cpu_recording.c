@@ -132,6 +132,7 @@ static void note_handler(struct cpu_recording *recording, uint32_t ticks)
     uint64_t ns = elapsed_ticks == 0
                       ? 0
                       : (uint64_t)((double)ticks * (double)elapsed_ns / (double)elapsed_ticks);
+    recording->status.handler_total_ns += ns;
     uint64_t bucket = ns / HANDLER_BUCKET_NS;
     recording->handler_cnt[bucket < HANDLER_BUCKETS ? bucket : HANDLER_BUCKETS - 1]++;
 }

@@ -44,6 +44,7 @@ struct cpu_recording_status {
     uint64_t incomplete_cnt; // samples without one stack down to the process's start
     uint64_t mismatch_cnt;   // the registers contradict the VM's data
     uint64_t handler_median_ns;
+    uint64_t handler_total_ns; // of the schedulers' time
     uint64_t memory_bytes;
     uint32_t scheduler_cnt;
     uint32_t finished_file_cnt;
