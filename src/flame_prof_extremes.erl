@@ -57,8 +57,8 @@ look(Limits, {native, Probe, Layout}) ->
 look(Limits, process_info) ->
     Began = erlang:monotonic_time(nanosecond),
     Items = [item(Name) || Name <- [message_queue_len, process_memory], is_map_key(Name, Limits)],
-    {Count, Queue, Memory} = each_process(fun(Pid, Acc) -> consider(Pid, Items, Acc) end,
-                                          {0, none, none}),
+    {Count, Queue, Memory} = flame_prof_processes:fold(
+                                fun(Pid, Acc) -> consider(Pid, Items, Acc) end, {0, none, none}),
     #{cost_ns => erlang:monotonic_time(nanosecond) - Began, processes => Count,
       message_queue_len => reached(message_queue_len, Queue, Limits),
       process_memory => reached(process_memory, Memory, Limits)}.
@@ -103,20 +103,3 @@ heap_bytes(Info) ->
     Words = lists:sum([proplists:get_value(Part, Info, 0)
                        || Part <- [heap_block_size, old_heap_block_size, mbuf_size]]),
     Words * erlang:system_info(wordsize).
-
-%% By an iterator where there is one (OTP 28).
-each_process(Fun, Acc) ->
-    case erlang:function_exported(erlang, processes_iterator, 0) of
-        true -> iterate(Fun, Acc, newer(processes_iterator, []));
-        false -> lists:foldl(Fun, Acc, processes())
-    end.
-
-iterate(Fun, Acc, Iterator) ->
-    case newer(processes_next, [Iterator]) of
-        {Pid, Next} -> iterate(Fun, Fun(Pid, Acc), Next);
-        none -> Acc
-    end.
-
-%% A function that not every supported release has.
-newer(Function, Arguments) ->
-    erlang:apply(erlang, Function, Arguments).

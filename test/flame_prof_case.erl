@@ -3,13 +3,24 @@
 %% processes to profile, and a look at what was written.
 -module(flame_prof_case).
 
--export([start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
+-export([init_tier/2, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
 -export([tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
 
 -define(DEADLINE_MS, 30000).
 -define(POLL_MS, 10).
+
+%% For a group of cases of one tier: skipped, with the reason, where it cannot run.
+init_tier(Tier, Config) ->
+    Directory = filename:join(proplists:get_value(priv_dir, Config), "can_it_start"),
+    case flame_prof:start(#{tier => Tier, basename => Directory}) of
+        {ok, _} ->
+            {ok, _} = flame_prof:stop(),
+            [{tier, Tier} | Config];
+        {error, {refused, Detail}} ->
+            {skip, binary_to_list(Detail)}
+    end.
 
 %% Starts a session of the group's tier that writes into a directory of its own.
 start(Config, Options) ->

@@ -24,14 +24,7 @@ cases() ->
              lists:prefix("budget_", atom_to_list(Name))].
 
 init_per_group(Tier, Config) ->
-    Directory = filename:join(?config(priv_dir, Config), "can_it_start"),
-    case flame_prof:start(#{tier => Tier, basename => Directory}) of
-        {ok, _} ->
-            {ok, _} = flame_prof:stop(),
-            [{tier, Tier} | Config];
-        {error, {refused, Detail}} ->
-            {skip, binary_to_list(Detail)}
-    end.
+    flame_prof_case:init_tier(Tier, Config).
 
 end_per_group(_, _) ->
     ok.
