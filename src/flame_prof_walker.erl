@@ -16,7 +16,10 @@
 -define(RING_BYTES, (8 bsl 20)).
 -define(RING_BYTES_MIN, (1 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
--define(CPU_RING_BYTES, (256 bsl 10)).
+%% Of all schedulers together, and the least for one: a few of the largest samples.
+-define(CPU_RINGS_BYTES, (8 bsl 20)).
+-define(CPU_RING_MIN_BYTES, (128 bsl 10)).
+-define(CPU_RING_MAX_BYTES, (256 bsl 10)).
 
 %% `stops': ticks at which memory could not be read, by the last look and the one
 %% before.
@@ -246,7 +249,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       categories => maps:get(categories, Config),
       node => atom_to_binary(node()),
       cpu_rate_hz => cpu_rate_hz(Config),
-      cpu_ring_bytes => ?CPU_RING_BYTES,
+      cpu_ring_bytes => cpu_ring_bytes(),
       schedulers => erlang:system_info(schedulers),
       dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
       dirty_io_schedulers => erlang:system_info(dirty_io_schedulers),
@@ -268,6 +271,11 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       code_bytes => code_bytes(Config),
       excluded => excluded(Config),
       header => header(Config)}.
+
+cpu_ring_bytes() ->
+    Schedulers = erlang:system_info(schedulers) + erlang:system_info(dirty_cpu_schedulers)
+        + erlang:system_info(dirty_io_schedulers),
+    max(?CPU_RING_MIN_BYTES, min(?CPU_RING_MAX_BYTES, ?CPU_RINGS_BYTES div Schedulers)).
 
 %% An armed session writes nothing while nothing happens, and keeps wall samples only.
 cpu_rate_hz(#{arm := _}) -> 0;

@@ -3,6 +3,7 @@
 // test's own memory.
 #include "capture/beam/process_extremes.h"
 
+#include "child_process.h"
 #include "fake_vm.h"
 
 static struct fake_vm vm;
