@@ -539,7 +539,7 @@ it_goes_on_finding_without_its_helpers(Config) ->
     exit(Resolver, kill),
     eventually(fun() -> [] =/= [P || P <- processes() -- [Resolver],
                                      runs(P, flame_prof_resolver, loop)] end),
-    ?assert(is_explicit([Pid])),
+    eventually(fun() -> is_explicit([Pid]) end),
     ?assertEqual(Session, whereis(flame_prof)),
     {ok, _} = flame_prof:stop(),
     eventually(fun() -> [] =:= [P || P <- processes(), is_of(P, flame_prof_resolver)] end),

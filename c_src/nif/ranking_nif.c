@@ -96,7 +96,8 @@ ERL_NIF_TERM ranking_nif_open(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
 static ERL_NIF_TERM ranked_term(ErlNifEnv *env, const struct top_selector *selector)
 {
     ERL_NIF_TERM list = enif_make_list(env, 0);
-    for (uint32_t i = 0; i < selector->rankings[0].cnt; i++) {
+    // A complete pass leaves the places as they were, with one goal all of them.
+    for (uint32_t i = 0; i < selector->result_cnt; i++) {
         const struct ranked_process *process = &selector->rankings[0].heap[i];
         ERL_NIF_TERM pair =
             enif_make_tuple2(env, (ERL_NIF_TERM)process->id, nif_u64(env, process->figure));
