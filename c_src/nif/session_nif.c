@@ -611,6 +611,7 @@ static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status 
         {"samples", cpu->sample_cnt},
         {"cpu_ns", cpu->cpu_ns},
         {"ring_full", cpu->lost_cnt},
+        {"write_failed", cpu->write_failed_cnt},
         {"stack_incomplete", cpu->incomplete_cnt},
         {"register_mismatches", cpu->mismatch_cnt},
         {"handler_median_ns", cpu->handler_median_ns},
@@ -624,6 +625,7 @@ static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status 
     for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
         nif_put(env, &map, NUMBERS[i].key, nif_u64(env, NUMBERS[i].value));
     }
+    nif_put(env, &map, "last_error", last_error_term(env, &cpu->last_error));
     nif_put(env, &map, "file",
             cpu->current_file[0] != '\0' ? path_term(env, status, cpu->current_file)
             : cpu->last_file[0] != '\0'  ? path_term(env, status, cpu->last_file)

@@ -219,6 +219,7 @@ static void take_odd_ones(void)
     // nobody is current
     put(scheduler + SCHEDULER_CURRENT_PROCESS, 0);
     unsigned char *sleep_info = fake_alloc(&vm, 64);
+    put(sleep_info + SLEEP_INFO_SCHEDULER, fake_address(scheduler));
     put(sleep_info + SLEEP_INFO_FLAGS, SLEEP_FLAG_WAITING | 1);
     put(scheduler + SCHEDULER_SLEEP_INFO, fake_address(sleep_info));
     put(scheduler + SCHEDULER_CURRENT_PORT, 0x77);
@@ -227,6 +228,8 @@ static void take_odd_ones(void)
     CHECK_UINT(sample->sleep_flags, SLEEP_FLAG_WAITING | 1);
     CHECK_UINT(sample->current_port, 0x77);
     CHECK_UINT(sample->c_words, 50);
+    put(sleep_info + SLEEP_INFO_SCHEDULER, 0x1000); // somebody else's
+    CHECK_UINT(take()->sleep_flags, 0);
 }
 
 TEST(odd_moments_are_told_not_guessed)

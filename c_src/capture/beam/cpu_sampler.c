@@ -130,6 +130,18 @@ static bool check_alternate_stack(bool *room_for_faults, struct error *err)
     return true;
 }
 
+static bool wait_for_handlers(void)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + SETTLE_NS;
+    while (atomic_load_explicit(&in_handler, memory_order_acquire) > 0) {
+        if (clock_monotonic_ns() > deadline_ns) {
+            return false;
+        }
+        clock_sleep_until_ns(clock_monotonic_ns() + CLOCK_NS_PER_MS);
+    }
+    return true;
+}
+
 // ---- arming --------------------------------------------------------------------------------
 
 static bool init_slot(struct cpu_sampler *sampler, struct cpu_slot *slot,
@@ -221,6 +233,12 @@ bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *lay
     if (!check_alternate_stack(&room_for_faults, err) || !install(err)) {
         return false;
     }
+    // The slots are used again: nobody may still be writing into one.
+    if (!wait_for_handlers()) {
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "CPU sampling: a handler of the last session has not returned; stop the "
+                         "thread's debugger, or try again");
+    }
     enum reader_kind reader = room_for_faults ? options->reader : READER_PROCESS_VM_READV;
     if (!memory_reader_open(&sampler->reader, reader, err)) {
         return false;
@@ -246,18 +264,6 @@ void cpu_sampler_check(struct cpu_sampler *sampler)
 }
 
 // ---- the end ---------------------------------------------------------------------------------
-
-static bool wait_for_handlers(void)
-{
-    uint64_t deadline_ns = clock_monotonic_ns() + SETTLE_NS;
-    while (atomic_load_explicit(&in_handler, memory_order_acquire) > 0) {
-        if (clock_monotonic_ns() > deadline_ns) {
-            return false;
-        }
-        clock_sleep_until_ns(clock_monotonic_ns() + CLOCK_NS_PER_MS);
-    }
-    return true;
-}
 
 void cpu_sampler_stop(struct cpu_sampler *sampler)
 {

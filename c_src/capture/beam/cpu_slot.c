@@ -361,9 +361,10 @@ static void fill(struct take *take, const greg_t *registers)
     sample->stack_base = rsp <= base && base - rsp < MAX_C_STACK_BYTES ? base : 0;
     sample->current_port = load(slot->scheduler + SCHEDULER_CURRENT_PORT);
     uint64_t sleep_info = load(slot->scheduler + SCHEDULER_SLEEP_INFO);
-    uint64_t word = 0;
-    if (sleep_info != 0 && read_words(slot, sleep_info + SLEEP_INFO_FLAGS, &word, 1)) {
-        sample->sleep_flags = (uint32_t)word;
+    uint64_t words[SLEEP_INFO_FLAGS / 8 + 1];
+    if (sleep_info != 0 && read_words(slot, sleep_info, words, sizeof words / sizeof words[0]) &&
+        words[SLEEP_INFO_SCHEDULER / 8] == slot->scheduler) {
+        sample->sleep_flags = (uint32_t)words[SLEEP_INFO_FLAGS / 8];
     }
     copy_c_stack(take, rsp, sample->stack_base);
 }

@@ -34,8 +34,10 @@ static bool start_posix(struct cpu_timer *timer, int32_t tid, int signal_number,
                                 .tv_nsec = (long)(interval_ns % CLOCK_NS_PER_S)};
     struct itimerspec setting = {.it_interval = interval, .it_value = interval};
     if (syscall(SYS_timer_create, thread_clock(tid), &event, &timer->id) != 0) {
-        return error_set(err, ERROR_UNSUPPORTED, "CPU timer of thread %d: timer_create: %s", tid,
-                         strerror(errno));
+        bool full = errno == EAGAIN;
+        return error_set(err, ERROR_UNSUPPORTED, "CPU timer of thread %d: timer_create: %s%s", tid,
+                         strerror(errno),
+                         full ? "; the limit of pending signals is reached (ulimit -i)" : "");
     }
     timer->kind = CPU_TIMER_POSIX;
     if (syscall(SYS_timer_settime, timer->id, 0, &setting, NULL) != 0) {

@@ -33,7 +33,8 @@ enum {
     SCHEDULER_DIRTY_NO = 192,
     SCHEDULER_CURRENT_PORT = 224,
     SCHEDULER_RUN_QUEUE = 232,
-    SLEEP_INFO_FLAGS = 16,
+    SLEEP_INFO_SCHEDULER = 0, // its scheduler: the entry that points to it
+    SLEEP_INFO_FLAGS = 24,
 };
 
 // ERTS_SSI_FLG_WAITING: has nothing to run and waits for it, spinning or asleep.

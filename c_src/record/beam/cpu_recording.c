@@ -222,13 +222,12 @@ static void count_losses(struct cpu_recording *recording)
     atomic_store_explicit(&recording->losses.ticks_taken, taken, memory_order_relaxed);
 }
 
-static void stop_when_wrong(struct cpu_recording *recording)
+// Too many registers contradict what we read: not to be trusted any further.
+static bool is_wrong(const struct cpu_recording *recording)
 {
-    if (recording->checked_cnt >= MIN_CHECKED && recording->sampler.running &&
-        recording->status.mismatch_cnt * 100 >
-            recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT) {
-        cpu_sampler_stop(&recording->sampler);
-    }
+    return recording->checked_cnt >= MIN_CHECKED &&
+           recording->status.mismatch_cnt * 100 >
+               recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT;
 }
 
 bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
@@ -244,7 +243,9 @@ bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, ui
         spsc_ring_pop(&slot->ring);
     }
     count_losses(recording);
-    stop_when_wrong(recording);
+    if (is_wrong(recording)) {
+        cpu_sampler_stop(&recording->sampler);
+    }
     return true;
 }
 
@@ -271,6 +272,9 @@ void cpu_recording_tick(struct cpu_recording *recording)
     recording_tick(&recording->output);
     status->sample_cnt = output->sample_cnt;
     status->lost_cnt = recording->lost_seen;
+    status->write_failed_cnt =
+        atomic_load_explicit(&recording->losses.lost[LOSS_WRITE_FAILED], memory_order_relaxed);
+    status->last_error = output->last_error;
     status->handler_median_ns = handler_median_ns(recording);
     status->finished_file_cnt = output->files.finished_cnt;
     (void)snprintf(status->last_file, sizeof status->last_file, "%s", output->files.finished_name);
@@ -365,10 +369,9 @@ void cpu_recording_stop(struct cpu_recording *recording)
 
 void cpu_recording_close(struct cpu_recording *recording, const char *end_reason)
 {
-    bool wrong = recording->checked_cnt >= MIN_CHECKED &&
-                 recording->status.mismatch_cnt * 100 > recording->checked_cnt * 2;
     (void)recording_close(&recording->output,
-                          wrong ? "registers contradict the VM's data" : end_reason, NULL);
+                          is_wrong(recording) ? "registers contradict the VM's data" : end_reason,
+                          NULL);
     cpu_recording_tick(recording);
 }
 

@@ -39,10 +39,12 @@ struct cpu_recording_sources {
 // A copy; consistent in itself.
 struct cpu_recording_status {
     uint64_t sample_cnt;
-    uint64_t cpu_ns; // that the samples stand for
-    uint64_t lost_cnt;
-    uint64_t incomplete_cnt; // samples without one stack down to the process's start
-    uint64_t mismatch_cnt;   // the registers contradict the VM's data
+    uint64_t cpu_ns;           // that the samples taken stand for, written or not
+    uint64_t lost_cnt;         // the ring was full
+    uint64_t write_failed_cnt; // disk full or gone; `last_error` says what
+    struct error last_error;   // code ERROR_NONE if there was none
+    uint64_t incomplete_cnt;   // samples without one stack down to the process's start
+    uint64_t mismatch_cnt;     // the registers contradict the VM's data
     uint64_t handler_median_ns;
     uint64_t handler_total_ns; // of the schedulers' time
     uint64_t memory_bytes;

@@ -156,14 +156,17 @@ static bool calls(const struct builder *builder, const char *name)
     return false;
 }
 
-static void add_bif(struct builder *builder, const struct native_frame *native)
+// False when an atom has no text (yet): the C function then stands for itself.
+static bool add_bif(struct builder *builder, const struct native_frame *native)
 {
     const uint64_t mfa[3] = {native->bif->module, native->bif->function, native->bif->arity};
     struct frame frame;
-    if (process_names_function(builder->sources->names, mfa, "bif", &frame)) {
+    bool known = process_names_function(builder->sources->names, mfa, "bif", &frame);
+    if (known) {
         frame.address = native->pc;
         add(builder, frame);
     }
+    return known;
 }
 
 static void add_nif(struct builder *builder)
@@ -181,8 +184,7 @@ static void add_native(struct builder *builder, int nif)
 {
     for (uint32_t i = 0; i < builder->native_cnt; i++) {
         const struct native_frame *native = &builder->native[i];
-        if (native->bif != NULL) {
-            add_bif(builder, native);
+        if (native->bif != NULL && add_bif(builder, native)) {
             continue;
         }
         add(builder, (struct frame){.address = native->pc,
