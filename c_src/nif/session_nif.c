@@ -3,16 +3,16 @@
 
 #include "base/clock.h"
 #include "nif/nif_term.h"
-#include "nif/probe_nif.h"
+#include "nif/session_options.h"
+#include "nif/session_status.h"
 #include "record/beam/beam_recording.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MAX_EXCLUDED = SELECTOR_MAX_EXCLUDED, ATOM_INDEX_SHIFT = 6 };
+enum { ATOM_INDEX_SHIFT = 6 };
 
 // The recording is set once, before the term is handed out, and cleared never:
 // the destructor runs after on_done gave back the writer's reference.
@@ -111,228 +111,6 @@ static uint32_t process_number(void *context, uint64_t pid_term)
     return text[0] == '<' && number != NULL ? (uint32_t)strtoul(number + 1, NULL, 10) : 0;
 }
 
-// ---- options --------------------------------------------------------------------------
-
-static bool get_u64(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint64_t *value_ret,
-                    struct error *err)
-{
-    return nif_get_u64(env, map, key, value_ret) ||
-           error_set(err, ERROR_BAD_ARGUMENT, "option %s: missing or not a number", key);
-}
-
-static bool get_u32(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint32_t *value_ret,
-                    struct error *err)
-{
-    uint64_t value = 0;
-    if (!get_u64(env, map, key, &value, err)) {
-        return false;
-    }
-    *value_ret = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
-    return true;
-}
-
-static int status_filter_of(ErlNifEnv *env, ERL_NIF_TERM status)
-{
-    for (int i = 0; i < PROCESS_STATUS_CNT; i++) {
-        const char *name = process_status_name((enum process_status)i);
-        if (enif_is_identical(status, nif_atom(env, name))) {
-            return i;
-        }
-    }
-    return TARGET_ANY_STATUS;
-}
-
-static uint32_t get_excluded(ErlNifEnv *env, ERL_NIF_TERM config, uint64_t *excluded)
-{
-    ERL_NIF_TERM list;
-    ERL_NIF_TERM head;
-    uint32_t cnt = 0;
-    if (!enif_get_map_value(env, config, nif_atom(env, "excluded"), &list)) {
-        return 0;
-    }
-    while (cnt < MAX_EXCLUDED && enif_get_list_cell(env, list, &head, &list)) {
-        cnt += nif_immediate(env, head, &excluded[cnt]);
-    }
-    return cnt;
-}
-
-static bool get_goal(ErlNifEnv *env, ERL_NIF_TERM term, struct selection_goal *goal)
-{
-    const ERL_NIF_TERM *pair;
-    int arity;
-    char name[32];
-    return enif_get_tuple(env, term, &arity, &pair) && arity == 2 &&
-           enif_get_atom(env, pair[0], name, sizeof name, ERL_NIF_LATIN1) > 0 &&
-           selection_criterion_named(name, &goal->criterion) &&
-           enif_get_uint(env, pair[1], &goal->top_cnt) && goal->top_cnt > 0;
-}
-
-// [{Criterion :: atom(), Count :: pos_integer()}], each criterion once.
-static bool get_goals(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
-                      struct error *err)
-{
-    ERL_NIF_TERM list;
-    ERL_NIF_TERM head;
-    bool ok = enif_get_map_value(env, config, nif_atom(env, "goals"), &list);
-    while (ok && enif_get_list_cell(env, list, &head, &list)) {
-        ok = options->goal_cnt < SELECTOR_MAX_GOALS &&
-             get_goal(env, head, &options->goals[options->goal_cnt]);
-        options->goal_cnt += ok;
-    }
-    return ok || error_set(err, ERROR_BAD_ARGUMENT, "option auto_select: not understood");
-}
-
-static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
-                               struct error *err)
-{
-    ERL_NIF_TERM reader;
-    ERL_NIF_TERM status;
-    uint64_t ring_bytes = 0;
-    if (!enif_get_map_value(env, config, nif_atom(env, "reader"), &reader) ||
-        !probe_nif_reader_kind(env, reader, &options->reader)) {
-        return error_set(err, ERROR_BAD_ARGUMENT, "option reader: unknown");
-    }
-    if (enif_get_map_value(env, config, nif_atom(env, "auto_status"), &status)) {
-        options->auto_status_filter = status_filter_of(env, status);
-    }
-    bool ok = get_u64(env, config, "sample_interval_ns", &options->sample_interval_ns, err) &&
-              get_u64(env, config, "process_interval_ns", &options->process_interval_ns, err) &&
-              get_u64(env, config, "select_interval_ns", &options->select_interval_ns, err) &&
-              get_goals(env, config, options, err) &&
-              get_u32(env, config, "max_targets", &options->max_targets, err) &&
-              get_u32(env, config, "max_frames", &options->max_frames, err) &&
-              get_u64(env, config, "ring_bytes", &ring_bytes, err);
-    options->ring_bytes = ring_bytes;
-    return ok;
-}
-
-// This process's struct, by its slot: in a dirty NIF the environment has a shadow.
-static uint64_t caller_address(ErlNifEnv *env, const struct otp_layout *layout)
-{
-    ErlNifPid self;
-    uint64_t id = enif_self(env, &self) == NULL ? 0 : (uint64_t)enif_make_pid(env, &self);
-    uint64_t slot = otp_layout_slot(layout, id);
-    const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)
-                                         layout->table_address; // NOLINT(performance-no-int-to-ptr)
-    return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
-}
-
-// [atom()], the first is the outermost frame.
-static bool get_categories(ErlNifEnv *env, ERL_NIF_TERM config,
-                           struct process_category_order *order, struct error *err)
-{
-    ERL_NIF_TERM list;
-    ERL_NIF_TERM head;
-    char name[64];
-    *order = (struct process_category_order){0};
-    if (!enif_get_map_value(env, config, nif_atom(env, "categories"), &list)) {
-        return error_set(err, ERROR_BAD_ARGUMENT, "option categories: missing");
-    }
-    while (enif_get_list_cell(env, list, &head, &list)) {
-        if (order->cnt == PROCESS_CATEGORY_CNT ||
-            enif_get_atom(env, head, name, sizeof name, ERL_NIF_LATIN1) <= 0 ||
-            !process_category_parse(name, &order->categories[order->cnt])) {
-            return error_set(err, ERROR_BAD_ARGUMENT, "option categories: unknown");
-        }
-        order->cnt++;
-    }
-    return true;
-}
-
-static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
-                            struct beam_recording_options *options, struct error *err)
-{
-    struct cpu_recording_options *cpu = &options->cpu;
-    uint64_t ring_bytes = 0;
-    bool ok =
-        get_u32(env, config, "cpu_rate_hz", &cpu->sampler.rate_hz, err) &&
-        get_u64(env, config, "cpu_ring_bytes", &ring_bytes, err) &&
-        get_u32(env, config, "schedulers", &cpu->scheduler_cnt[SCHEDULER_NORMAL], err) &&
-        get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
-                err) &&
-        get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
-    ok = ok && get_categories(env, config, &cpu->categories, err);
-    (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
-    cpu->sampler.ring_bytes = ring_bytes;
-    cpu->sampler.reader = options->walker.reader;
-    cpu->flatten_recursive = options->flatten_recursive;
-    cpu->max_frames = options->walker.max_frames;
-    cpu->caller = caller_address(env, layout);
-    cpu->first_bif[0] = (uint64_t)nif_atom(env, "erlang");
-    cpu->first_bif[1] = (uint64_t)nif_atom(env, "abs");
-    return ok;
-}
-
-struct output_texts {
-    char directory[FILE_SERIES_PATH_BYTES];
-    char stem[FILE_SERIES_NAME_BYTES];
-    char cpu_stem[FILE_SERIES_NAME_BYTES];
-};
-
-static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config, struct output_texts *texts,
-                               struct recording_options *options, struct error *err)
-{
-    bool gzip = false;
-    if (!nif_get_text(env, config, "directory", texts->directory, sizeof texts->directory) ||
-        !nif_get_text(env, config, "stem", texts->stem, sizeof texts->stem) ||
-        !nif_get_text(env, config, "cpu_stem", texts->cpu_stem, sizeof texts->cpu_stem)) {
-        return error_set(err, ERROR_BAD_ARGUMENT, "option basename: not a path");
-    }
-    (void)nif_get_bool(env, config, "gzip", &gzip);
-    options->files = (struct file_series_options){
-        .directory = texts->directory,
-        .stem = texts->stem,
-        .suffix = ".perf",
-        .naming = FILE_NAMING_SERIES,
-        .compression = gzip ? FILE_COMPRESSION_GZIP : FILE_COMPRESSION_NONE,
-    };
-    return get_u32(env, config, "max_files", &options->files.max_files, err) &&
-           get_u64(env, config, "max_file_ns", &options->max_file_ns, err) &&
-           get_u64(env, config, "max_file_bytes", &options->max_file_bytes, err);
-}
-
-static bool get_field(ErlNifEnv *env, ERL_NIF_TERM term, struct session_field *field)
-{
-    const ERL_NIF_TERM *pair;
-    int arity;
-    ErlNifBinary key;
-    ErlNifBinary value;
-    if (!enif_get_tuple(env, term, &arity, &pair) || arity != 2 ||
-        !enif_inspect_iolist_as_binary(env, pair[0], &key) ||
-        !enif_inspect_iolist_as_binary(env, pair[1], &value)) {
-        return false;
-    }
-    (void)snprintf(field->key, sizeof field->key, "%.*s", (int)key.size, (const char *)key.data);
-    (void)snprintf(field->value, sizeof field->value, "%.*s", (int)value.size,
-                   (const char *)value.data);
-    return true;
-}
-
-// The header's facts that only Erlang knows: [{Key :: binary(), Value :: binary()}].
-static uint32_t get_fields(ErlNifEnv *env, ERL_NIF_TERM list, struct session_field *fields,
-                           uint32_t max_cnt)
-{
-    ERL_NIF_TERM head;
-    uint32_t cnt = 0;
-    while (cnt < max_cnt && enif_get_list_cell(env, list, &head, &list)) {
-        cnt += get_field(env, head, &fields[cnt]);
-    }
-    return cnt;
-}
-
-static void set_session_fields(ErlNifEnv *env, ERL_NIF_TERM config, struct session *session)
-{
-    struct session_field fields[SESSION_MAX_FIELDS];
-    ERL_NIF_TERM list;
-    if (!enif_get_map_value(env, config, nif_atom(env, "header"), &list)) {
-        return;
-    }
-    uint32_t cnt = get_fields(env, list, fields, SESSION_MAX_FIELDS);
-    for (uint32_t i = 0; i < cnt; i++) {
-        (void)session_set(session, fields[i].key, "%s", fields[i].value);
-    }
-}
-
 // ---- life ------------------------------------------------------------------------------
 
 static void on_done(void *context)
@@ -341,42 +119,9 @@ static void on_done(void *context)
     enif_release_resource(context);
 }
 
-struct start_arguments {
-    struct otp_layout layout;
-    struct vm_memory memory;
-    struct session session;
-    struct beam_recording_options options;
-    struct output_texts texts;
-    uint64_t excluded[MAX_EXCLUDED];
-};
-
-static bool get_arguments(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM config,
-                          struct start_arguments *arguments, struct error *err)
-{
-    struct beam_recording_options *options = &arguments->options;
-    uint64_t code_bytes = 0;
-    options->walker.auto_status_filter = TARGET_ANY_STATUS;
-    options->walker.excluded = arguments->excluded;
-    options->walker.excluded_cnt = get_excluded(env, config, arguments->excluded);
-    (void)nif_get_bool(env, config, "flatten_recursive", &options->flatten_recursive);
-    bool ok = probe_nif_layout(env, layout, &arguments->layout, err) &&
-              vm_memory_open(&arguments->memory, err) &&
-              get_walker_options(env, config, &options->walker, err) &&
-              get_cpu_options(env, config, &arguments->layout, options, err) &&
-              get_output_options(env, config, &arguments->texts, &options->output, err) &&
-              get_u64(env, config, "code_bytes", &code_bytes, err) &&
-              get_u64(env, config, "keep_ns", &options->keep_ns, err);
-    options->code_map_max_bytes = code_bytes;
-    options->cpu_stem = arguments->texts.cpu_stem;
-    session_init_beam(&arguments->session);
-    (void)session_set(&arguments->session, "os_pid", "%d", getpid());
-    set_session_fields(env, config, &arguments->session);
-    return ok;
-}
-
 // The writer's thread holds one reference from before it starts until on_done.
 static bool start_session(ErlNifEnv *env, struct session_resource *session,
-                          struct start_arguments *arguments, struct error *err)
+                          struct session_options *arguments, struct error *err)
 {
     struct term_texts texts = {session, atom_text, process_number};
     arguments->options.on_done = on_done;
@@ -403,7 +148,7 @@ ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
     (void)argc;
     struct error err = {0};
     uint64_t atom_cnt;
-    struct start_arguments *arguments = calloc(1, sizeof *arguments);
+    struct session_options *arguments = calloc(1, sizeof *arguments);
     if (arguments == NULL || !nif_term_u64(env, argv[2], &atom_cnt)) {
         free(arguments);
         return enif_make_badarg(env);
@@ -412,7 +157,7 @@ ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
     memset(session, 0, sizeof *session);
     atomic_store(&session->atom_cnt, atom_cnt);
     ERL_NIF_TERM term = enif_make_resource(env, session);
-    bool ok = get_arguments(env, argv[0], argv[1], arguments, &err) &&
+    bool ok = session_options_get(env, argv[0], argv[1], arguments, &err) &&
               start_session(env, session, arguments, &err);
     enif_release_resource(session);
     free(arguments);
@@ -446,8 +191,9 @@ ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
     if (!nif_immediate(env, argv[1], &id) || !enif_is_pid(env, argv[1])) {
         return enif_make_badarg(env);
     }
-    return command(env, argv[0],
-                   (struct walker_command){WALKER_WATCH, id, status_filter_of(env, argv[2])});
+    return command(
+        env, argv[0],
+        (struct walker_command){WALKER_WATCH, id, session_options_status_filter(env, argv[2])});
 }
 
 static ERL_NIF_TERM plain_command(ErlNifEnv *env, const ERL_NIF_TERM argv[],
@@ -515,7 +261,7 @@ ERL_NIF_TERM session_nif_dump(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
         !enif_is_list(env, argv[2])) {
         return enif_make_badarg(env);
     }
-    request.field_cnt = get_fields(env, argv[2], request.fields, DUMP_MAX_FIELDS);
+    request.field_cnt = session_options_fields(env, argv[2], request.fields, DUMP_MAX_FIELDS);
     return nif_atom(env, beam_recording_dump(session->recording, &request) ? "ok" : "busy");
 }
 
@@ -542,141 +288,6 @@ ERL_NIF_TERM session_nif_selected(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
 
 // ---- status ------------------------------------------------------------------------------
 
-static ERL_NIF_TERM path_term(ErlNifEnv *env, const struct beam_recording_status *status,
-                              const char *name)
-{
-    char path[FILE_SERIES_PATH_BYTES + FILE_SERIES_NAME_BYTES];
-    (void)snprintf(path, sizeof path, "%s/%s", status->directory, name);
-    return nif_binary(env, text_of(path));
-}
-
-static ERL_NIF_TERM files_term(ErlNifEnv *env, const struct beam_recording_status *status)
-{
-    ERL_NIF_TERM list = enif_make_list(env, 0);
-    for (uint32_t i = status->kept_file_cnt; i > 0; i--) {
-        list = enif_make_list_cell(env, path_term(env, status, status->files[i - 1]), list);
-    }
-    return list;
-}
-
-static ERL_NIF_TERM losses_term(ErlNifEnv *env, const struct loss_snapshot *losses)
-{
-    ERL_NIF_TERM map = enif_make_new_map(env);
-    for (int i = 0; i < LOSS_REASON_CNT; i++) {
-        nif_put(env, &map, loss_reason_name((enum loss_reason)i), nif_u64(env, losses->lost[i]));
-    }
-    return map;
-}
-
-static ERL_NIF_TERM degraded_term(ErlNifEnv *env, const struct loss_snapshot *losses)
-{
-    ERL_NIF_TERM map = enif_make_new_map(env);
-    for (int i = 0; i < DEGRADED_REASON_CNT; i++) {
-        nif_put(env, &map, degraded_reason_name((enum degraded_reason)i),
-                nif_u64(env, losses->degraded[i]));
-    }
-    return map;
-}
-
-static ERL_NIF_TERM dump_term(ErlNifEnv *env, const struct dump_status *dump)
-{
-    static const char *const RESULTS[] = {[DUMP_NONE] = "none",
-                                          [DUMP_WRITTEN] = "written",
-                                          [DUMP_EMPTY] = "empty",
-                                          [DUMP_FAILED] = "failed"};
-    ERL_NIF_TERM map = enif_make_new_map(env);
-    nif_put(env, &map, "asked", nif_u64(env, dump->asked_cnt));
-    nif_put(env, &map, "done", nif_u64(env, dump->done_cnt));
-    nif_put(env, &map, "result", nif_atom(env, RESULTS[dump->result]));
-    nif_put(env, &map, "kept_ms", nif_u64(env, dump->kept_ns / CLOCK_NS_PER_MS));
-    nif_put(env, &map, "kept_bytes", nif_u64(env, dump->kept_bytes));
-    nif_put(env, &map, "dropped_early", nif_u64(env, dump->early_cnt));
-    return map;
-}
-
-static ERL_NIF_TERM last_error_term(ErlNifEnv *env, const struct error *err)
-{
-    return err->code == ERROR_NONE ? nif_atom(env, "undefined")
-                                   : nif_binary(env, text_of(err->detail));
-}
-
-static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status *status)
-{
-    const struct cpu_recording_status *cpu = &status->cpu;
-    const struct {
-        const char *key;
-        uint64_t value;
-    } NUMBERS[] = {
-        {"schedulers", cpu->scheduler_cnt},
-        {"samples", cpu->sample_cnt},
-        {"cpu_ns", cpu->cpu_ns},
-        {"ring_full", cpu->lost_cnt},
-        {"write_failed", cpu->write_failed_cnt},
-        {"stack_incomplete", cpu->incomplete_cnt},
-        {"register_mismatches", cpu->mismatch_cnt},
-        {"handler_median_ns", cpu->handler_median_ns},
-        {"files_finished", cpu->finished_file_cnt},
-    };
-    ERL_NIF_TERM map = enif_make_new_map(env);
-    if (status->cpu_err.code != ERROR_NONE) {
-        nif_put(env, &map, "off", nif_binary(env, text_of(status->cpu_err.detail)));
-        return map;
-    }
-    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
-        nif_put(env, &map, NUMBERS[i].key, nif_u64(env, NUMBERS[i].value));
-    }
-    nif_put(env, &map, "last_error", last_error_term(env, &cpu->last_error));
-    nif_put(env, &map, "file",
-            cpu->current_file[0] != '\0' ? path_term(env, status, cpu->current_file)
-            : cpu->last_file[0] != '\0'  ? path_term(env, status, cpu->last_file)
-                                         : nif_atom(env, "undefined"));
-    return map;
-}
-
-static ERL_NIF_TERM status_term(ErlNifEnv *env, const struct beam_recording_status *status)
-{
-    const struct {
-        const char *key;
-        uint64_t value;
-    } NUMBERS[] = {
-        {"files_finished", status->finished_file_cnt},
-        {"samples", status->sample_cnt},
-        {"bytes", status->bytes},
-        {"cpu_ns", status->walker_cpu_ns + status->writer_cpu_ns + status->cpu.handler_total_ns},
-        {"memory_bytes", status->memory_bytes},
-        {"modules", status->module_cnt},
-        {"selected", status->target_cnt},
-        {"explicit", status->explicit_cnt},
-        {"processes_seen", status->process_cnt},
-        {"select_pass_ns", status->select_pass_ns},
-        {"select_passes", status->select_pass_cnt},
-        {"targets_refused", status->refused_target_cnt},
-        {"max_late_ns", status->max_late_ns},
-        {"process_interval_ns", status->process_interval_ns},
-        {"sample_interval_ns", status->sample_interval_ns},
-        {"reading_stops", status->reading_stops},
-        {"ticks_expected", status->losses.ticks_expected},
-        {"ticks_taken", status->losses.ticks_taken},
-    };
-    ERL_NIF_TERM map = enif_make_new_map(env);
-    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
-        nif_put(env, &map, NUMBERS[i].key, nif_u64(env, NUMBERS[i].value));
-    }
-    nif_put(env, &map, "done", nif_bool(env, status->done));
-    nif_put(env, &map, "failing", nif_bool(env, status->failing));
-    nif_put(env, &map, "last_error", last_error_term(env, &status->last_error));
-    nif_put(env, &map, "files", files_term(env, status));
-    nif_put(env, &map, "current_file",
-            status->current_file[0] == '\0' ? nif_atom(env, "undefined")
-                                            : path_term(env, status, status->current_file));
-    nif_put(env, &map, "reader", nif_atom(env, status->reader));
-    nif_put(env, &map, "dump", dump_term(env, &status->dump));
-    nif_put(env, &map, "losses", losses_term(env, &status->losses));
-    nif_put(env, &map, "degraded", degraded_term(env, &status->losses));
-    nif_put(env, &map, "cpu", cpu_term(env, status));
-    return map;
-}
-
 ERL_NIF_TERM session_nif_status(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     (void)argc;
@@ -687,7 +298,7 @@ ERL_NIF_TERM session_nif_status(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
         return enif_make_badarg(env);
     }
     beam_recording_status(session->recording, status);
-    ERL_NIF_TERM term = status_term(env, status);
+    ERL_NIF_TERM term = session_status_term(env, status);
     free(status);
     return term;
 }

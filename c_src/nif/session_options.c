@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nif/session_options.h"
+
+#include "nif/nif_term.h"
+#include "nif/probe_nif.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool get_u64(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint64_t *value_ret,
+                    struct error *err)
+{
+    return nif_get_u64(env, map, key, value_ret) ||
+           error_set(err, ERROR_BAD_ARGUMENT, "option %s: missing or not a number", key);
+}
+
+static bool get_u32(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint32_t *value_ret,
+                    struct error *err)
+{
+    uint64_t value = 0;
+    if (!get_u64(env, map, key, &value, err)) {
+        return false;
+    }
+    *value_ret = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+    return true;
+}
+
+int session_options_status_filter(ErlNifEnv *env, ERL_NIF_TERM status)
+{
+    for (int i = 0; i < PROCESS_STATUS_CNT; i++) {
+        const char *name = process_status_name((enum process_status)i);
+        if (enif_is_identical(status, nif_atom(env, name))) {
+            return i;
+        }
+    }
+    return TARGET_ANY_STATUS;
+}
+
+static uint32_t get_excluded(ErlNifEnv *env, ERL_NIF_TERM config, uint64_t *excluded)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    uint32_t cnt = 0;
+    if (!enif_get_map_value(env, config, nif_atom(env, "excluded"), &list)) {
+        return 0;
+    }
+    while (cnt < SELECTOR_MAX_EXCLUDED && enif_get_list_cell(env, list, &head, &list)) {
+        cnt += nif_immediate(env, head, &excluded[cnt]);
+    }
+    return cnt;
+}
+
+static bool get_goal(ErlNifEnv *env, ERL_NIF_TERM term, struct selection_goal *goal)
+{
+    const ERL_NIF_TERM *pair;
+    int arity;
+    char name[32];
+    return enif_get_tuple(env, term, &arity, &pair) && arity == 2 &&
+           enif_get_atom(env, pair[0], name, sizeof name, ERL_NIF_LATIN1) > 0 &&
+           selection_criterion_named(name, &goal->criterion) &&
+           enif_get_uint(env, pair[1], &goal->top_cnt) && goal->top_cnt > 0;
+}
+
+// [{Criterion :: atom(), Count :: pos_integer()}], each criterion once.
+static bool get_goals(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
+                      struct error *err)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    bool ok = enif_get_map_value(env, config, nif_atom(env, "goals"), &list);
+    while (ok && enif_get_list_cell(env, list, &head, &list)) {
+        ok = options->goal_cnt < SELECTOR_MAX_GOALS &&
+             get_goal(env, head, &options->goals[options->goal_cnt]);
+        options->goal_cnt += ok;
+    }
+    return ok || error_set(err, ERROR_BAD_ARGUMENT, "option auto_select: not understood");
+}
+
+static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walker_options *options,
+                               struct error *err)
+{
+    ERL_NIF_TERM reader;
+    ERL_NIF_TERM status;
+    uint64_t ring_bytes = 0;
+    if (!enif_get_map_value(env, config, nif_atom(env, "reader"), &reader) ||
+        !probe_nif_reader_kind(env, reader, &options->reader)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "option reader: unknown");
+    }
+    if (enif_get_map_value(env, config, nif_atom(env, "auto_status"), &status)) {
+        options->auto_status_filter = session_options_status_filter(env, status);
+    }
+    bool ok = get_u64(env, config, "sample_interval_ns", &options->sample_interval_ns, err) &&
+              get_u64(env, config, "process_interval_ns", &options->process_interval_ns, err) &&
+              get_u64(env, config, "select_interval_ns", &options->select_interval_ns, err) &&
+              get_goals(env, config, options, err) &&
+              get_u32(env, config, "max_targets", &options->max_targets, err) &&
+              get_u32(env, config, "max_frames", &options->max_frames, err) &&
+              get_u64(env, config, "ring_bytes", &ring_bytes, err);
+    options->ring_bytes = ring_bytes;
+    return ok;
+}
+
+// This process's struct, by its slot: in a dirty NIF the environment has a shadow.
+static uint64_t caller_address(ErlNifEnv *env, const struct otp_layout *layout)
+{
+    ErlNifPid self;
+    uint64_t id = enif_self(env, &self) == NULL ? 0 : (uint64_t)enif_make_pid(env, &self);
+    uint64_t slot = otp_layout_slot(layout, id);
+    const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)
+                                         layout->table_address; // NOLINT(performance-no-int-to-ptr)
+    return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
+}
+
+// [atom()], the first is the outermost frame.
+static bool get_categories(ErlNifEnv *env, ERL_NIF_TERM config,
+                           struct process_category_order *order, struct error *err)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    char name[64];
+    *order = (struct process_category_order){0};
+    if (!enif_get_map_value(env, config, nif_atom(env, "categories"), &list)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "option categories: missing");
+    }
+    while (enif_get_list_cell(env, list, &head, &list)) {
+        if (order->cnt == PROCESS_CATEGORY_CNT ||
+            enif_get_atom(env, head, name, sizeof name, ERL_NIF_LATIN1) <= 0 ||
+            !process_category_parse(name, &order->categories[order->cnt])) {
+            return error_set(err, ERROR_BAD_ARGUMENT, "option categories: unknown");
+        }
+        order->cnt++;
+    }
+    return true;
+}
+
+static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
+                            struct beam_recording_options *options, struct error *err)
+{
+    struct cpu_recording_options *cpu = &options->cpu;
+    uint64_t ring_bytes = 0;
+    bool ok =
+        get_u32(env, config, "cpu_rate_hz", &cpu->sampler.rate_hz, err) &&
+        get_u64(env, config, "cpu_ring_bytes", &ring_bytes, err) &&
+        get_u32(env, config, "schedulers", &cpu->scheduler_cnt[SCHEDULER_NORMAL], err) &&
+        get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
+                err) &&
+        get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
+    ok = ok && get_categories(env, config, &cpu->categories, err);
+    (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
+    cpu->sampler.ring_bytes = ring_bytes;
+    cpu->sampler.reader = options->walker.reader;
+    cpu->flatten_recursive = options->flatten_recursive;
+    cpu->max_frames = options->walker.max_frames;
+    cpu->caller = caller_address(env, layout);
+    cpu->first_bif[0] = (uint64_t)nif_atom(env, "erlang");
+    cpu->first_bif[1] = (uint64_t)nif_atom(env, "abs");
+    return ok;
+}
+
+static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config,
+                               struct session_output_texts *texts,
+                               struct recording_options *options, struct error *err)
+{
+    bool gzip = false;
+    if (!nif_get_text(env, config, "directory", texts->directory, sizeof texts->directory) ||
+        !nif_get_text(env, config, "stem", texts->stem, sizeof texts->stem) ||
+        !nif_get_text(env, config, "cpu_stem", texts->cpu_stem, sizeof texts->cpu_stem)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "option basename: not a path");
+    }
+    (void)nif_get_bool(env, config, "gzip", &gzip);
+    options->files = (struct file_series_options){
+        .directory = texts->directory,
+        .stem = texts->stem,
+        .suffix = ".perf",
+        .naming = FILE_NAMING_SERIES,
+        .compression = gzip ? FILE_COMPRESSION_GZIP : FILE_COMPRESSION_NONE,
+    };
+    return get_u32(env, config, "max_files", &options->files.max_files, err) &&
+           get_u64(env, config, "max_file_ns", &options->max_file_ns, err) &&
+           get_u64(env, config, "max_file_bytes", &options->max_file_bytes, err);
+}
+
+static bool get_field(ErlNifEnv *env, ERL_NIF_TERM term, struct session_field *field)
+{
+    const ERL_NIF_TERM *pair;
+    int arity;
+    ErlNifBinary key;
+    ErlNifBinary value;
+    if (!enif_get_tuple(env, term, &arity, &pair) || arity != 2 ||
+        !enif_inspect_iolist_as_binary(env, pair[0], &key) ||
+        !enif_inspect_iolist_as_binary(env, pair[1], &value)) {
+        return false;
+    }
+    (void)snprintf(field->key, sizeof field->key, "%.*s", (int)key.size, (const char *)key.data);
+    (void)snprintf(field->value, sizeof field->value, "%.*s", (int)value.size,
+                   (const char *)value.data);
+    return true;
+}
+
+// The header's facts that only Erlang knows: [{Key :: binary(), Value :: binary()}].
+uint32_t session_options_fields(ErlNifEnv *env, ERL_NIF_TERM list, struct session_field *fields,
+                                uint32_t max_cnt)
+{
+    ERL_NIF_TERM head;
+    uint32_t cnt = 0;
+    while (cnt < max_cnt && enif_get_list_cell(env, list, &head, &list)) {
+        cnt += get_field(env, head, &fields[cnt]);
+    }
+    return cnt;
+}
+
+static void set_session_fields(ErlNifEnv *env, ERL_NIF_TERM config, struct session *session)
+{
+    struct session_field fields[SESSION_MAX_FIELDS];
+    ERL_NIF_TERM list;
+    if (!enif_get_map_value(env, config, nif_atom(env, "header"), &list)) {
+        return;
+    }
+    uint32_t cnt = session_options_fields(env, list, fields, SESSION_MAX_FIELDS);
+    for (uint32_t i = 0; i < cnt; i++) {
+        (void)session_set(session, fields[i].key, "%s", fields[i].value);
+    }
+}
+
+bool session_options_get(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM config,
+                         struct session_options *all, struct error *err)
+{
+    struct beam_recording_options *options = &all->options;
+    uint64_t code_bytes = 0;
+    options->walker.auto_status_filter = TARGET_ANY_STATUS;
+    options->walker.excluded = all->excluded;
+    options->walker.excluded_cnt = get_excluded(env, config, all->excluded);
+    (void)nif_get_bool(env, config, "flatten_recursive", &options->flatten_recursive);
+    bool ok = probe_nif_layout(env, layout, &all->layout, err) &&
+              vm_memory_open(&all->memory, err) &&
+              get_walker_options(env, config, &options->walker, err) &&
+              get_cpu_options(env, config, &all->layout, options, err) &&
+              get_output_options(env, config, &all->texts, &options->output, err) &&
+              get_u64(env, config, "code_bytes", &code_bytes, err) &&
+              get_u64(env, config, "keep_ns", &options->keep_ns, err);
+    options->code_map_max_bytes = code_bytes;
+    options->cpu_stem = all->texts.cpu_stem;
+    session_init_beam(&all->session);
+    (void)session_set(&all->session, "os_pid", "%d", getpid());
+    set_session_fields(env, config, &all->session);
+    return ok;
+}
