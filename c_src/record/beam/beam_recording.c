@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/quiet_thread.h"
+#include "record/beam/code_follower.h"
 #include "sinks/perf_script_sink.h"
-#include "symbols/beam/code_map.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,13 +27,7 @@ struct beam_recording {
     struct session session;
     struct beam_recording_options options;
     struct walker walker;
-    struct memory_reader reader; // the writer's own
-    struct jit_code_list code_list;
-    struct code_map *code;
-    bool code_is_read;
-    uint32_t read_generation; // the walker's when the code was read last
-    uint32_t walk_generation; // of the entries that the running walk meets
-    uint32_t next_generation; // read_generation, when that walk succeeds
+    struct code_follower code;
     struct process_names *names;
     struct recording output;
     struct cpu_recording *cpu; // NULL: none
@@ -51,77 +45,6 @@ struct beam_recording {
     char note[RECORDING_NOTE_BYTES];
     struct beam_recording_status status;
 };
-
-// ---- code -----------------------------------------------------------------------
-
-static struct code_key key_of(const struct jit_code_entry *entry)
-{
-    return (struct code_key){entry->address, entry->symfile, entry->symfile_bytes};
-}
-
-// What is newer than the walker's last look belongs to the generation to come.
-static void on_walk_begin(void *context)
-{
-    struct beam_recording *recording = context;
-    recording->next_generation =
-        atomic_load_explicit(&recording->walker.code_generation, memory_order_acquire);
-    recording->walk_generation = recording->code_is_read ? recording->next_generation + 1 : 0;
-    code_map_begin(recording->code, recording->walk_generation);
-}
-
-// Entries come newest first: from the one on that was first when a generation
-// began, they were there in that generation.
-static void note_generation(struct beam_recording *recording, uint64_t entry)
-{
-    uint32_t generation = recording->walk_generation;
-    uint32_t new_cnt = generation - recording->read_generation;
-    new_cnt = new_cnt < WALKER_KEPT_GENERATIONS ? new_cnt : WALKER_KEPT_GENERATIONS - 1;
-    for (uint32_t i = 1; i <= new_cnt; i++) {
-        uint32_t earlier = generation - i;
-        if (atomic_load_explicit(
-                &recording->walker.generation_first[earlier % WALKER_KEPT_GENERATIONS],
-                memory_order_relaxed) == entry) {
-            recording->walk_generation = earlier;
-            code_map_set_generation(recording->code, earlier);
-            return;
-        }
-    }
-}
-
-static bool on_wants(void *context, const struct jit_code_entry *entry)
-{
-    struct beam_recording *recording = context;
-    struct code_key key = key_of(entry);
-    note_generation(recording, entry->address);
-    return !code_map_has(recording->code, &key);
-}
-
-static void on_take(void *context, const struct jit_code_entry *entry, const void *symfile)
-{
-    struct code_key key = key_of(entry);
-    (void)code_map_add(((struct beam_recording *)context)->code, &key, symfile);
-}
-
-static bool read_code(struct beam_recording *recording)
-{
-    const struct jit_code_visitor visitor = {recording, on_walk_begin, on_wants, on_take};
-    bool ok = memory_reader_check(&recording->reader) &&
-              jit_code_list_walk(&recording->code_list, &recording->reader, &visitor);
-    if (ok) {
-        code_map_end(recording->code);
-        recording->code_is_read = true;
-        recording->read_generation = recording->next_generation;
-    }
-    return ok;
-}
-
-static void follow_code(struct beam_recording *recording)
-{
-    if (memory_reader_check(&recording->reader) &&
-        jit_code_list_changed(&recording->code_list, &recording->reader)) {
-        (void)read_code(recording);
-    }
-}
 
 // ---- one sample -----------------------------------------------------------------
 
@@ -145,9 +68,9 @@ static void add_address(struct stack_builder *builder, uint32_t i)
     struct beam_recording *recording = builder->recording;
     uint64_t address = builder->raw->frames[i];
     struct code_location location;
-    if (!code_map_find(recording->code, address - (i > 0), builder->raw->code_generation,
+    if (!code_map_find(recording->code.code, address - (i > 0), builder->raw->code_generation,
                        &location)) {
-        if (code_map_covers(recording->code, address)) {
+        if (code_map_covers(recording->code.code, address)) {
             builder->unknown = true;
             recording->frames[builder->cnt++] =
                 (struct frame){.address = address, .name = TEXT("[unknown]"), .file = TEXT("beam")};
@@ -278,8 +201,8 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
         }
         // Code that came since the last look: read once, or the sample would be
         // named by what was there before.
-        if (may_read && (int32_t)(raw->code_generation - recording->read_generation) > 0) {
-            may_read = read_code(recording);
+        if (may_read && code_follower_is_behind(&recording->code, raw->code_generation)) {
+            may_read = code_follower_read(&recording->code);
         }
         write_sample(recording, raw);
         spsc_ring_pop(&recording->walker.ring);
@@ -294,9 +217,9 @@ static bool drain_cpu(struct beam_recording *recording, uint64_t until_ns, bool 
         return true;
     }
     uint64_t now_ns = clock_monotonic_ns();
-    uint32_t newest = cpu_recording_newest_generation(recording->cpu);
-    if ((int32_t)(newest - recording->read_generation) > 0) {
-        (void)read_code(recording);
+    if (code_follower_is_behind(&recording->code,
+                                cpu_recording_newest_generation(recording->cpu))) {
+        (void)code_follower_read(&recording->code);
     }
     bool all = cpu_recording_drain(recording->cpu, is_last ? UINT64_MAX : now_ns - CPU_SETTLE_NS,
                                    until_ns);
@@ -488,9 +411,10 @@ static void publish(struct beam_recording *recording)
         cpu_recording_status(recording->cpu, &status->cpu);
     }
     copy_memory(recording, &status->dump);
-    status->module_cnt = code_map_module_cnt(recording->code);
-    status->memory_bytes = code_map_memory_bytes(recording->code) + recording->walker.ring.size +
-                           sizeof *recording + output->buffer.capacity;
+    status->module_cnt = code_map_module_cnt(recording->code.code);
+    status->memory_bytes = code_map_memory_bytes(recording->code.code) +
+                           recording->walker.ring.size + sizeof *recording +
+                           output->buffer.capacity;
     status->memory_bytes += status->cpu.memory_bytes;
     pthread_mutex_unlock(&recording->lock);
 }
@@ -527,7 +451,7 @@ static bool wait_for_stop(struct beam_recording *recording, uint64_t until_ns)
 
 static bool write_what_is_there(struct beam_recording *recording, uint64_t until_ns)
 {
-    follow_code(recording);
+    code_follower_look(&recording->code);
     note_pace(recording);
     begin_dump_if_asked(recording);
     bool all = drain(recording, until_ns);
@@ -577,7 +501,7 @@ static void *write_samples(void *context)
     }
     publish(recording);
     memory_reader_close(&recording->walker.reader);
-    memory_reader_close(&recording->reader);
+    code_follower_close(&recording->code);
     announce_done(recording, &close_err);
     return NULL;
 }
@@ -607,7 +531,6 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     recording->session = *session;
     recording->options = *options;
     recording->os_pid = (uint32_t)getpid();
-    recording->code = code_map_create(options->code_map_max_bytes);
     recording->names = process_names_create(texts, NAMES_MAX_BYTES);
     recording->frames =
         calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
@@ -629,7 +552,7 @@ static void start_cpu(struct beam_recording *recording, const struct vm_memory *
     const struct cpu_recording_sources sources = {
         .layout = &recording->layout,
         .memory = memory,
-        .code = recording->code,
+        .code = recording->code.code,
         .names = recording->names,
         .code_generation = &recording->walker.code_generation,
     };
@@ -653,17 +576,15 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
                         struct error *err)
 {
     struct beam_recording_options *options = &recording->options;
-    if (recording->code == NULL || recording->names == NULL || recording->frames == NULL) {
+    if (recording->names == NULL || recording->frames == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "recording: no memory for its tables");
     }
-    if (!memory_reader_open(&recording->reader, options->walker.reader, err) ||
-        !jit_code_list_find(&recording->code_list, memory, &recording->reader, err)) {
+    if (!code_follower_init(&recording->code, &recording->walker, memory,
+                            options->code_map_max_bytes, options->walker.reader, err)) {
         return false;
     }
-    if (!read_code(recording)) {
-        return error_set(err, ERROR_LAYOUT, "the emulator's list of code did not hold still");
-    }
-    (void)session_set(&recording->session, "reader", "%s", memory_reader_name(&recording->reader));
+    (void)session_set(&recording->session, "reader", "%s",
+                      memory_reader_name(&recording->code.reader));
     options->output.on_demand = options->keep_ns != 0;
     recording->plain_field_cnt = recording->session.field_cnt;
     if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
@@ -672,7 +593,7 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
     }
     // walker_start clears its struct, the loss counters with it: nothing was
     // counted yet.
-    if (!walker_start(&recording->walker, &recording->layout, &recording->code_list,
+    if (!walker_start(&recording->walker, &recording->layout, &recording->code.list,
                       &options->walker, err)) {
         return false;
     }
@@ -700,7 +621,7 @@ struct beam_recording *beam_recording_start(
     }
     if (!start_parts(recording, memory, err)) {
         (void)recording_close(&recording->output, "not started", NULL);
-        memory_reader_close(&recording->reader);
+        code_follower_close(&recording->code);
         beam_recording_destroy(recording);
         return NULL;
     }
@@ -755,7 +676,7 @@ void beam_recording_destroy(struct beam_recording *recording)
         walker_deinit(&recording->walker);
     }
     cpu_recording_destroy(recording->cpu);
-    code_map_destroy(recording->code);
+    code_follower_deinit(&recording->code);
     process_names_destroy(recording->names);
     free(recording->frames);
     (void)pthread_cond_destroy(&recording->changed);
