@@ -247,7 +247,7 @@ fuzz: ## Fuzz every reader of foreign bytes for FUZZ_SECONDS (20) each
 # Each closes with "N passed, N failed, N skipped"; `make check` runs them all.
 
 SHELL_SCRIPTS = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* demo/* bench/* .ci/* \
-	test/*/*) 2>/dev/null))
+	test/*/* deploy/*/*) 2>/dev/null))
 TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(CLI_SOURCES)))
 
 .PHONY: check check-lint check-tidy check-tools check-beam check-beam-asan check-beam-static check-system \
@@ -306,7 +306,10 @@ fmt: ## Format the C sources in place
 
 # --- the rest -----------------------------------------------------------------
 
-.PHONY: install-deps install-test-deps demo clean help
+.PHONY: deb install-deps install-test-deps demo clean help
+deb: cli ## Build a Debian package of the command, with its service, into build/
+	@tools/make-deb $(CLI_BIN) $(BUILD)
+
 install-deps: ## Install what the build and the demo need, if it is missing
 	@tools/install-deps build
 
