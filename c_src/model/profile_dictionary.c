@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/profile_dictionary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ENTRIES = 256 };
+
+bool profile_dictionary_init(struct profile_dictionary *dictionary, size_t max_bytes)
+{
+    *dictionary = (struct profile_dictionary){
+        .strings = string_table_create(max_bytes),
+        .frames = calloc(FIRST_ENTRIES, sizeof *dictionary->frames),
+        .nodes = calloc(FIRST_ENTRIES, sizeof *dictionary->nodes),
+        .frame_cnt = 1,
+        .frame_capacity = FIRST_ENTRIES,
+        .node_cnt = 1,
+        .node_capacity = FIRST_ENTRIES,
+        .max_bytes = max_bytes,
+    };
+    if (dictionary->strings == NULL || dictionary->frames == NULL || dictionary->nodes == NULL) {
+        profile_dictionary_deinit(dictionary);
+        return false;
+    }
+    return true;
+}
+
+void profile_dictionary_deinit(struct profile_dictionary *dictionary)
+{
+    string_table_destroy(dictionary->strings);
+    free(dictionary->frames);
+    free(dictionary->nodes);
+    number_map_deinit(&dictionary->places);
+    number_map_deinit(&dictionary->frame_ids);
+    number_map_deinit(&dictionary->stack_ids);
+    *dictionary = (struct profile_dictionary){0};
+}
+
+// --- kinds --------------------------------------------------------------------
+
+static bool ends_with(struct text text, struct text end)
+{
+    return text.len >= end.len && memcmp(text.bytes + text.len - end.len, end.bytes, end.len) == 0;
+}
+
+static bool begins_with(struct text text, struct text begin)
+{
+    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
+}
+
+static bool in_brackets(struct text text)
+{
+    return text.len >= 2 && text.bytes[0] == '[' && text.bytes[text.len - 1] == ']';
+}
+
+static bool is_kernel_file(struct text file)
+{
+    bool special = in_brackets(file) && !text_equal(file, TEXT("[vdso]")) &&
+                   !text_equal(file, TEXT("[unknown]")) && !text_equal(file, TEXT("[heap]")) &&
+                   !text_equal(file, TEXT("[stack]")) && !begins_with(file, TEXT("[anon"));
+    return special || ends_with(file, TEXT(".ko")) ||
+           (file.len >= 7 && memmem(file.bytes, file.len, "vmlinux", 7) != NULL);
+}
+
+static bool is_beam_file(struct text file)
+{
+    return ends_with(file, TEXT(".erl")) || ends_with(file, TEXT(".ex")) ||
+           ends_with(file, TEXT(".exs")) || ends_with(file, TEXT(".hrl")) ||
+           text_equal(file, TEXT("bif")) || text_equal(file, TEXT("nif"));
+}
+
+enum profile_frame_kind profile_frame_kind_of(struct text name, struct text file)
+{
+    if (is_beam_file(file)) {
+        return PROFILE_FRAME_BEAM;
+    }
+    if (text_equal(file, TEXT("inlined"))) {
+        return PROFILE_FRAME_INLINED;
+    }
+    if (begins_with(file, TEXT("/tmp/perf-")) && ends_with(file, TEXT(".map"))) {
+        return PROFILE_FRAME_JIT;
+    }
+    if (is_kernel_file(file)) {
+        return PROFILE_FRAME_KERNEL;
+    }
+    if (text_equal(file, TEXT("truncated")) ||
+        (text_equal(file, TEXT("beam")) && in_brackets(name))) {
+        return PROFILE_FRAME_NOTE;
+    }
+    bool is_nameless = name.len == 0 || text_equal(name, TEXT("[unknown]"));
+    bool is_nowhere = file.len == 0 || text_equal(file, TEXT("[unknown]"));
+    return is_nameless && is_nowhere ? PROFILE_FRAME_UNKNOWN : PROFILE_FRAME_NATIVE;
+}
+
+const char *profile_frame_kind_name(enum profile_frame_kind kind)
+{
+    static const char *const NAMES[PROFILE_FRAME_KIND_CNT] = {
+        "unknown", "native", "kernel", "beam", "jit", "inlined", "note"};
+    return kind < PROFILE_FRAME_KIND_CNT ? NAMES[kind] : NAMES[0];
+}
+
+// --- frames and stacks --------------------------------------------------------
+
+static size_t entry_bytes(const struct profile_dictionary *dictionary)
+{
+    return dictionary->frame_capacity * sizeof *dictionary->frames +
+           dictionary->node_capacity * sizeof *dictionary->nodes +
+           number_map_memory_bytes(&dictionary->places) +
+           number_map_memory_bytes(&dictionary->frame_ids) +
+           number_map_memory_bytes(&dictionary->stack_ids);
+}
+
+// True when there is room for one entry more.
+static bool reserve(struct profile_dictionary *dictionary, void **entries, uint32_t cnt,
+                    uint32_t *capacity, size_t size)
+{
+    if (cnt < *capacity) {
+        return true;
+    }
+    // Doubling the entries doubles their map as well.
+    if (cnt > UINT32_MAX / 2 || entry_bytes(dictionary) * 2 > dictionary->max_bytes) {
+        return false;
+    }
+    void *grown = realloc(*entries, (size_t)cnt * 2 * size);
+    if (grown == NULL) {
+        return false;
+    }
+    *entries = grown;
+    *capacity = cnt * 2;
+    return true;
+}
+
+static uint32_t place_of(struct profile_dictionary *dictionary, string_id file, uint32_t line)
+{
+    uint64_t key = (uint64_t)file << 32 | line;
+    uint32_t place = number_map_find(&dictionary->places, key);
+    if (place == 0) {
+        place = dictionary->place_cnt + 1;
+        if (entry_bytes(dictionary) > dictionary->max_bytes ||
+            !number_map_add(&dictionary->places, key, place)) {
+            return 0;
+        }
+        dictionary->place_cnt = place;
+    }
+    return place;
+}
+
+static frame_id add_frame(struct profile_dictionary *dictionary, const struct profile_frame *frame,
+                          uint64_t key)
+{
+    frame_id id = dictionary->frame_cnt;
+    if (!reserve(dictionary, (void **)&dictionary->frames, id, &dictionary->frame_capacity,
+                 sizeof *frame) ||
+        !number_map_add(&dictionary->frame_ids, key, id)) {
+        dictionary->refused_cnt++;
+        return 0;
+    }
+    dictionary->frames[id] = *frame;
+    if (frame->kind == PROFILE_FRAME_UNKNOWN) {
+        dictionary->frames[id].kind =
+            profile_frame_kind_of(profile_dictionary_text(dictionary, frame->name),
+                                  profile_dictionary_text(dictionary, frame->file));
+    }
+    dictionary->frame_cnt++;
+    return id;
+}
+
+frame_id profile_dictionary_frame(struct profile_dictionary *dictionary,
+                                  const struct profile_frame *frame)
+{
+    uint32_t place = place_of(dictionary, frame->file, frame->line);
+    if (place == 0) {
+        dictionary->refused_cnt++;
+        return 0;
+    }
+    uint64_t key = (uint64_t)frame->name << 32 | place;
+    frame_id id = number_map_find(&dictionary->frame_ids, key);
+    return id != 0 ? id : add_frame(dictionary, frame, key);
+}
+
+stack_id profile_dictionary_stack(struct profile_dictionary *dictionary, stack_id parent,
+                                  frame_id frame)
+{
+    uint64_t key = (uint64_t)parent << 32 | frame;
+    stack_id id = number_map_find(&dictionary->stack_ids, key);
+    if (id != 0) {
+        return id;
+    }
+    id = dictionary->node_cnt;
+    if (!reserve(dictionary, (void **)&dictionary->nodes, id, &dictionary->node_capacity,
+                 sizeof *dictionary->nodes) ||
+        !number_map_add(&dictionary->stack_ids, key, id)) {
+        dictionary->refused_cnt++;
+        return parent;
+    }
+    dictionary->nodes[id] = (struct profile_node){parent, frame};
+    dictionary->node_cnt++;
+    return id;
+}
+
+size_t profile_dictionary_memory_bytes(const struct profile_dictionary *dictionary)
+{
+    return entry_bytes(dictionary) + string_table_memory_bytes(dictionary->strings);
+}
