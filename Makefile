@@ -34,7 +34,7 @@ LIBS = -pthread -ldl
 
 COMMON_DIRS := base model store sinks
 NIF_DIRS := $(COMMON_DIRS) capture/beam symbols/beam record/beam nif
-CLI_DIRS := $(COMMON_DIRS) capture/system symbols/system record/system cli
+CLI_DIRS := $(COMMON_DIRS) capture/system symbols/system record/system query export cli
 # For a static libelf that lacks what it calls; see there.
 LIBELF_GAP := c_src/capture/system/libelf_gap.c
 libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk \
