@@ -42,7 +42,7 @@ static void set_up(const char *release, enum reader_kind kind, enum scheduler_ki
 {
     fake_vm_init(&vm, release, 1024);
     fake_open_reader(&reader, kind);
-    process = fake_spawn(&vm, 5, 1, 4096, 1000);
+    process = fake_spawn(&vm, 5, 1, 4096, 600);
     scheduler = fake_alloc(&vm, 512);
     c_stack = fake_alloc(&vm, C_WORDS * 8);
     site = fake_alloc(&vm, 256);
@@ -121,9 +121,9 @@ static void run_erlang(void)
     CHECK_UINT(sample->scheduler_no, 3);
     CHECK_UINT(sample->code_generation, 7);
     CHECK_UINT(sample->c_words, 0);
-    CHECK_UINT(sample->leaf_words, 990);
+    CHECK_UINT(sample->leaf_words, 590);
     CHECK_MEM(sample->words, process.bytes, vm.layout.process_words * 8UL);
-    CHECK_MEM(erlang_words(sample), process.stack + 10, 990 * 8);
+    CHECK_MEM(erlang_words(sample), process.stack + 10, 590 * 8);
     CHECK_UINT(sample->registers[CPU_REGISTER_RIP], 0x401000);
     CHECK_UINT(slot.outcomes[CPU_OUTCOME_TAKEN], 2);
 }
@@ -146,7 +146,7 @@ static void call_c(void)
     CHECK_UINT(sample->c_words, 50);
     CHECK_MEM(sample->words + sample->process_words, c_stack + C_WORDS - 50, 50 * 8);
     CHECK_UINT(sample->erlang_top, fake_address(process.stack + 4));
-    CHECK_UINT(sample->leaf_words, 996);
+    CHECK_UINT(sample->leaf_words, 596);
     // mov rbp, rsp, nearer to the call: p->stop is stale, rbp was saved by the callee
     const unsigned char keep[] = {0x48, 0x89, 0xE5};
     memcpy(site + 88, keep, sizeof keep);
@@ -155,7 +155,7 @@ static void call_c(void)
     sample = take();
     CHECK_INT(sample->stack_top, STACK_TOP_SAVED);
     CHECK_UINT(sample->erlang_top, fake_address(process.stack + 20));
-    CHECK_MEM(erlang_words(sample), process.stack + 20, 980 * 8);
+    CHECK_MEM(erlang_words(sample), process.stack + 20, 580 * 8);
     // in the register still
     c_stack[C_WORDS - 3] = 0;
     c_stack[C_WORDS - 4] = 0;
@@ -178,7 +178,7 @@ static void collect(void)
     fake_set(&vm, &process, LAYOUT_STATE, FAKE_COLLECTING | FAKE_RUNNING);
     const struct cpu_sample *sample = take();
     CHECK_INT(sample->stack_top, STACK_TOP_STORED);
-    CHECK_UINT(sample->leaf_words, 1000);
+    CHECK_UINT(sample->leaf_words, 600);
     // Moved to the new heap, whose end is not told yet.
     uint64_t *moved = fake_alloc(&vm, 4096);
     moved[0] = fake_return_address(1);
@@ -247,7 +247,7 @@ static void run_dirty(void)
     CHECK_INT(sample->mode, CPU_MODE_DIRTY);
     CHECK_UINT(sample->stack_base, 0);
     CHECK_MEM(sample->current_mfa, mfa, sizeof mfa);
-    CHECK_UINT(sample->leaf_words, 1000);
+    CHECK_UINT(sample->leaf_words, 600);
     CHECK(sample->c_words >= 50);
     fake_set(&vm, &process, LAYOUT_CURRENT, 8); // unreadable
     CHECK_UINT(take()->current_mfa[0], 0);

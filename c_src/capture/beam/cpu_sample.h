@@ -45,8 +45,11 @@ enum {
     CPU_SAMPLE_C_WORDS = 768,      // of the C stack, from its top
     CPU_SAMPLE_C_ROOT_WORDS = 256, // and from its base, when it is deeper: what lies
                                    // between is mostly one large buffer
-    CPU_SAMPLE_LEAF_WORDS = 1024,  // of the Erlang stack, from its top
-    CPU_SAMPLE_ROOT_WORDS = 256,   // and from its bottom, when it is deeper
+    // Of the Erlang stack: what is deeper than the first costs more to copy than the
+    // handler may take, as hardly any of it is in a cache.
+    CPU_SAMPLE_WHOLE_WORDS = 640, // all of it
+    CPU_SAMPLE_LEAF_WORDS = 384,  // else from its top
+    CPU_SAMPLE_ROOT_WORDS = 128,  // and from its bottom
 };
 
 struct cpu_sample {
@@ -79,7 +82,7 @@ struct cpu_sample {
 enum {
     CPU_SAMPLE_MAX_BYTES =
         sizeof(struct cpu_sample) + 8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS +
-                                           CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS),
+                                           CPU_SAMPLE_WHOLE_WORDS),
 };
 
 #endif

@@ -18,6 +18,8 @@ enum {
     SITE_BYTES = 96, // of JIT code before the return address
     MAX_MOVED_WORDS = 256,
     SAVED_WORDS = 8,   // return address and callee-saved registers below the stack base
+    CACHE_LINE_BYTES = 64,
+    PREFETCH_BYTES = 4096, // what most samples take
     FLAG_GC = 1 << 17, // ERTS_PSFLG_GC
     FLAG_EXITING = 1 << 11,
     FLAG_FREE = 1 << 10,
@@ -46,6 +48,15 @@ static bool read_words(struct cpu_slot *slot, uint64_t address, void *to, size_t
 static uint64_t load(uint64_t address)
 {
     return *(const volatile uint64_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+// The consumer has had these lines on its own CPU: they are asked for while it is
+// found out what will be written to them.
+static void prefetch_to_write(const void *to)
+{
+    for (size_t at = 0; at < PREFETCH_BYTES; at += CACHE_LINE_BYTES) {
+        __builtin_prefetch((const char *)to + at, 1);
+    }
 }
 
 static uint64_t field(const struct take *take, enum layout_field field)
@@ -259,7 +270,7 @@ static void copy_erlang_stack(struct take *take, uint64_t top)
     uint64_t heap = field(take, LAYOUT_HEAP);
     uint64_t hend = field(take, LAYOUT_HEND);
     uint64_t depth = top >= heap && top <= hend && top % 8 == 0 ? (hend - top) / 8 : 0;
-    bool is_deep = depth > CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS;
+    bool is_deep = depth > CPU_SAMPLE_WHOLE_WORDS;
     uint64_t leaf = is_deep ? CPU_SAMPLE_LEAF_WORDS : depth;
     uint64_t root = is_deep ? CPU_SAMPLE_ROOT_WORDS : 0;
     if (depth == 0 || !read_words(take->slot, top, take->next, leaf) ||
@@ -378,6 +389,7 @@ void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucont
         struct cpu_sample *sample = spsc_ring_reserve(&slot->ring, CPU_SAMPLE_MAX_BYTES);
         outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
         if (sample != NULL) {
+            prefetch_to_write(sample);
             memset(sample, 0, sizeof *sample);
             sample->time_ns = clock_monotonic_ns();
             sample->period_ns = period_cnt * slot->interval_ns;

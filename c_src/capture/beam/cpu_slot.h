@@ -37,7 +37,7 @@ struct cpu_slot {
     _Atomic uint64_t outcomes[CPU_OUTCOME_CNT]; // in samples, overruns included
 };
 
-// The body of the handler. Async-signal-safe; bounded: at most about 20 KiB are
+// The body of the handler. Async-signal-safe; bounded: at most about 15 KiB are
 // copied.
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext);
 

@@ -31,8 +31,7 @@ struct cpu_stack_sources {
 enum {
     CPU_STACK_MAX_NATIVE = 64,
     // Native ones twice, as a BIF's and a NIF's, some notes, and one per Erlang word.
-    CPU_STACK_MAX_FRAMES =
-        2 * CPU_STACK_MAX_NATIVE + 32 + CPU_SAMPLE_LEAF_WORDS + CPU_SAMPLE_ROOT_WORDS,
+    CPU_STACK_MAX_FRAMES = 2 * CPU_STACK_MAX_NATIVE + 32 + CPU_SAMPLE_WHOLE_WORDS,
 };
 
 struct cpu_stack {
