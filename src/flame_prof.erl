@@ -132,7 +132,8 @@
       select => undefined | none | select(),
       flatten_recursive => undefined | boolean(),
       categories => undefined | [category()],
-      cpu_sampling => undefined | boolean() | #{rate => pos_integer()},
+      cpu_sampling => undefined | boolean() | #{rate => undefined | pos_integer(),
+                                                method => undefined | auto | signal | foreign},
       tier => undefined | auto | walker | portable,
       reader => undefined | auto | guarded_load | process_vm_readv,
       stack_frames_max => undefined | pos_integer(),
@@ -176,8 +177,10 @@
 %%   `[initial_call, registered_name]'</li>
 %% <li>`cpu_sampling': also sample what the schedulers run, by their CPU time, into
 %%   files of its own (`flame_prof_cpu-...', events `beam-cpu'). `#{rate => Hz}' of
-%%   CPU time, default 99; above 200 the kernel must allow perf events. Default
-%%   `true'; works with the walker tier</li>
+%%   CPU time, default 99; above 200 the kernel must allow perf events. `method':
+%%   `signal', exact; `foreign', a thread that looks at the schedulers, approximate;
+%%   `auto' (default), the first that works. Default `true'; works with the walker
+%%   tier</li>
 %% <li>`flatten_recursive': adjacent equal frames become one; default `true'</li>
 %% <li>`tier': `walker' (a thread of our own reads the processes' memory),
 %%   `portable' (`process_info'), or `auto' (default), the best that works</li>

@@ -23,7 +23,8 @@
                      auto_process_opts := flame_prof:process_opts(),
                      select := none | select(),
                      flatten_recursive := boolean(),
-                     cpu_sampling := false | #{rate := pos_integer()},
+                     cpu_sampling := false | #{rate := pos_integer(),
+                                               method := auto | signal | foreign},
                      categories := [flame_prof:category()],
                      tier := auto | walker | portable,
                      reader := auto | guarded_load | process_vm_readv,
@@ -312,15 +313,17 @@ is_category_list(_) ->
 cpu_sampling(_, false) -> false;
 cpu_sampling(Key, true) -> cpu_sampling(Key, #{});
 cpu_sampling(Key, Given) when is_map(Given) ->
-    no_unknown(<<(atom_to_binary(Key))/binary, ": ">>, Given, [rate]),
-    case maps:get(rate, Given, ?CPU_RATE_HZ) of
-        Hz when is_integer(Hz), Hz > 0, Hz =< ?CPU_RATE_MAX_HZ -> #{rate => Hz};
-        Hz -> expected([atom_to_binary(Key), ": rate"],
-                       io_lib:format("an integer from 1 to ~b (samples per second of CPU time)",
-                                     [?CPU_RATE_MAX_HZ]), Hz)
-    end;
+    Prefix = <<(atom_to_binary(Key))/binary, ": ">>,
+    no_unknown(Prefix, Given, [rate, method]),
+    #{rate => cpu_rate([Prefix, "rate"], part(rate, Given, ?CPU_RATE_HZ)),
+      method => (one_of([auto, signal, foreign]))([Prefix, "method"], part(method, Given, auto))};
 cpu_sampling(Key, Value) ->
     expected(Key, "true, false or a map as #{rate => 99}", Value).
+
+cpu_rate(_, Hz) when is_integer(Hz), Hz > 0, Hz =< ?CPU_RATE_MAX_HZ -> Hz;
+cpu_rate(Key, Hz) ->
+    expected(Key, io_lib:format("an integer from 1 to ~b (samples per second of CPU time)",
+                                [?CPU_RATE_MAX_HZ]), Hz).
 
 auto_select(_, none) -> none;
 auto_select(Key, Value) ->

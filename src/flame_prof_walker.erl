@@ -249,6 +249,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       categories => maps:get(categories, Config),
       node => atom_to_binary(node()),
       cpu_rate_hz => cpu_rate_hz(Config),
+      cpu_method => cpu_method(Config),
       cpu_ring_bytes => cpu_ring_bytes(),
       schedulers => erlang:system_info(schedulers),
       dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
@@ -281,6 +282,9 @@ cpu_ring_bytes() ->
 cpu_rate_hz(#{arm := _}) -> 0;
 cpu_rate_hz(#{cpu_sampling := false}) -> 0;
 cpu_rate_hz(#{cpu_sampling := #{rate := Hz}}) -> Hz.
+
+cpu_method(#{cpu_sampling := #{method := Method}}) -> Method;
+cpu_method(_) -> auto.
 
 selection(#{auto_select := none}) -> {[], 1000};
 selection(#{auto_select := {top, Goals, IntervalMs}}) -> {Goals, IntervalMs}.

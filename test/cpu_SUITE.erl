@@ -291,22 +291,83 @@ leaves_no_timer(Before, Config) ->
     {ok, _} = flame_prof:stop(),
     ?assertEqual(Before, timers()).
 
-%% No more signals may wait: no timer. The walker goes on, and one line says why.
+%% --- where signals are refused ---------------------------------------------------------------
+
+%% From a thread of our own: which process, how much, and roughly where; told as
+%% approximate everywhere.
+it_watches_when_it_may_not_signal(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
+    {Pid, Truth} = cpu_load:run(4000, [lists_part, arithmetic_part, gc_part]),
+    {ok, #{cpu := Cpu}} = flame_prof:stop(),
+    ct:pal("~p", [Cpu]),
+    ?assertMatch(#{method := foreign, approximate := true, handler_median_ns := 0}, Cpu),
+    All = cpu_samples(Config),
+    Samples = of_process(Pid, All),
+    ct:pal("~b samples: ~p", [length(Samples), state_counts(Samples)]),
+    ?assert(abs(cpu_ns(Samples) / lists:sum(maps:values(Truth)) - 1) < 0.2),
+    ?assertEqual([], maps:keys(state_counts(Samples)) -- [running, gc_minor, gc_major, exiting]),
+    ?assertEqual([], [S || #{frames := [{Leaf, _} | _]} = S <- Samples,
+                           Leaf =/= <<"[on a scheduler, stack may lag]">>]),
+    Placed = [S || #{frames := Frames} = S <- Samples,
+                   [] =/= [F || {<<"cpu_load:-run/2-fun-", _/binary>> = F, _} <- Frames]],
+    ?assert(length(Placed) > 0.7 * length(Samples), {length(Placed), length(Samples)}),
+    [File] = cpu_files(Config),
+    #{comments := Comments} = perf_script_reader:read(File),
+    ?assertMatch(#{<<"cpu_method">> := <<"foreign, approximate">>}, Comments).
+
+it_watches_dirty_nifs(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
+    Pid = flame_prof_case:spawned(fun() -> dirty(1500), receive stop -> ok end end),
+    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {ok, _} = flame_prof:stop(),
+    Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
+    ct:pal("~b samples", [length(Samples)]),
+    ?assert(cpu_ns(Samples) > 500000000),
+    ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]).
+
+%% No more signals may wait: no timer. What was chosen, and why, is told in one line.
+it_watches_where_timers_are_refused(Config) ->
+    Output = refused(Config, auto),
+    ?assertMatch({match, _}, re:run(Output, "^walker [0-9]+ foreign [1-9][0-9]* "
+                                            "[^\n]*timer_create: [^\n]*ulimit -i[^\n]*$")).
+
+%% Who insists on signals is told why there are none; the walker goes on.
 it_goes_on_without_timers(Config) ->
+    ?assertMatch({match, _}, re:run(refused(Config, signal), "^walker [1-9][0-9]* off 0 "
+                                                             "[^\n]*timer_create: [^\n]*ulimit -i[^\n]*$")).
+
+refused(Config, Method) ->
     Directory = filename:join(?config(priv_dir, Config), "refused"),
     Command = lists:flatten(io_lib:format(
-                  "bash -c 'ulimit -i 0; exec erl -noshell -pa ~ts -s ~ts refused_run ~ts'",
-                  [lists:join(" ", paths()), ?MODULE, Directory])),
-    Output = os:cmd(Command),
+                  "bash -c 'ulimit -i 0; exec erl -noshell -pa ~ts -s ~ts refused_run ~ts ~ts'",
+                  [lists:join(" ", paths()), ?MODULE, Method, Directory])),
+    Output = string:trim(os:cmd(Command)),
     ct:pal("~ts", [Output]),
-    ?assertMatch({match, _}, re:run(Output, "walker .*timer_create: .*ulimit -i")).
+    Output.
 
-refused_run([Directory]) ->
-    {ok, _} = flame_prof:start(#{basename => atom_to_list(Directory)}),
-    #{tier := Tier, cpu := #{off := Why}} = flame_prof:info(),
+refused_run([Method, Directory]) ->
+    {ok, _} = flame_prof:start(#{basename => atom_to_list(Directory),
+                                 cpu_sampling => #{method => Method}}),
+    Worker = spawn(fun Work() -> _ = lists:sort([N rem 97 || N <- lists:seq(1, 1000)]), Work() end),
+    refused_samples(erlang:monotonic_time(millisecond) + 20000),
+    #{tier := Tier, cpu := Cpu} = flame_prof:info(),
+    exit(Worker, kill),
     {ok, #{samples := Samples}} = flame_prof:stop(),
-    io:format("~ts ~b ~ts~n", [Tier, Samples, Why]),
+    case Cpu of
+        #{off := Why} -> io:format("~ts ~b off 0 ~ts~n", [Tier, Samples, Why]);
+        #{method := Used, samples := Count, method_reason := Why} ->
+            io:format("~ts ~b ~ts ~b ~ts~n", [Tier, Samples, Used, Count, Why])
+    end,
     halt().
+
+%% Until there are some of each kind.
+refused_samples(Deadline) ->
+    Enough = case flame_prof:info() of
+                 #{samples := Wall, cpu := #{samples := Cpu}} -> Wall > 0 andalso Cpu > 0;
+                 #{samples := Wall} -> Wall > 0
+             end,
+    Enough orelse erlang:monotonic_time(millisecond) > Deadline
+        orelse receive after 50 -> refused_samples(Deadline) end.
 
 %% What cannot be written is counted, the node goes on, and who asks is told.
 it_counts_what_a_full_disk_does_not_take(Config) ->
@@ -346,7 +407,8 @@ it_refuses_wrong_rates(Config) ->
          {error, {bad_option, Line}} = start(Config, #{cpu_sampling => Wrong}),
          ?assertEqual(nomatch, binary:match(Line, <<"\n">>)),
          ?assertNotEqual(nomatch, binary:match(Line, <<"cpu_sampling">>))
-     end || Wrong <- [yes, 99, #{rate => 0}, #{rate => 100000}, #{hz => 99}, #{rate => 1.5}]].
+     end || Wrong <- [yes, 99, #{rate => 0}, #{rate => 100000}, #{hz => 99}, #{rate => 1.5},
+                  #{method => timer}]].
 
 %% Above the kernel's tick: perf events, or the reason why not.
 it_samples_above_the_tick_where_it_may(Config) ->

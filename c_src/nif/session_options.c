@@ -134,6 +134,23 @@ static bool get_categories(ErlNifEnv *env, ERL_NIF_TERM config,
     return true;
 }
 
+static bool get_cpu_method(ErlNifEnv *env, ERL_NIF_TERM config, enum cpu_method *method,
+                           struct error *err)
+{
+    static const char *const NAMES[] = {[CPU_METHOD_AUTO] = "auto",
+                                        [CPU_METHOD_SIGNAL] = "signal",
+                                        [CPU_METHOD_FOREIGN] = "foreign"};
+    ERL_NIF_TERM term;
+    bool there = enif_get_map_value(env, config, nif_atom(env, "cpu_method"), &term);
+    for (size_t i = 0; there && i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (enif_is_identical(term, nif_atom(env, NAMES[i]))) {
+            *method = (enum cpu_method)i;
+            return true;
+        }
+    }
+    return error_set(err, ERROR_BAD_ARGUMENT, "option cpu_sampling: method: unknown");
+}
+
 static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
                             struct beam_recording_options *options, struct error *err)
 {
@@ -146,7 +163,8 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
         get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
                 err) &&
         get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
-    ok = ok && get_categories(env, config, &cpu->categories, err);
+    ok = ok && get_cpu_method(env, config, &cpu->sampler.method, err) &&
+         get_categories(env, config, &cpu->categories, err);
     (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
     cpu->sampler.ring_bytes = ring_bytes;
     cpu->sampler.reader = options->walker.reader;

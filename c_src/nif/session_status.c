@@ -89,6 +89,12 @@ static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status 
     for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
         nif_put(env, &map, NUMBERS[i].key, nif_u64(env, NUMBERS[i].value));
     }
+    nif_put(env, &map, "method",
+            nif_atom(env, cpu->method == CPU_METHOD_FOREIGN ? "foreign" : "signal"));
+    nif_put(env, &map, "approximate", nif_bool(env, cpu->method == CPU_METHOD_FOREIGN));
+    if (cpu->refused.code != ERROR_NONE) {
+        nif_put(env, &map, "method_reason", nif_binary(env, text_of(cpu->refused.detail)));
+    }
     nif_put(env, &map, "last_error", last_error_term(env, &cpu->last_error));
     nif_put(env, &map, "file",
             cpu->current_file[0] != '\0' ? path_term(env, status, cpu->current_file)
@@ -106,7 +112,8 @@ ERL_NIF_TERM session_status_term(ErlNifEnv *env, const struct beam_recording_sta
         {"files_finished", status->finished_file_cnt},
         {"samples", status->sample_cnt},
         {"bytes", status->bytes},
-        {"cpu_ns", status->walker_cpu_ns + status->writer_cpu_ns + status->cpu.handler_total_ns},
+        {"cpu_ns", status->walker_cpu_ns + status->writer_cpu_ns + status->cpu.handler_total_ns +
+                       status->cpu.thread_ns},
         {"memory_bytes", status->memory_bytes},
         {"modules", status->module_cnt},
         {"selected", status->target_cnt},

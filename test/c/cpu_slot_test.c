@@ -293,6 +293,69 @@ TEST(a_deep_stack_keeps_both_ends)
     for_each(SCHEDULER_NORMAL, go_deep);
 }
 
+static const struct cpu_sample *look(void)
+{
+    uint32_t len = 0;
+    while (spsc_ring_peek(&slot.ring, &len) != NULL) {
+        spsc_ring_pop(&slot.ring);
+    }
+    return cpu_slot_look(&slot, 5000) ? spsc_ring_peek(&slot.ring, &len) : NULL;
+}
+
+static void watch_processes(void)
+{
+    fake_register(&vm, &process, fake_atom(50));
+    const struct cpu_sample *sample = look();
+    CHECK_INT(sample->mode, CPU_MODE_WATCHED);
+    CHECK_INT(sample->stack_top, STACK_TOP_LAGGING);
+    CHECK_UINT(sample->period_ns, 5000);
+    CHECK_UINT(sample->process, fake_address(process.bytes));
+    CHECK_UINT(sample->name, fake_atom(50));
+    CHECK_UINT(sample->c_words, 0);
+    CHECK_UINT(sample->leaf_words, 600);
+    CHECK_MEM(erlang_words(sample), process.stack, 600 * 8);
+    fake_set(&vm, &process, LAYOUT_STOP, 0x123457); // nonsense
+    CHECK_INT(look()->stack_top, STACK_TOP_LOST);
+    CHECK_UINT(look()->process, fake_address(process.bytes));
+    fake_set(&vm, &process, LAYOUT_STATE, FAKE_EXITING | FAKE_RUNNING);
+    CHECK_INT(look()->stack_top, STACK_TOP_NONE);
+    // not of the table, and not readable: no process, but somebody runs
+    put(scheduler + SCHEDULER_CURRENT_PROCESS,
+        fake_address(fake_alloc(&vm, LAYOUT_MAX_PROCESS_BYTES)));
+    for (int i = 0; i < 2; i++) {
+        sample = look();
+        CHECK_INT(sample->mode, CPU_MODE_WATCHED);
+        CHECK_UINT(sample->process, 0);
+        CHECK_UINT(sample->process_words, 0);
+        put(scheduler + SCHEDULER_CURRENT_PROCESS, 0x10008);
+    }
+}
+
+TEST(from_another_thread_a_process_is_seen_as_last_stored)
+{
+    for_each(SCHEDULER_NORMAL, watch_processes);
+}
+
+static void watch_idle(void)
+{
+    unsigned char *sleep_info = fake_alloc(&vm, 64);
+    put(scheduler + SCHEDULER_CURRENT_PROCESS, 0);
+    put(scheduler + SCHEDULER_SLEEP_INFO, fake_address(sleep_info));
+    put(sleep_info + SLEEP_INFO_SCHEDULER, fake_address(scheduler));
+    put(sleep_info + SLEEP_INFO_FLAGS, SLEEP_FLAG_WAITING); // spins
+    CHECK_INT(look()->mode, CPU_MODE_NO_PROCESS);
+    CHECK_UINT(look()->sleep_flags, SLEEP_FLAG_WAITING);
+    put(sleep_info + SLEEP_INFO_FLAGS, SLEEP_FLAG_WAITING | 1); // sleeps
+    CHECK(look() == NULL);
+    put(scheduler + SCHEDULER_CURRENT_PORT, 0x77);
+    CHECK_UINT(look()->current_port, 0x77);
+}
+
+TEST(from_another_thread_a_scheduler_that_sleeps_is_not_seen)
+{
+    for_each(SCHEDULER_NORMAL, watch_idle);
+}
+
 static void lose(void)
 {
     for (int i = 0; i < 1000; i++) {

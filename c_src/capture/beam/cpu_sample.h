@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the signal handler puts into a scheduler's ring: the thread at one moment of
-// its CPU time, nothing resolved. Unwinding and naming happen on the writer's
+// its CPU time, nothing resolved. Or, where signals are refused, what another thread
+// could see of it. Unwinding and naming happen on the writer's
 // thread.
 #ifndef FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLE_H
 #define FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLE_H
@@ -14,6 +15,7 @@ enum cpu_mode {
     CPU_MODE_ERLANG,     // on the Erlang stack: JIT code
     CPU_MODE_NATIVE,     // on the C stack: BIF, NIF, the runtime, GC
     CPU_MODE_DIRTY,      // a process on a dirty scheduler
+    CPU_MODE_WATCHED,    // seen from another thread: no registers, no C stack
 };
 
 // Where the top of the Erlang stack came from.
@@ -25,6 +27,8 @@ enum stack_top {
     STACK_TOP_ASSUMED,  // p->stop, as the call site could not be read
     STACK_TOP_MOVED,    // p->stop, copied already to where the collector puts the heap;
                         // what follows the stack's bottom is none of it
+    STACK_TOP_LAGGING,  // p->stop of a process that runs on: as of its last call into C or
+                        // its last switch
     STACK_TOP_LOST,     // nothing plausible
 };
 
@@ -81,8 +85,8 @@ struct cpu_sample {
 
 enum {
     CPU_SAMPLE_MAX_BYTES =
-        sizeof(struct cpu_sample) + 8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS +
-                                           CPU_SAMPLE_WHOLE_WORDS),
+        sizeof(struct cpu_sample) +
+        8UL * (128 + CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS + CPU_SAMPLE_WHOLE_WORDS),
 };
 
 #endif

@@ -174,8 +174,8 @@ static bool init_slots(struct cpu_sampler *sampler, const struct scheduler_table
     uint32_t cnt = ok ? scheduler_threads_list(threads, MAX_SLOTS) : 0;
     for (uint32_t i = 0; i < cnt && ok; i++) {
         if (threads[i].no <= table->arrays[threads[i].kind].cnt) {
-            ok = init_slot(sampler, &all_slots[sampler->slot_cnt++], table, &threads[i], layout,
-                           code_generation);
+            ok = init_slot(sampler, &sampler->slots[sampler->slot_cnt++], table, &threads[i],
+                           layout, code_generation);
         }
     }
     free(threads);
@@ -221,15 +221,21 @@ static bool arm(struct cpu_sampler *sampler, struct error *err)
     return true;
 }
 
-bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *layout,
-                       const struct scheduler_table *table, const _Atomic uint32_t *code_generation,
-                       const struct cpu_sampler_options *options, struct error *err)
+// ---- the two methods -------------------------------------------------------------------------
+
+// What both are told.
+struct subject {
+    const struct otp_layout *layout;
+    const struct scheduler_table *table;
+    const _Atomic uint32_t *code_generation;
+};
+
+static bool start_signals(struct cpu_sampler *sampler, const struct subject *subject,
+                          struct error *err)
 {
+    const struct cpu_sampler_options *options = &sampler->options;
     bool room_for_faults = false;
-    *sampler = (struct cpu_sampler){.options = *options};
-#if !defined(__x86_64__) || !defined(__linux__)
-    return error_set(err, ERROR_UNSUPPORTED, "CPU sampling: not on this platform yet");
-#endif
+    sampler->method = CPU_METHOD_SIGNAL;
     if (!check_alternate_stack(&room_for_faults, err) || !install(err)) {
         return false;
     }
@@ -245,14 +251,63 @@ bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *lay
     }
     sampler->running = true;
     sampler->slots = all_slots;
-    bool ok = init_slots(sampler, table, layout, code_generation, err);
+    bool ok = init_slots(sampler, subject->table, subject->layout, subject->code_generation, err);
     set_reading(sampler, sampler->reader.kind == READER_GUARDED_LOAD);
-    if (!ok || !arm(sampler, err)) {
-        cpu_sampler_stop(sampler);
-        cpu_sampler_deinit(sampler);
+    return ok && arm(sampler, err);
+}
+
+static bool start_watch(struct cpu_sampler *sampler, const struct subject *subject,
+                        struct error *err)
+{
+    sampler->method = CPU_METHOD_FOREIGN;
+    if (!memory_reader_open(&sampler->reader, sampler->options.reader, err)) {
         return false;
     }
-    return true;
+    sampler->running = true;
+    sampler->slots = calloc(MAX_SLOTS, sizeof *sampler->slots);
+    if (sampler->slots == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "CPU sampling: out of memory");
+    }
+    bool ok = init_slots(sampler, subject->table, subject->layout, subject->code_generation, err);
+    set_reading(sampler, sampler->reader.kind == READER_GUARDED_LOAD);
+    return ok && cpu_watch_start(&sampler->watch, sampler->slots, sampler->slot_cnt,
+                                 CLOCK_NS_PER_S / sampler->options.rate_hz, err);
+}
+
+static bool start(struct cpu_sampler *sampler, const struct subject *subject,
+                  enum cpu_method method, struct error *err)
+{
+    bool ok = method == CPU_METHOD_FOREIGN ? start_watch(sampler, subject, err)
+                                           : start_signals(sampler, subject, err);
+    if (!ok) {
+        cpu_sampler_stop(sampler);
+        cpu_sampler_deinit(sampler);
+    }
+    return ok;
+}
+
+bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *layout,
+                       const struct scheduler_table *table, const _Atomic uint32_t *code_generation,
+                       const struct cpu_sampler_options *options, struct error *err)
+{
+    const struct subject subject = {layout, table, code_generation};
+    struct error refused = {0};
+    *sampler = (struct cpu_sampler){.options = *options};
+#if !defined(__x86_64__) || !defined(__linux__)
+    return error_set(err, ERROR_UNSUPPORTED, "CPU sampling: not on this platform yet");
+#endif
+    if (options->method != CPU_METHOD_AUTO) {
+        return start(sampler, &subject, options->method, err);
+    }
+    if (start(sampler, &subject, CPU_METHOD_SIGNAL, &refused)) {
+        return true;
+    }
+    if (refused.code != ERROR_UNSUPPORTED || options->rate_hz > CPU_SAMPLER_TIMER_MAX_HZ) {
+        *err = refused;
+        return false;
+    }
+    *sampler = (struct cpu_sampler){.options = *options, .refused = refused};
+    return start(sampler, &subject, CPU_METHOD_FOREIGN, err);
 }
 
 void cpu_sampler_check(struct cpu_sampler *sampler)
@@ -271,7 +326,8 @@ void cpu_sampler_stop(struct cpu_sampler *sampler)
         return;
     }
     sampler->running = false;
-    for (uint32_t i = 0; i < sampler->slot_cnt; i++) {
+    cpu_watch_stop(&sampler->watch);
+    for (uint32_t i = 0; sampler->method == CPU_METHOD_SIGNAL && i < sampler->slot_cnt; i++) {
         struct cpu_timer *timer = &sampler->timers[i];
         if (timer->kind == CPU_TIMER_PERF_EVENT && timer->id < MAX_FD) {
             slot_of_fd[timer->id] = 0;
@@ -279,7 +335,8 @@ void cpu_sampler_stop(struct cpu_sampler *sampler)
         cpu_timer_stop(timer);
         atomic_store_explicit(&sampler->slots[i].armed, false, memory_order_seq_cst);
     }
-    sampler->abandoned_cnt = wait_for_handlers() ? 0 : sampler->slot_cnt;
+    bool all_out = sampler->method != CPU_METHOD_SIGNAL || wait_for_handlers();
+    sampler->abandoned_cnt = all_out ? 0 : sampler->slot_cnt;
     memory_reader_close(&sampler->reader);
 }
 
@@ -289,8 +346,16 @@ void cpu_sampler_deinit(struct cpu_sampler *sampler)
     for (uint32_t i = 0; i < sampler->slot_cnt && sampler->abandoned_cnt == 0; i++) {
         spsc_ring_deinit(&sampler->slots[i].ring);
     }
+    if (sampler->method == CPU_METHOD_FOREIGN) {
+        free(sampler->slots);
+    }
     free(sampler->timers);
     *sampler = (struct cpu_sampler){0};
+}
+
+uint64_t cpu_sampler_thread_ns(const struct cpu_sampler *sampler)
+{
+    return atomic_load_explicit(&sampler->watch.cpu_ns, memory_order_relaxed);
 }
 
 uint64_t cpu_sampler_outcome_cnt(const struct cpu_sampler *sampler, enum cpu_outcome outcome)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ASYNC-SIGNAL: everything here runs in a signal handler on a scheduler's thread.
+// ASYNC-SIGNAL: cpu_slot_take runs in a signal handler on a scheduler's thread.
 #include "capture/beam/cpu_slot.h"
 
 #include "base/clock.h"
@@ -17,10 +17,11 @@ enum {
     MAX_C_STACK_BYTES = 1 << 20,
     SITE_BYTES = 96, // of JIT code before the return address
     MAX_MOVED_WORDS = 256,
-    SAVED_WORDS = 8,   // return address and callee-saved registers below the stack base
+    MAX_LOOKS = 3,   // at a process that changes meanwhile
+    SAVED_WORDS = 8, // return address and callee-saved registers below the stack base
     CACHE_LINE_BYTES = 64,
     PREFETCH_BYTES = 4096, // what most samples take
-    FLAG_GC = 1 << 17, // ERTS_PSFLG_GC
+    FLAG_GC = 1 << 17,     // ERTS_PSFLG_GC
     FLAG_EXITING = 1 << 11,
     FLAG_FREE = 1 << 10,
 };
@@ -353,6 +354,21 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
     }
 }
 
+static void read_idle(struct take *take)
+{
+    struct cpu_slot *slot = take->slot;
+    struct cpu_sample *sample = take->sample;
+    uint64_t sleep_info = load(slot->scheduler + SCHEDULER_SLEEP_INFO);
+    uint64_t words[SLEEP_INFO_FLAGS / 8 + 1];
+    sample->process = 0;
+    sample->mode = CPU_MODE_NO_PROCESS;
+    sample->current_port = load(slot->scheduler + SCHEDULER_CURRENT_PORT);
+    if (sleep_info != 0 && read_words(slot, sleep_info, words, sizeof words / sizeof words[0]) &&
+        words[SLEEP_INFO_SCHEDULER / 8] == slot->scheduler) {
+        sample->sleep_flags = (uint32_t)words[SLEEP_INFO_FLAGS / 8];
+    }
+}
+
 static void fill(struct take *take, const greg_t *registers)
 {
     struct cpu_slot *slot = take->slot;
@@ -367,22 +383,24 @@ static void fill(struct take *take, const greg_t *registers)
         take_process(take, rsp, sample->stack_base);
         return;
     }
-    sample->process = 0;
-    sample->mode = CPU_MODE_NO_PROCESS;
+    read_idle(take);
     sample->stack_base = rsp <= base && base - rsp < MAX_C_STACK_BYTES ? base : 0;
-    sample->current_port = load(slot->scheduler + SCHEDULER_CURRENT_PORT);
-    uint64_t sleep_info = load(slot->scheduler + SCHEDULER_SLEEP_INFO);
-    uint64_t words[SLEEP_INFO_FLAGS / 8 + 1];
-    if (sleep_info != 0 && read_words(slot, sleep_info, words, sizeof words / sizeof words[0]) &&
-        words[SLEEP_INFO_SCHEDULER / 8] == slot->scheduler) {
-        sample->sleep_flags = (uint32_t)words[SLEEP_INFO_FLAGS / 8];
-    }
     copy_c_stack(take, rsp, sample->stack_base);
+}
+
+static void begin(struct cpu_slot *slot, struct cpu_sample *sample, uint64_t period_ns)
+{
+    memset(sample, 0, sizeof *sample);
+    sample->time_ns = clock_monotonic_ns();
+    sample->period_ns = period_ns;
+    sample->kind = slot->kind;
+    sample->scheduler_no = slot->no;
+    sample->code_generation = atomic_load_explicit(slot->code_generation, memory_order_relaxed);
 }
 
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
 {
-    uint64_t begin = clock_ticks();
+    uint64_t begin_ticks = clock_ticks();
     const ucontext_t *context = ucontext;
     enum cpu_outcome outcome = CPU_OUTCOME_DISARMED;
     if (atomic_load_explicit(&slot->armed, memory_order_acquire)) {
@@ -390,23 +408,115 @@ void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucont
         outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
         if (sample != NULL) {
             prefetch_to_write(sample);
-            memset(sample, 0, sizeof *sample);
-            sample->time_ns = clock_monotonic_ns();
-            sample->period_ns = period_cnt * slot->interval_ns;
-            sample->kind = slot->kind;
-            sample->scheduler_no = slot->no;
-            sample->code_generation =
-                atomic_load_explicit(slot->code_generation, memory_order_relaxed);
+            begin(slot, sample, period_cnt * slot->interval_ns);
             struct take take = {slot, sample, sample->words, NULL};
             fill(&take, context->uc_mcontext.gregs);
-            sample->handler_ticks = (uint32_t)(clock_ticks() - begin);
+            sample->handler_ticks = (uint32_t)(clock_ticks() - begin_ticks);
             spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
         }
     }
     atomic_fetch_add_explicit(&slot->outcomes[outcome], period_cnt, memory_order_relaxed);
 }
 
+// ---- from another thread ---------------------------------------------------------------
+
+static bool is_unchanged(const struct take *take)
+{
+    static const enum layout_field FIELDS[] = {LAYOUT_ID, LAYOUT_STOP, LAYOUT_HEAP, LAYOUT_HEND};
+    for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
+        uint64_t now;
+        uint64_t at = take->sample->process + (uint64_t)take->slot->layout->offset[FIELDS[i]];
+        if (!read_words(take->slot, at, &now, 1) || now != field(take, FIELDS[i])) {
+            return false;
+        }
+    }
+    return load(take->slot->scheduler + SCHEDULER_CURRENT_PROCESS) == take->sample->process;
+}
+
+// True when what was copied was so at one moment.
+static bool look_at_process(struct take *take)
+{
+    struct cpu_sample *sample = take->sample;
+    take->next = sample->words;
+    take->process = take->next;
+    sample->process_words = 0;
+    sample->leaf_words = 0;
+    sample->root_words = 0;
+    if (!read_process(take, sample->process)) {
+        return false;
+    }
+    sample->process_words = (uint16_t)take->slot->layout->process_words;
+    take->next += sample->process_words;
+    if ((state_flags(take) & (FLAG_EXITING | FLAG_FREE)) != 0) {
+        sample->stack_top = STACK_TOP_NONE;
+        return true;
+    }
+    sample->stack_top = STACK_TOP_LAGGING;
+    copy_erlang_stack(take, field(take, LAYOUT_STOP));
+    return is_unchanged(take);
+}
+
+static void without_stack(struct take *take)
+{
+    take->next = take->sample->words + take->sample->process_words;
+    take->sample->leaf_words = 0;
+    take->sample->root_words = 0;
+    take->sample->omitted_words = 0;
+    take->sample->stack_top = STACK_TOP_LOST;
+}
+
+static void watch_process(struct take *take, uint64_t current)
+{
+    struct cpu_sample *sample = take->sample;
+    bool ok = false;
+    sample->mode = CPU_MODE_WATCHED;
+    sample->process = current;
+    for (int i = 0; i < MAX_LOOKS && !ok; i++) {
+        ok = look_at_process(take);
+    }
+    if (!ok) {
+        without_stack(take);
+    }
+    if (sample->process_words == 0) {
+        sample->process = 0; // the VM's own for a while, or gone
+        return;
+    }
+    read_name(take);
+    if (take->slot->kind != SCHEDULER_NORMAL) {
+        read_current_mfa(take);
+    }
+}
+
+bool cpu_slot_look(struct cpu_slot *slot, uint64_t period_ns)
+{
+    struct cpu_sample *sample = spsc_ring_reserve(&slot->ring, CPU_SAMPLE_MAX_BYTES);
+    enum cpu_outcome outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
+    if (sample != NULL) {
+        begin(slot, sample, period_ns);
+        struct take take = {slot, sample, sample->words, NULL};
+        uint64_t current = load(slot->scheduler + SCHEDULER_CURRENT_PROCESS);
+        if (current != 0) {
+            watch_process(&take, current);
+        } else {
+            read_idle(&take);
+            if (sample->current_port == 0 && (sample->sleep_flags & SLEEP_FLAGS_ASLEEP) != 0) {
+                return false;
+            }
+        }
+        spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
+    }
+    atomic_fetch_add_explicit(&slot->outcomes[outcome], 1, memory_order_relaxed);
+    return true;
+}
+
 #else
+
+bool cpu_slot_look(struct cpu_slot *slot, uint64_t period_ns)
+{
+    (void)slot;
+    (void)period_ns;
+    return false;
+}
 
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
 {

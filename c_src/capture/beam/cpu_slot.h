@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One scheduler thread as the signal handler sees it: where its data is, and the
 // ring its samples go to. The handler runs on that thread and is the ring's only
-// producer; the writer's thread is its consumer.
+// producer; the writer's thread is its consumer. Where signals are refused a thread of
+// ours (capture/beam/cpu_watch.h) is the producer.
 #ifndef FLAME_PROF_CAPTURE_BEAM_CPU_SLOT_H
 #define FLAME_PROF_CAPTURE_BEAM_CPU_SLOT_H
 
@@ -40,5 +41,10 @@ struct cpu_slot {
 // The body of the handler. Async-signal-safe; bounded: at most about 15 KiB are
 // copied.
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext);
+
+// From another thread, for `period_ns` of CPU time that the scheduler has used: which
+// process it runs, and that one's stack as last stored. False, and nothing noted, when
+// the scheduler sleeps: whoever used that time is not there any more.
+bool cpu_slot_look(struct cpu_slot *slot, uint64_t period_ns);
 
 #endif

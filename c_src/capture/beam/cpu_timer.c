@@ -17,13 +17,6 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-// MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED), include/linux/posix-timers_types.h: the
-// clock of a thread that need not be the caller. glibc has no name for it.
-static clockid_t thread_clock(int32_t tid)
-{
-    return (clockid_t)((~(uint32_t)tid << 3) | 6U);
-}
-
 static bool start_posix(struct cpu_timer *timer, int32_t tid, int signal_number, void *value,
                         uint64_t interval_ns, struct error *err)
 {
@@ -33,7 +26,7 @@ static bool start_posix(struct cpu_timer *timer, int32_t tid, int signal_number,
     struct timespec interval = {.tv_sec = (time_t)(interval_ns / CLOCK_NS_PER_S),
                                 .tv_nsec = (long)(interval_ns % CLOCK_NS_PER_S)};
     struct itimerspec setting = {.it_interval = interval, .it_value = interval};
-    if (syscall(SYS_timer_create, thread_clock(tid), &event, &timer->id) != 0) {
+    if (syscall(SYS_timer_create, clock_id_of_thread(tid), &event, &timer->id) != 0) {
         bool full = errno == EAGAIN;
         return error_set(err, ERROR_UNSUPPORTED, "CPU timer of thread %d: timer_create: %s%s", tid,
                          strerror(errno),

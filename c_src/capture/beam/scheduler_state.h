@@ -4,6 +4,7 @@
 #define FLAME_PROF_CAPTURE_BEAM_SCHEDULER_STATE_H
 
 #define SCHEDULER_STATES(X)                                                                        \
+    X(SCHEDULER_STATE_RUNNING, "running")       /* a process; in what is not known: watched */     \
     X(SCHEDULER_STATE_EMULATOR, "emulator")     /* Erlang code, and instructions' C parts */       \
     X(SCHEDULER_STATE_BIF, "bif")               /* a built-in function */                          \
     X(SCHEDULER_STATE_ETS, "ets")               /* one of the module ets */                        \

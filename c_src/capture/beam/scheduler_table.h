@@ -37,8 +37,9 @@ enum {
     SLEEP_INFO_FLAGS = 24,
 };
 
-// ERTS_SSI_FLG_WAITING: has nothing to run and waits for it, spinning or asleep.
-enum { SLEEP_FLAG_WAITING = 1 << 3 };
+// ERTS_SSI_FLG_*. WAITING: has nothing to run and waits for it, spinning or asleep.
+// ASLEEP: in one of the ways to sleep, or about to.
+enum { SLEEP_FLAG_WAITING = 1 << 3, SLEEP_FLAGS_ASLEEP = 7 };
 
 struct scheduler_array {
     uint64_t first; // address of the entry with number 1

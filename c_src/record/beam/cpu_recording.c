@@ -172,7 +172,9 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
     fill_metrics(history_of(recording, key), snapshot, sample->period_ns, metrics);
     note_quality(recording, sample);
-    note_handler(recording, sample->handler_ticks);
+    if (recording->sampler.method == CPU_METHOD_SIGNAL) {
+        note_handler(recording, sample->handler_ticks);
+    }
     const struct sample written = {
         .time_ns = sample->time_ns,
         .period_ns = sample->period_ns,
@@ -276,6 +278,7 @@ void cpu_recording_tick(struct cpu_recording *recording)
         atomic_load_explicit(&recording->losses.lost[LOSS_WRITE_FAILED], memory_order_relaxed);
     status->last_error = output->last_error;
     status->handler_median_ns = handler_median_ns(recording);
+    status->thread_ns = cpu_sampler_thread_ns(&recording->sampler);
     status->finished_file_cnt = output->files.finished_cnt;
     (void)snprintf(status->last_file, sizeof status->last_file, "%s", output->files.finished_name);
     (void)snprintf(status->current_file, sizeof status->current_file, "%s",
@@ -309,6 +312,23 @@ static bool start_sampler(struct cpu_recording *recording, struct error *err)
                                       sources->code_generation, &options->sampler, err);
 }
 
+static void set_method(struct cpu_recording *recording)
+{
+    const struct cpu_sampler *sampler = &recording->sampler;
+    bool is_foreign = sampler->method == CPU_METHOD_FOREIGN;
+    (void)session_set(&recording->session, "cpu_method", "%s",
+                      is_foreign ? "foreign, approximate" : "signal");
+    (void)session_set(&recording->session, "cpu_clock", "%s",
+                      is_foreign                               ? "watched by a thread"
+                      : sampler->timer_kind == CPU_TIMER_POSIX ? "thread CPU timer"
+                                                               : "perf event");
+    if (sampler->refused.code != ERROR_NONE) {
+        (void)session_set(&recording->session, "cpu_method_reason", "%s", sampler->refused.detail);
+    }
+    recording->status.method = sampler->method;
+    recording->status.refused = sampler->refused;
+}
+
 static bool start_parts(struct cpu_recording *recording, const struct recording_options *output,
                         struct error *err)
 {
@@ -320,9 +340,7 @@ static bool start_parts(struct cpu_recording *recording, const struct recording_
         return false;
     }
     (void)session_set(&recording->session, "cpu_rate_hz", "%u", recording->options.sampler.rate_hz);
-    (void)session_set(&recording->session, "cpu_clock", "%s",
-                      recording->sampler.timer_kind == CPU_TIMER_POSIX ? "thread CPU timer"
-                                                                       : "perf event");
+    set_method(recording);
     (void)session_set(&recording->session, "schedulers", "%u", recording->sampler.slot_cnt);
     recording->status.scheduler_cnt = recording->sampler.slot_cnt;
     return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,

@@ -45,8 +45,11 @@ struct cpu_recording_status {
     struct error last_error;   // code ERROR_NONE if there was none
     uint64_t incomplete_cnt;   // samples without one stack down to the process's start
     uint64_t mismatch_cnt;     // the registers contradict the VM's data
+    enum cpu_method method;    // AUTO: not started
+    struct error refused;      // why there are no signals; code ERROR_NONE otherwise
     uint64_t handler_median_ns;
     uint64_t handler_total_ns; // of the schedulers' time
+    uint64_t thread_ns;        // CPU time of the thread that watches, where one does
     uint64_t memory_bytes;
     uint32_t scheduler_cnt;
     uint32_t finished_file_cnt;

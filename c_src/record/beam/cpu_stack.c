@@ -338,12 +338,18 @@ static enum scheduler_state state_of(struct builder *builder, int nif, int bif)
     if (builder->sample->mode == CPU_MODE_NO_PROCESS) {
         return state_without_process(builder);
     }
+    if (builder->sample->process_words == 0) {
+        return SCHEDULER_STATE_RUNNING;
+    }
     enum process_status status = process_status_of(state_flags(builder));
     if (status == PROCESS_GARBAGE_COLLECTING) {
         return collection(builder);
     }
     if (status == PROCESS_EXITING || status == PROCESS_FREE) {
         return SCHEDULER_STATE_EXITING;
+    }
+    if (builder->sample->mode == CPU_MODE_WATCHED) {
+        return builder->sample->current_mfa[0] != 0 ? SCHEDULER_STATE_NIF : SCHEDULER_STATE_RUNNING;
     }
     if (nif >= 0 && nif > bif) {
         return SCHEDULER_STATE_NIF;
@@ -392,6 +398,16 @@ static void cut(struct cpu_stack *stack, uint32_t max_frames)
     stack->is_truncated = true;
 }
 
+// Of a process that runs on: a function of a dirty scheduler is known, the stack as last
+// stored.
+static void add_watched(struct builder *builder)
+{
+    add_note(builder, TEXT("[on a scheduler, stack may lag]"));
+    if (builder->stack->state == SCHEDULER_STATE_NIF) {
+        add_nif(builder);
+    }
+}
+
 void cpu_stack_build(const struct cpu_stack_sources *sources, const struct cpu_sample *sample,
                      struct cpu_stack *stack)
 {
@@ -406,13 +422,18 @@ void cpu_stack_build(const struct cpu_stack_sources *sources, const struct cpu_s
     stack->frame_cnt = 0;
     stack->has_unknown = false;
     stack->is_truncated = false;
-    if (sample->mode != CPU_MODE_ERLANG) {
+    bool is_native = sample->mode == CPU_MODE_NATIVE || sample->mode == CPU_MODE_DIRTY;
+    if (is_native || sample->mode == CPU_MODE_NO_PROCESS) {
         unwind_native(&builder);
     }
-    int nif = sample->mode == CPU_MODE_NO_PROCESS ? -1 : find_nif(&builder);
-    int bif = sample->mode == CPU_MODE_NO_PROCESS ? -1 : find_bif(&builder);
+    int nif = is_native ? find_nif(&builder) : -1;
+    int bif = is_native ? find_bif(&builder) : -1;
     stack->state = state_of(&builder, nif, bif);
-    add_native(&builder, stack->state == SCHEDULER_STATE_NIF ? nif : -1);
+    if (sample->mode == CPU_MODE_WATCHED) {
+        add_watched(&builder);
+    } else {
+        add_native(&builder, stack->state == SCHEDULER_STATE_NIF ? nif : -1);
+    }
     add_state_note(&builder);
     if (sample->mode != CPU_MODE_NO_PROCESS) {
         add_erlang(&builder);
