@@ -213,6 +213,13 @@ $(BUILD)/test/fuzz/%: test/fuzz/%.c $(LAYERS)
 	$(quiet)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
 		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
 
+# C programs that scripts in bench/ run.
+$(BUILD)/bench/%: bench/c/%.c $(LAYERS)
+	@mkdir -p $(@D)
+	$(call msg,BENCH,$<)
+	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) \
+		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
+
 FUZZ_SECONDS ?= 20
 # Older sanitizers die now and then where a newer kernel spreads addresses wider
 # (vm.mmap_rnd_bits=32) than they know.
@@ -301,7 +308,7 @@ check-trees-ready: ## Only make those trees
 	@tools/check-trees --ready trixie sid
 
 fmt: ## Format the C sources in place
-	$(CLANG_FORMAT) -i $(sort $(wildcard $(addsuffix /*.[ch],bpf test/c test/fuzz bench demo \
+	$(CLANG_FORMAT) -i $(sort $(wildcard $(addsuffix /*.[ch],bpf test/c test/fuzz bench/c demo \
 		c_src/* c_src/*/*)))
 
 # --- the rest -----------------------------------------------------------------
@@ -326,4 +333,4 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 -include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
--include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(BPF_OBJECT:.o=.d)
+-include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(wildcard $(BUILD)/bench/*.d) $(BPF_OBJECT:.o=.d)

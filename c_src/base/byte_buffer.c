@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/byte_buffer.h"
 
+#include "base/decimal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,41 +85,34 @@ bool byte_buffer_append_char(struct byte_buffer *buffer, char c)
     return byte_buffer_append(buffer, &c, 1);
 }
 
+char *byte_buffer_reserve(struct byte_buffer *buffer, size_t max_len)
+{
+    return reserve(buffer, max_len) ? buffer->bytes + buffer->len : NULL;
+}
+
+void byte_buffer_commit(struct byte_buffer *buffer, const char *end)
+{
+    buffer->len = (size_t)(end - buffer->bytes);
+}
+
 bool byte_buffer_append_u64(struct byte_buffer *buffer, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return byte_buffer_append(buffer, digits + at, sizeof digits - at);
+    char digits[DECIMAL_U64_MAX_BYTES];
+    return byte_buffer_append(buffer, digits, (size_t)(decimal_put_u64(digits, value) - digits));
 }
 
 bool byte_buffer_append_i64(struct byte_buffer *buffer, int64_t value)
 {
-    if (value >= 0) {
-        return byte_buffer_append_u64(buffer, (uint64_t)value);
-    }
-    size_t mark = buffer->len;
-    if (byte_buffer_append_char(buffer, '-') &&
-        byte_buffer_append_u64(buffer, ~(uint64_t)value + 1)) {
-        return true;
-    }
-    byte_buffer_truncate(buffer, mark);
-    return false;
+    char digits[DECIMAL_I64_MAX_BYTES];
+    return byte_buffer_append(buffer, digits, (size_t)(decimal_put_i64(digits, value) - digits));
 }
 
 bool byte_buffer_append_hex(struct byte_buffer *buffer, uint64_t value, unsigned min_digits)
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    char digits[16];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = DIGITS[value & 15];
-        value >>= 4;
-    } while (value != 0 || (sizeof digits - at < min_digits && at > 0));
-    return byte_buffer_append(buffer, digits + at, sizeof digits - at);
+    char digits[DECIMAL_HEX_MAX_BYTES];
+    unsigned wanted = min_digits < sizeof digits ? min_digits : (unsigned)sizeof digits;
+    char *end = decimal_put_hex(digits, value, wanted);
+    return byte_buffer_append(buffer, digits, (size_t)(end - digits));
 }
 
 bool byte_buffer_append_format(struct byte_buffer *buffer, const char *format, ...)

@@ -41,4 +41,10 @@ bool byte_buffer_append_hex(struct byte_buffer *buffer, uint64_t value, unsigned
 bool byte_buffer_append_format(struct byte_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// For what is written piece by piece: room for `max_len` bytes behind the content,
+// NULL when the limit or the memory is exhausted. What was written there counts
+// with byte_buffer_commit, whose `end` is behind the last byte.
+char *byte_buffer_reserve(struct byte_buffer *buffer, size_t max_len);
+void byte_buffer_commit(struct byte_buffer *buffer, const char *end);
+
 #endif

@@ -13,6 +13,9 @@ struct frame {
     struct text name; // as the symbol table has it: sinks escape
     uint32_t line;    // source line, 0 = unknown
     struct text file; // source file, object path or "[kernel.kallsyms]"
+    // What the sink in use made of the above (sinks/sink.h), to be written as it is;
+    // empty where nobody has kept it.
+    struct text shown;
 };
 
 // All pointers are borrowed for the call that takes the sample.

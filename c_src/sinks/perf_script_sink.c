@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/perf_script_sink.h"
 
+#include "base/decimal.h"
 #include "base/version.h"
 
 #include <string.h>
@@ -91,73 +92,103 @@ bool perf_script_append_name(struct byte_buffer *out, struct text name)
     return append_escaped(out, name.len == 0 ? TEXT("[unknown]") : name, true);
 }
 
+// --- the event line: most of it numbers, written where their room is reserved ---
+
+enum {
+    // Everything but category, metrics and event: ` PID/TID [CPU] TIME: period: PERIOD :`.
+    MAX_LINE_BYTES = 6 * DECIMAL_U64_MAX_BYTES + 32,
+    MAX_METRIC_BYTES = sizeof "metric_: , \t" + 2 * DECIMAL_I64_MAX_BYTES,
+};
+
+static char *put(char *at, struct text text)
+{
+    memcpy(at, text.bytes, text.len);
+    return at + text.len;
+}
+
 // The fork takes everything before the first digit as the category; a line that
 // begins with # is a comment to all importers ("1_scheduler" becomes N_scheduler);
 // stackcollapse-perf.pl wants two characters.
-static bool append_category(struct byte_buffer *out, struct text category)
+static char *put_category(char *at, struct text category)
 {
-    bool ok = category.len > 0 || byte_buffer_append_text(out, TEXT("unknown"));
-    for (uint32_t i = 0; i < category.len && ok; i++) {
+    if (category.len == 0) {
+        return put(at, TEXT("unknown"));
+    }
+    for (uint32_t i = 0; i < category.len; i++) {
         unsigned char c = (unsigned char)category.bytes[i];
         bool digit = c >= '0' && c <= '9';
         bool plain = c > ' ' && c < 0x7F && c != '>' && !digit; // `->` would split it
         char shown = plain ? (char)c : digit ? '#' : '_';
-        ok = byte_buffer_append_char(out, i == 0 && shown == '#' ? 'N' : shown);
+        *at++ = i == 0 && shown == '#' ? 'N' : shown;
     }
-    return ok && (category.len != 1 || byte_buffer_append_char(out, '_'));
+    if (category.len == 1) {
+        *at++ = '_';
+    }
+    return at;
 }
 
-static bool append_time(struct byte_buffer *out, uint64_t time_ns)
+static char *put_time(char *at, uint64_t time_ns)
 {
     uint64_t us = time_ns / CLOCK_NS_PER_US;
     uint64_t fraction = us % 1000000;
-    char digits[8] = ".000001";
-    if (fraction != 0) {
-        for (int i = 6; i > 0; i--) {
-            digits[i] = (char)('0' + fraction % 10);
-            fraction /= 10;
-        }
+    at = put(decimal_put_u64(at, us / 1000000), TEXT(".000001"));
+    for (int i = 1; i <= 6 && fraction != 0; i++) {
+        at[-i] = (char)('0' + fraction % 10);
+        fraction /= 10;
     }
-    return byte_buffer_append_u64(out, us / 1000000) && byte_buffer_append(out, digits, 7);
+    return at;
 }
 
-static bool append_metrics(struct byte_buffer *out, const struct session *session,
-                           const struct sample *sample)
+static char *put_cpu(char *at, uint32_t cpu)
 {
-    bool ok = true;
-    for (uint32_t i = 0; i < session->metric_cnt && ok; i++) {
-        ok = byte_buffer_append_text(out, TEXT("metric_")) &&
-             byte_buffer_append_text(out, text_of(session->metric_names[i])) &&
-             byte_buffer_append_text(out, TEXT(": ")) &&
-             byte_buffer_append_i64(out, sample->metrics[i].value) &&
-             byte_buffer_append_text(out, TEXT(", ")) &&
-             byte_buffer_append_i64(out, sample->metrics[i].delta) &&
-             byte_buffer_append_char(out, '\t');
-    }
-    return ok && (session->metric_cnt == 0 || byte_buffer_append_text(out, TEXT("period: ")));
+    at = put(at, cpu < 10 ? TEXT(" [00") : cpu < 100 ? TEXT(" [0") : TEXT(" ["));
+    return put(decimal_put_u64(at, cpu), TEXT("] "));
 }
 
-static bool append_cpu(struct byte_buffer *out, uint32_t cpu)
+static char *put_metrics(char *at, const struct session *session, const struct sample *sample)
 {
-    struct text zeros = cpu < 10 ? TEXT(" [00") : cpu < 100 ? TEXT(" [0") : TEXT(" [");
-    return byte_buffer_append_text(out, zeros) && byte_buffer_append_u64(out, cpu) &&
-           byte_buffer_append_text(out, TEXT("] "));
+    for (uint32_t i = 0; i < session->metric_cnt; i++) {
+        at = put(at, TEXT("metric_"));
+        at = put(at, text_of(session->metric_names[i]));
+        at = decimal_put_i64(put(at, TEXT(": ")), sample->metrics[i].value);
+        at = decimal_put_i64(put(at, TEXT(", ")), sample->metrics[i].delta);
+        *at++ = '\t';
+    }
+    return session->metric_cnt == 0 ? at : put(at, TEXT("period: "));
+}
+
+static size_t max_event_line_bytes(const struct session *session, const struct sample *sample)
+{
+    size_t bytes = MAX_LINE_BYTES + sample->category.len + strlen(session->event_name);
+    for (uint32_t i = 0; i < session->metric_cnt; i++) {
+        bytes += MAX_METRIC_BYTES + strlen(session->metric_names[i]);
+    }
+    return bytes;
 }
 
 static bool append_event_line(struct byte_buffer *out, const struct session *session,
                               const struct sample *sample)
 {
-    return append_category(out, sample->category) && byte_buffer_append_char(out, ' ') &&
-           byte_buffer_append_u64(out, sample->pid) && byte_buffer_append_char(out, '/') &&
-           byte_buffer_append_u64(out, sample->tid) && append_cpu(out, sample->cpu) &&
-           append_time(out, sample->time_ns) && byte_buffer_append_text(out, TEXT(": ")) &&
-           append_metrics(out, session, sample) && byte_buffer_append_u64(out, sample->period_ns) &&
-           byte_buffer_append_char(out, ' ') &&
-           byte_buffer_append_text(out, text_of(session->event_name)) &&
-           byte_buffer_append_text(out, TEXT(":\n"));
+    char *at = byte_buffer_reserve(out, max_event_line_bytes(session, sample));
+    if (at == NULL) {
+        return false;
+    }
+    at = put_category(at, sample->category);
+    *at++ = ' ';
+    at = decimal_put_u64(at, sample->pid);
+    *at++ = '/';
+    at = put_cpu(decimal_put_u64(at, sample->tid), sample->cpu);
+    at = put(put_time(at, sample->time_ns), TEXT(": "));
+    at = decimal_put_u64(put_metrics(at, session, sample), sample->period_ns);
+    *at++ = ' ';
+    at = put(put(at, text_of(session->event_name)), TEXT(":\n"));
+    byte_buffer_commit(out, at);
+    return true;
 }
 
-static bool append_frame(struct byte_buffer *out, const struct frame *frame)
+// --- frames ----------------------------------------------------------------------
+
+static bool perf_script_frame(struct byte_buffer *out, const struct frame *frame)
 {
     bool ok = byte_buffer_append_char(out, '\t') &&
               byte_buffer_append_hex(out, frame->address, 1) && byte_buffer_append_char(out, ' ') &&
@@ -169,15 +200,44 @@ static bool append_frame(struct byte_buffer *out, const struct frame *frame)
            append_escaped(out, frame->file, false) && byte_buffer_append_text(out, TEXT(")\n"));
 }
 
+static bool append_kept(struct byte_buffer *out, const struct sample *sample, uint32_t cnt,
+                        size_t bytes)
+{
+    char *at = byte_buffer_reserve(out, bytes);
+    if (at == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        at = put(at, sample->frames[i].shown);
+    }
+    byte_buffer_commit(out, at);
+    return true;
+}
+
+static bool append_frames(struct byte_buffer *out, const struct sample *sample)
+{
+    size_t kept_bytes = 0;
+    uint32_t kept = 0;
+    while (kept < sample->frame_cnt && sample->frames[kept].shown.len > 0) {
+        kept_bytes += sample->frames[kept++].shown.len;
+    }
+    bool ok = append_kept(out, sample, kept, kept_bytes);
+    for (uint32_t i = kept; i < sample->frame_cnt && ok; i++) {
+        const struct frame *frame = &sample->frames[i];
+        ok = frame->shown.len > 0 ? byte_buffer_append_text(out, frame->shown)
+                                  : perf_script_frame(out, frame);
+    }
+    return ok;
+}
+
 static bool perf_script_sample(struct byte_buffer *out, const struct session *session,
                                const struct sample *sample)
 {
-    bool ok = append_event_line(out, session, sample);
-    for (uint32_t i = 0; i < sample->frame_cnt && ok; i++) {
-        ok = append_frame(out, &sample->frames[i]);
-    }
-    return ok && byte_buffer_append_char(out, '\n');
+    return append_event_line(out, session, sample) && append_frames(out, sample) &&
+           byte_buffer_append_char(out, '\n');
 }
+
+// --- comments --------------------------------------------------------------------
 
 static bool append_field(struct byte_buffer *out, const char *key, struct text value)
 {
@@ -265,6 +325,7 @@ const struct sink PERF_SCRIPT_SINK = {
     .name = "perf-script",
     .suffix = ".perf",
     .begin = perf_script_begin,
+    .frame = perf_script_frame,
     .sample = perf_script_sample,
     .note = perf_script_note,
     .end = perf_script_end,

@@ -25,6 +25,10 @@ struct file_summary {
 struct sink {
     const char *name;
     const char *suffix; // ".perf"
+    // What `sample` writes for a frame, for callers that see it again and again and
+    // keep it as `frame.shown`; it may depend on nothing else. NULL where there is
+    // no such thing.
+    bool (*frame)(struct byte_buffer *out, const struct frame *frame);
     bool (*begin)(struct byte_buffer *out, const struct session *session);
     bool (*sample)(struct byte_buffer *out, const struct session *session,
                    const struct sample *sample);

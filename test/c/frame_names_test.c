@@ -48,7 +48,7 @@ static void name(struct frame_names *names, const struct system_sample *sample)
 
 TEST(own_functions_and_libraries)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     uint64_t frames[] = {
         (uint64_t)(uintptr_t)a_function_of_this_test,
         (uint64_t)(uintptr_t)a_function_of_this_test + 1, // a return address
@@ -70,7 +70,7 @@ TEST(own_functions_and_libraries)
 
 TEST(omitted_frames_are_marked_where_they_are_missing)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     uint64_t frames[] = {16, 16, 16};
     struct system_sample sample = sample_of(frames, 0, 3);
     sample.user_omitted = 500;
@@ -103,7 +103,7 @@ static void remove_perf_map(void)
 
 TEST(generated_code_is_named_by_the_perf_map)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(code != MAP_FAILED);
     write_perf_map(code);
@@ -122,7 +122,7 @@ TEST(generated_code_is_named_by_the_perf_map)
 // As flame_prof:perf_map/1 does it.
 TEST(a_perf_map_that_was_replaced_is_read_anew)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(code != MAP_FAILED);
     write_perf_map(code);
@@ -145,7 +145,7 @@ TEST(a_perf_map_that_was_replaced_is_read_anew)
 
 TEST(code_mapped_later_is_found_after_a_while)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     uint64_t first = (uint64_t)(uintptr_t)a_function_of_this_test;
     struct system_sample sample = sample_of(&first, 0, 1);
     uint64_t now_ns = clock_monotonic_ns();
@@ -163,7 +163,7 @@ TEST(code_mapped_later_is_found_after_a_while)
 
 TEST(kernel_frames)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     uint64_t frames[] = {0xffffffff00000000};
     struct system_sample sample = sample_of(frames, 1, 0);
     name(names, &sample);
@@ -175,7 +175,7 @@ TEST(kernel_frames)
 
 TEST(a_process_that_is_gone_has_unknown_frames)
 {
-    struct frame_names *names = frame_names_create();
+    struct frame_names *names = frame_names_create(NULL);
     uint64_t frames[] = {0x400000};
     struct system_sample sample = sample_of(frames, 0, 1);
     sample.pid = 0x7ffffff0;

@@ -23,6 +23,7 @@ struct process_history {
     size_t bytes;
     size_t max_bytes;
     uint64_t uses;
+    uint64_t maps_ids;
     uint64_t unread;
 };
 
@@ -122,6 +123,7 @@ static void read_maps(struct process_history *history, struct entry *entry, uint
     history->bytes += process_maps_memory_bytes(&process->maps);
     history->unread -= was_unread && process->read_ns != 0 && process->maps.cnt > 0 ? 1 : 0;
     history->unread += process->read_ns == 0 && process->maps.cnt == 0 ? 1 : 0;
+    process->maps_id = result == PROCESS_MAPS_CHANGED ? ++history->maps_ids : process->maps_id;
     process->pause_ns = next_pause(process, result, now_ns);
     process->read_ns = now_ns;
     shrink(history, entry);

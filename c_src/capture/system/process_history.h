@@ -20,6 +20,7 @@ struct process {
     uint64_t noted_ns; // CLOCK_MONOTONIC of the first note
     uint64_t read_ns;  // ... of the last reading
     uint64_t pause_ns; // ... before the next
+    uint64_t maps_id;  // of these mappings; no others ever have it; 0 = none were read
     struct process_maps maps;
 };
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "capture/system/process_files.h"
 #include "capture/system/process_history.h"
+#include "record/system/frame_cache.h"
 #include "record/system/jit_names.h"
 #include "symbols/system/elf_cache.h"
 #include "symbols/system/kernel_symbols.h"
@@ -18,17 +19,24 @@ enum {
     MAX_ELF_BYTES = 64 << 20,
     MAX_JIT_BYTES = 48 << 20,
     MAX_VDSO_BYTES = 1 << 20,
+    MAX_CACHED_TEXT_BYTES = 8 << 20,
     // All names made up for one sample; never grown, so that they stay in place.
     SCRATCH_BYTES = 64 << 10,
 };
 #define OPEN_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
+// For names that may become better or others: of generated code, of files that
+// could not be opened.
+#define NAME_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
 
 struct frame_names {
     struct process_history *history;
     struct elf_cache *files;
     struct jit_names *jit;
+    struct frame_cache *cache;
     struct kernel_symbols kernel;
     struct symbol_table vdso;
+    struct named_stack noted;          // what frame_names_note names and throws away
+    uint32_t begun[SYSTEM_MAX_FRAMES]; // frame_cache_begin of the sample's user frames
     char scratch[SCRATCH_BYTES];
     uint32_t scratch_used;
 };
@@ -36,11 +44,13 @@ struct frame_names {
 // Whom the frames that are being named belong to.
 struct naming {
     struct frame_names *names;
+    const struct system_sample *sample;
     struct process *process; // NULL for kernel threads and the unknown
     uint64_t now_ns;
+    bool maps_checked; // that they hold all of the stack; once is enough
 };
 
-struct frame_names *frame_names_create(void)
+struct frame_names *frame_names_create(const struct sink *sink)
 {
     struct frame_names *names = calloc(1, sizeof *names);
     if (names == NULL) {
@@ -49,9 +59,11 @@ struct frame_names *frame_names_create(void)
     names->history = process_history_create(MAX_HISTORY_BYTES);
     names->files = elf_cache_create(MAX_ELF_BYTES);
     names->jit = jit_names_create(MAX_JIT_BYTES);
+    names->cache = frame_cache_create(MAX_CACHED_TEXT_BYTES, sink);
     symbol_table_init(&names->vdso, MAX_VDSO_BYTES);
     (void)vdso_load(&names->vdso);
-    if (names->history == NULL || names->files == NULL || names->jit == NULL) {
+    if (names->history == NULL || names->files == NULL || names->jit == NULL ||
+        names->cache == NULL) {
         frame_names_destroy(names);
         return NULL;
     }
@@ -66,6 +78,7 @@ void frame_names_destroy(struct frame_names *names)
     process_history_destroy(names->history);
     elf_cache_destroy(names->files);
     jit_names_destroy(names->jit);
+    frame_cache_destroy(names->cache);
     kernel_symbols_deinit(&names->kernel);
     symbol_table_deinit(&names->vdso);
     free(names);
@@ -190,26 +203,37 @@ static bool find_name(const struct naming *naming, struct process_mapping *mappi
     return false;
 }
 
+// How long it stays true: code can be generated where there was none, a file that
+// could not be opened may be found elsewhere.
+static uint64_t good_until_ns(const struct naming *naming, const struct process_mapping *mapping)
+{
+    bool changes = mapping->kind == PROCESS_MAPPING_ANONYMOUS ||
+                   (mapping->kind == PROCESS_MAPPING_FILE && mapping->tag == 0);
+    return changes ? naming->now_ns + NAME_AGAIN_NS : FRAME_CACHE_FOREVER;
+}
+
 // `address` is inside the instruction that `frame->address` comes back from.
-static bool name_user_frame(const struct naming *naming, uint64_t address, struct frame *frame)
+// Returns how long the name is good, 0 = only now.
+static uint64_t name_user_frame(const struct naming *naming, uint64_t address, struct frame *frame,
+                                bool *is_named)
 {
     struct process_mapping *mapping =
         naming->process == NULL ? NULL : process_maps_find(&naming->process->maps, address);
     frame->name = frame->file = TEXT("[unknown]");
+    *is_named = false;
     if (mapping == NULL) {
-        return false;
+        return 0;
     }
     struct text path = process_maps_path(&naming->process->maps, mapping);
     frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
-    if (find_name(naming, mapping, path, address, &frame->name)) {
-        if (mapping->kind == PROCESS_MAPPING_ANONYMOUS) {
-            frame->file = perf_map_path(naming->names, naming->process->pid);
-        }
-        return true;
+    *is_named = find_name(naming, mapping, path, address, &frame->name);
+    if (!*is_named) {
+        bool has_brackets = path.len == 0 || path.bytes[0] == '[';
+        frame->name = has_brackets ? frame->file : bracketed(naming->names, basename_of(path));
+    } else if (mapping->kind == PROCESS_MAPPING_ANONYMOUS) {
+        frame->file = perf_map_path(naming->names, naming->process->pid);
     }
-    bool has_brackets = path.len == 0 || path.bytes[0] == '[';
-    frame->name = has_brackets ? frame->file : bracketed(naming->names, basename_of(path));
-    return false;
+    return good_until_ns(naming, mapping);
 }
 
 // --- kernel frames ------------------------------------------------------------
@@ -257,40 +281,108 @@ static bool maps_hold_all(const struct process *process, const struct system_sam
 static struct naming begin(struct frame_names *names, const struct system_sample *sample,
                            uint64_t now_ns)
 {
-    struct naming naming = {.names = names, .now_ns = now_ns};
     names->scratch_used = 0;
     elf_cache_trim(names->files);
     jit_names_trim(names->jit);
-    naming.process = process_history_find(names->history, sample->pid, sample->address_space);
-    if (naming.process != NULL && !maps_hold_all(naming.process, sample)) {
-        process_history_refresh(names->history, naming.process, now_ns);
-    }
-    return naming;
+    frame_cache_trim(names->cache);
+    return (struct naming){
+        .names = names,
+        .sample = sample,
+        .process = process_history_find(names->history, sample->pid, sample->address_space),
+        .now_ns = now_ns,
+    };
 }
 
-static void add_kernel_frames(const struct naming *naming, const struct system_sample *sample,
-                              struct named_stack *stack)
+// Reads the mappings again where they do not hold all of the stack.
+static void check_maps(struct naming *naming)
 {
-    for (uint32_t i = 0; i < sample->kernel_cnt; i++) {
-        struct frame *frame = &stack->frames[stack->frame_cnt++];
-        *frame = (struct frame){.address = sample->frames[i]};
-        bool named = name_kernel_frame(naming->names, inside_call(frame->address, i), frame);
-        stack->unnamed_cnt += named ? 0 : 1;
+    if (naming->maps_checked || naming->process == NULL) {
+        return;
+    }
+    naming->maps_checked = true;
+    if (!maps_hold_all(naming->process, naming->sample)) {
+        process_history_refresh(naming->names->history, naming->process, naming->now_ns);
     }
 }
 
-static void add_user_frames(const struct naming *naming, const struct system_sample *sample,
-                            struct named_stack *stack)
+static void add_place(struct named_stack *stack, const struct frame_place *place)
 {
-    const uint64_t *frames = user_frames(sample);
+    for (uint32_t i = 0; i < place->frame_cnt; i++) {
+        __builtin_prefetch(place->frames[i].shown.bytes); // for the sink, in a moment
+        stack->frames[stack->frame_cnt++] = place->frames[i];
+    }
+    stack->unnamed_cnt += place->is_named ? 0 : 1;
+}
+
+static void add_kernel_frames(const struct naming *naming, struct named_stack *stack)
+{
+    struct frame_cache *cache = naming->names->cache;
+    for (uint32_t i = 0; i < naming->sample->kernel_cnt; i++) {
+        uint64_t address = naming->sample->frames[i];
+        struct frame_key key = {.address = address, .is_return = i > 0};
+        struct frame frame = {.address = address};
+        struct frame_place place = {.frames = &frame, .frame_cnt = 1};
+        uint32_t begun = frame_cache_begin(cache, &key);
+        if (!frame_cache_find(cache, begun, &key, naming->now_ns, &place)) {
+            place.is_named = name_kernel_frame(naming->names, inside_call(address, i), &frame);
+            frame_cache_put(cache, &key, FRAME_CACHE_FOREVER, &place);
+        }
+        add_place(stack, &place);
+    }
+}
+
+static uint64_t maps_id(const struct naming *naming)
+{
+    return naming->process == NULL ? 0 : naming->process->maps_id;
+}
+
+static struct frame_key user_key(const struct naming *naming, uint32_t i)
+{
+    return (struct frame_key){
+        .owner = maps_id(naming),
+        .address = user_frames(naming->sample)[i],
+        .is_return = i > 0,
+    };
+}
+
+// All lookups are begun before the first is made.
+static void begin_user_frames(const struct naming *naming)
+{
+    for (uint32_t i = 0; i < naming->sample->user_cnt; i++) {
+        struct frame_key key = user_key(naming, i);
+        naming->names->begun[i] = frame_cache_begin(naming->names->cache, &key);
+    }
+}
+
+static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack *stack)
+{
+    struct frame_cache *cache = naming->names->cache;
+    uint64_t address = user_frames(naming->sample)[i];
+    struct frame_key key = user_key(naming, i);
+    struct frame frame = {.address = address};
+    struct frame_place place = {.frames = &frame, .frame_cnt = 1};
+    if (key.owner == 0 ||
+        !frame_cache_find(cache, naming->names->begun[i], &key, naming->now_ns, &place)) {
+        check_maps(naming);
+        uint64_t until_ns =
+            name_user_frame(naming, inside_call(address, i), &frame, &place.is_named);
+        key.owner = maps_id(naming); // the maps may be new
+        if (until_ns > naming->now_ns) {
+            frame_cache_put(cache, &key, until_ns, &place);
+        }
+    }
+    add_place(stack, &place);
+}
+
+static void add_user_frames(struct naming *naming, struct named_stack *stack)
+{
+    const struct system_sample *sample = naming->sample;
+    begin_user_frames(naming);
     for (uint32_t i = 0; i < sample->user_cnt; i++) {
         if (sample->user_omitted > 0 && i == sample->user_omitted_at) {
             stack->frames[stack->frame_cnt++] = omitted_frame(naming->names, sample->user_omitted);
         }
-        struct frame *frame = &stack->frames[stack->frame_cnt++];
-        *frame = (struct frame){.address = frames[i]};
-        bool named = name_user_frame(naming, inside_call(frames[i], i), frame);
-        stack->unnamed_cnt += named ? 0 : 1;
+        add_user_frame(naming, i, stack);
     }
 }
 
@@ -300,8 +392,8 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
     struct naming naming = begin(names, sample, now_ns);
     stack->frame_cnt = 0;
     stack->unnamed_cnt = 0;
-    add_kernel_frames(&naming, sample, stack);
-    add_user_frames(&naming, sample, stack);
+    add_kernel_frames(&naming, stack);
+    add_user_frames(&naming, stack);
 }
 
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
@@ -314,11 +406,8 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
         return;
     }
     struct naming naming = begin(names, sample, now_ns);
-    const uint64_t *frames = user_frames(sample);
-    for (uint32_t i = 0; i < sample->user_cnt; i++) {
-        struct frame unused;
-        (void)name_user_frame(&naming, inside_call(frames[i], i), &unused);
-    }
+    names->noted.frame_cnt = 0;
+    add_user_frames(&naming, &names->noted);
 }
 
 struct frame_names_stats frame_names_stats(const struct frame_names *names)
@@ -329,6 +418,7 @@ struct frame_names_stats frame_names_stats(const struct frame_names *names)
         .unread_processes = process_history_unread(names->history),
         .memory_bytes = process_history_memory_bytes(names->history) +
                         elf_cache_memory_bytes(names->files) +
+                        frame_cache_memory_bytes(names->cache) +
                         symbol_table_memory_bytes(&names->kernel.table),
     };
 }

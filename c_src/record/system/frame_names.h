@@ -7,6 +7,7 @@
 
 #include "capture/system/system_sample.h"
 #include "model/sample.h"
+#include "sinks/sink.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,8 +15,9 @@
 
 struct frame_names;
 
-// NULL when out of memory.
-struct frame_names *frame_names_create(void);
+// Frames get their form in `sink`, too (frame.shown); NULL: they do not. NULL when
+// out of memory.
+struct frame_names *frame_names_create(const struct sink *sink);
 void frame_names_destroy(struct frame_names *names);
 
 // Call for each sample as soon as it is taken from the ring: reads the mappings

@@ -30,6 +30,7 @@ struct entry {
 struct jit_names {
     struct entry entries[MAX_MAPS];
     size_t max_bytes;
+    size_t bytes; // of all tables
     uint64_t uses;
 };
 
@@ -46,8 +47,9 @@ struct jit_names *jit_names_create(size_t max_bytes)
     return names;
 }
 
-static void drop(struct entry *entry)
+static void drop(struct jit_names *names, struct entry *entry)
 {
+    names->bytes -= symbol_table_memory_bytes(&entry->map.table);
     perf_map_close(&entry->map);
     entry->address_space = 0;
     entry->used_at = 0;
@@ -56,7 +58,7 @@ static void drop(struct entry *entry)
 void jit_names_destroy(struct jit_names *names)
 {
     for (int i = 0; names != NULL && i < MAX_MAPS; i++) {
-        drop(&names->entries[i]);
+        drop(names, &names->entries[i]);
     }
     free(names);
 }
@@ -79,7 +81,7 @@ static struct entry *entry_of(struct jit_names *names, const struct process *pro
         }
     }
     struct entry *entry = oldest(names);
-    drop(entry);
+    drop(names, entry);
     entry->pid = process->pid;
     entry->address_space = process->address_space;
     entry->checked_ns = 0;
@@ -125,6 +127,16 @@ static bool is_replaced(const struct entry *entry)
     return fstat(entry->map.fd, &status) == 0 && status.st_nlink == 0;
 }
 
+static void read_on(struct jit_names *names, struct entry *entry)
+{
+    names->bytes -= symbol_table_memory_bytes(&entry->map.table);
+    if (entry->map.fd < 0 || is_replaced(entry)) {
+        open_map(entry);
+    }
+    (void)perf_map_update(&entry->map);
+    names->bytes += symbol_table_memory_bytes(&entry->map.table);
+}
+
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
                     uint64_t now_ns, struct text *name)
 {
@@ -132,21 +144,9 @@ bool jit_names_find(struct jit_names *names, const struct process *process, uint
     entry->used_at = ++names->uses;
     if (entry->checked_ns == 0 || now_ns - entry->checked_ns > CHECK_NS) {
         entry->checked_ns = now_ns;
-        if (entry->map.fd < 0 || is_replaced(entry)) {
-            open_map(entry);
-        }
-        (void)perf_map_update(&entry->map);
+        read_on(names, entry);
     }
     return perf_map_find(&entry->map, address, name);
-}
-
-static size_t memory_bytes(const struct jit_names *names)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < MAX_MAPS; i++) {
-        bytes += symbol_table_memory_bytes(&names->entries[i].map.table);
-    }
-    return bytes;
 }
 
 static struct entry *oldest_open(struct jit_names *names)
@@ -163,7 +163,7 @@ static struct entry *oldest_open(struct jit_names *names)
 
 void jit_names_trim(struct jit_names *names)
 {
-    while (memory_bytes(names) > names->max_bytes) {
-        drop(oldest_open(names));
+    while (names->bytes > names->max_bytes) {
+        drop(names, oldest_open(names));
     }
 }

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+// The sample and some twenty frames.
+enum { CACHE_LINE_BYTES = 64, PREFETCHED_BYTES = 384 };
+
 struct queued_sample {
     struct system_sample sample; // sample.frames points behind the struct
-    uint64_t sequence;
     size_t bytes;
     uint64_t frames[];
 };
@@ -19,29 +21,28 @@ void sample_queue_init(struct sample_queue *queue, size_t max_bytes)
 void sample_queue_deinit(struct sample_queue *queue)
 {
     for (uint32_t i = 0; i < queue->cnt; i++) {
-        free(queue->heap[i]);
+        free(queue->heap[i].queued);
     }
     free(queue->heap);
     free(queue->out);
     *queue = (struct sample_queue){.max_bytes = queue->max_bytes};
 }
 
-static bool is_before(const struct queued_sample *a, const struct queued_sample *b)
+static bool is_before(const struct sample_queue_place *a, const struct sample_queue_place *b)
 {
-    return a->sample.time_ns != b->sample.time_ns ? a->sample.time_ns < b->sample.time_ns
-                                                  : a->sequence < b->sequence;
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->sequence < b->sequence;
 }
 
 static void swap(struct sample_queue *queue, uint32_t i, uint32_t j)
 {
-    struct queued_sample *kept = queue->heap[i];
+    struct sample_queue_place kept = queue->heap[i];
     queue->heap[i] = queue->heap[j];
     queue->heap[j] = kept;
 }
 
 static void sift_up(struct sample_queue *queue, uint32_t at)
 {
-    while (at > 0 && is_before(queue->heap[at], queue->heap[(at - 1) / 2])) {
+    while (at > 0 && is_before(&queue->heap[at], &queue->heap[(at - 1) / 2])) {
         swap(queue, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
@@ -52,7 +53,7 @@ static void sift_down(struct sample_queue *queue, uint32_t at)
     for (;;) {
         uint32_t first = at;
         for (uint32_t child = 2 * at + 1; child <= 2 * at + 2; child++) {
-            if (child < queue->cnt && is_before(queue->heap[child], queue->heap[first])) {
+            if (child < queue->cnt && is_before(&queue->heap[child], &queue->heap[first])) {
                 first = child;
             }
         }
@@ -70,7 +71,7 @@ static bool make_room(struct sample_queue *queue)
         return true;
     }
     uint32_t capacity = queue->capacity == 0 ? 256 : queue->capacity * 2;
-    struct queued_sample **heap = realloc(queue->heap, capacity * sizeof(void *));
+    struct sample_queue_place *heap = realloc(queue->heap, capacity * sizeof *heap);
     if (heap == NULL) {
         return false;
     }
@@ -110,25 +111,35 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
     if (queued == NULL) {
         return SAMPLE_REFUSED;
     }
-    queued->sequence = queue->sequence++;
     queue->bytes += queued->bytes;
-    queue->heap[queue->cnt] = queued;
+    queue->heap[queue->cnt] =
+        (struct sample_queue_place){sample->time_ns, queue->sequence++, queued};
     sift_up(queue, queue->cnt++);
     return SAMPLE_QUEUED;
+}
+
+// It has been waiting for long enough to be far away.
+static void prefetch_next(const struct sample_queue *queue)
+{
+    const char *next = queue->cnt == 0 ? NULL : (const char *)queue->heap[0].queued;
+    for (size_t i = 0; next != NULL && i < PREFETCHED_BYTES; i += CACHE_LINE_BYTES) {
+        __builtin_prefetch(next + i);
+    }
 }
 
 const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
     free(queue->out);
     queue->out = NULL;
-    if (queue->cnt == 0 || queue->heap[0]->sample.time_ns >= until_ns) {
+    if (queue->cnt == 0 || queue->heap[0].time_ns >= until_ns) {
         return NULL;
     }
-    struct queued_sample *first = queue->heap[0];
+    struct queued_sample *first = queue->heap[0].queued;
     queue->heap[0] = queue->heap[--queue->cnt];
     sift_down(queue, 0);
     queue->bytes -= first->bytes;
     queue->out_ns = first->sample.time_ns;
     queue->out = first;
+    prefetch_next(queue);
     return &first->sample;
 }

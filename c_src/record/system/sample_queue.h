@@ -18,9 +18,16 @@ enum sample_queue_result {
 
 struct queued_sample;
 
+// What the order is by stands beside the pointer: sorting looks at nothing else.
+struct sample_queue_place {
+    uint64_t time_ns;
+    uint64_t sequence;
+    struct queued_sample *queued;
+};
+
 // A zeroed struct with `max_bytes` set is empty.
 struct sample_queue {
-    struct queued_sample **heap;
+    struct sample_queue_place *heap;
     uint32_t cnt;
     uint32_t capacity;
     size_t bytes;

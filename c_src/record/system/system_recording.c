@@ -145,7 +145,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     const struct system_recording_options *options = &recording->options;
     sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
     recording->threads = thread_counters_create(MAX_THREADS);
-    recording->names = frame_names_create();
+    recording->names = frame_names_create(&PERF_SCRIPT_SINK);
     if (recording->threads == NULL || recording->names == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/frame_cache.h"
+
+#include "base/byte_buffer.h"
+#include "base/string_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// What a lookup costs are cache misses: the index is small enough to stay near,
+// an entry is two neighbouring lines, and both can be asked for in advance.
+enum {
+    CACHE_LINE_BYTES = 64,
+    INDEX_SLOTS = 65536, // a power of two
+    MAX_ENTRIES = 32768,
+    MAX_INLINED = 32768,
+    MAX_FORM_BYTES = 64 << 10,
+    // Above these the cache is full; what is left has room for one more sample.
+    FULL_ENTRIES = MAX_ENTRIES - FRAME_CACHE_MAX_PLACES_PER_SAMPLE,
+    FULL_INLINED =
+        MAX_INLINED - FRAME_CACHE_MAX_PLACES_PER_SAMPLE * FRAME_CACHE_MAX_FRAMES_PER_PLACE,
+};
+
+struct entry {
+    struct frame frame; // where there is one only
+    uint64_t owner;
+    uint64_t address;
+    uint64_t expires_ns;
+    uint32_t first_inlined; // of more than one
+    uint16_t frame_cnt;
+    bool is_return;
+    bool is_named;
+    char spare[2 * CACHE_LINE_BYTES - sizeof(struct frame) - 32];
+};
+_Static_assert(sizeof(struct entry) == 2 * CACHE_LINE_BYTES, "a pair of lines");
+
+struct frame_cache {
+    uint32_t *index; // hash to number of the entry + 1, open addressing
+    struct entry *entries;
+    struct frame *inlined;
+    struct string_table *texts;
+    size_t max_text_bytes;
+    const struct sink *sink;
+    struct byte_buffer form; // of the frame that is being kept
+    uint32_t entry_cnt;
+    uint32_t inlined_cnt;
+};
+
+struct frame_cache *frame_cache_create(size_t max_text_bytes, const struct sink *sink)
+{
+    struct frame_cache *cache = calloc(1, sizeof *cache);
+    if (cache == NULL) {
+        return NULL;
+    }
+    cache->max_text_bytes = max_text_bytes;
+    cache->sink = sink;
+    byte_buffer_init(&cache->form, MAX_FORM_BYTES);
+    cache->index = calloc(INDEX_SLOTS, sizeof *cache->index);
+    cache->entries = aligned_alloc(2UL * CACHE_LINE_BYTES, MAX_ENTRIES * sizeof(struct entry));
+    cache->inlined = malloc(MAX_INLINED * sizeof *cache->inlined);
+    cache->texts = string_table_create(max_text_bytes);
+    if (cache->index == NULL || cache->entries == NULL || cache->inlined == NULL ||
+        cache->texts == NULL) {
+        frame_cache_destroy(cache);
+        return NULL;
+    }
+    return cache;
+}
+
+void frame_cache_destroy(struct frame_cache *cache)
+{
+    if (cache != NULL) {
+        free(cache->index);
+        free(cache->entries);
+        free(cache->inlined);
+        byte_buffer_deinit(&cache->form);
+        string_table_destroy(cache->texts);
+    }
+    free(cache);
+}
+
+// --- lookup -------------------------------------------------------------------
+
+static uint32_t hash_of(const struct frame_key *key)
+{
+    uint64_t hash =
+        (key->address ^ key->owner << 48 ^ (uint64_t)key->is_return << 47) * 0x9e3779b97f4a7c15ULL;
+    return (uint32_t)(hash >> 40) & (INDEX_SLOTS - 1);
+}
+
+static bool is_of(const struct entry *entry, const struct frame_key *key)
+{
+    return entry->address == key->address && entry->owner == key->owner &&
+           entry->is_return == key->is_return;
+}
+
+// Where the key's number is, or would be: there are always free places.
+static uint32_t *index_of(const struct frame_cache *cache, const struct frame_key *key)
+{
+    uint32_t at = hash_of(key);
+    while (cache->index[at] != 0 && !is_of(&cache->entries[cache->index[at] - 1], key)) {
+        at = (at + 1) & (INDEX_SLOTS - 1);
+    }
+    return &cache->index[at];
+}
+
+uint32_t frame_cache_begin(const struct frame_cache *cache, const struct frame_key *key)
+{
+    uint32_t number = cache->index[hash_of(key)];
+    const struct entry *entry = &cache->entries[number == 0 ? 0 : number - 1];
+    __builtin_prefetch(entry);
+    __builtin_prefetch((const char *)entry + CACHE_LINE_BYTES);
+    return number;
+}
+
+bool frame_cache_find(const struct frame_cache *cache, uint32_t begun, const struct frame_key *key,
+                      uint64_t now_ns, struct frame_place *place)
+{
+    bool at_once = begun != 0 && is_of(&cache->entries[begun - 1], key);
+    uint32_t number = at_once ? begun : *index_of(cache, key);
+    const struct entry *entry = number == 0 ? NULL : &cache->entries[number - 1];
+    if (entry == NULL || entry->expires_ns <= now_ns) {
+        return false;
+    }
+    *place = (struct frame_place){
+        .frames = entry->frame_cnt == 1 ? &entry->frame : &cache->inlined[entry->first_inlined],
+        .frame_cnt = entry->frame_cnt,
+        .is_named = entry->is_named,
+    };
+    return true;
+}
+
+// --- keeping ------------------------------------------------------------------
+
+// The text's copy; false when there is no room for it.
+static bool keep_text(struct frame_cache *cache, struct text *text)
+{
+    string_id id = string_table_intern(cache->texts, *text);
+    if (id == 0 && text->len > 0) {
+        return false;
+    }
+    *text = string_table_text(cache->texts, id);
+    return true;
+}
+
+static struct text form_of(struct frame_cache *cache, const struct frame *frame)
+{
+    byte_buffer_clear(&cache->form);
+    if (cache->sink == NULL || cache->sink->frame == NULL ||
+        !cache->sink->frame(&cache->form, frame)) {
+        return TEXT("");
+    }
+    return (struct text){cache->form.bytes, (uint32_t)cache->form.len};
+}
+
+static bool keep_frames(struct frame_cache *cache, const struct frame_place *place,
+                        struct frame *to)
+{
+    for (uint32_t i = 0; i < place->frame_cnt; i++) {
+        struct frame frame = place->frames[i];
+        frame.shown = form_of(cache, &frame);
+        if (!keep_text(cache, &frame.name) || !keep_text(cache, &frame.file) ||
+            !keep_text(cache, &frame.shown)) {
+            return false;
+        }
+        to[i] = frame;
+    }
+    return true;
+}
+
+static bool fits(const struct frame_cache *cache, const struct frame_place *place, bool is_new)
+{
+    return place->frame_cnt > 0 && place->frame_cnt <= FRAME_CACHE_MAX_FRAMES_PER_PLACE &&
+           (!is_new || cache->entry_cnt < MAX_ENTRIES) &&
+           (place->frame_cnt == 1 || cache->inlined_cnt + place->frame_cnt <= MAX_INLINED);
+}
+
+void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uint64_t expires_ns,
+                     struct frame_place *place)
+{
+    uint32_t *index = index_of(cache, key);
+    bool is_new = *index == 0;
+    if (!fits(cache, place, is_new)) {
+        return;
+    }
+    struct entry *entry = &cache->entries[is_new ? cache->entry_cnt : *index - 1];
+    struct frame *frames =
+        place->frame_cnt == 1 ? &entry->frame : &cache->inlined[cache->inlined_cnt];
+    if (!keep_frames(cache, place, frames)) {
+        return;
+    }
+    entry->owner = key->owner;
+    entry->address = key->address;
+    entry->is_return = key->is_return;
+    entry->expires_ns = expires_ns;
+    entry->first_inlined = cache->inlined_cnt;
+    entry->frame_cnt = (uint16_t)place->frame_cnt;
+    entry->is_named = place->is_named;
+    cache->inlined_cnt += place->frame_cnt == 1 ? 0 : place->frame_cnt;
+    *index = (uint32_t)(entry - cache->entries) + 1;
+    cache->entry_cnt += is_new ? 1 : 0;
+    place->frames = frames;
+}
+
+void frame_cache_trim(struct frame_cache *cache)
+{
+    bool is_full = cache->entry_cnt > FULL_ENTRIES || cache->inlined_cnt > FULL_INLINED ||
+                   string_table_refused(cache->texts) > 0;
+    struct string_table *texts = is_full ? string_table_create(cache->max_text_bytes) : NULL;
+    if (texts == NULL) {
+        return;
+    }
+    string_table_destroy(cache->texts);
+    cache->texts = texts;
+    memset(cache->index, 0, INDEX_SLOTS * sizeof *cache->index);
+    cache->entry_cnt = 0;
+    cache->inlined_cnt = 0;
+}
+
+// Of the arrays only what was used was ever touched.
+size_t frame_cache_memory_bytes(const struct frame_cache *cache)
+{
+    return sizeof *cache + INDEX_SLOTS * sizeof *cache->index +
+           cache->entry_cnt * sizeof *cache->entries + cache->inlined_cnt * sizeof(struct frame) +
+           string_table_memory_bytes(cache->texts);
+}
