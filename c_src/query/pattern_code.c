@@ -134,9 +134,9 @@ static bool named_set(unsigned char letter, struct pattern_class *set)
 // The set's text is lower case where case is ignored.
 static void set_fold(struct pattern_class *set)
 {
-    for (unsigned char byte = 'A'; byte <= 'Z'; byte++) {
-        if (set_has(set, byte)) {
-            set_add(set, pattern_lower(byte));
+    for (unsigned byte = 'A'; byte <= 'Z'; byte++) {
+        if (set_has(set, (unsigned char)byte)) {
+            set_add(set, pattern_lower((unsigned char)byte));
         }
     }
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/flame_prune.h"
+
+#include <stdlib.h>
+
+static void sum_totals(struct flame_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->node_cnt; i++) {
+        graph->nodes[i].total = graph->nodes[i].self;
+    }
+    for (uint32_t i = graph->node_cnt - 1; i > 0; i--) {
+        struct flame_node *parent = &graph->nodes[graph->nodes[i].parent];
+        parent->total = weight_sum(parent->total, graph->nodes[i].total);
+    }
+}
+
+// The `rank`-th largest (from 0), by quickselect; reorders the values.
+static int64_t select_largest(int64_t *values, uint32_t cnt, uint32_t rank)
+{
+    uint32_t low = 0;
+    uint32_t high = cnt - 1;
+    while (low < high) {
+        int64_t pivot = values[low + (high - low) / 2];
+        uint32_t i = low;
+        uint32_t j = high;
+        while (i <= j) {
+            while (values[i] > pivot) {
+                i++;
+            }
+            while (values[j] < pivot) {
+                j--;
+            }
+            if (i <= j) {
+                int64_t swap = values[i];
+                values[i++] = values[j];
+                values[j] = swap;
+                if (j-- == 0) {
+                    break;
+                }
+            }
+        }
+        if (j != UINT32_MAX && rank <= j) {
+            high = j;
+        } else if (rank >= i) {
+            low = i;
+        } else {
+            break;
+        }
+    }
+    return values[rank];
+}
+
+// The smallest total that at most `max_nodes` nodes have. False when out of memory.
+static bool limit_of(const struct flame_graph *graph, uint32_t max_nodes, int64_t *limit)
+{
+    int64_t *totals = malloc((size_t)graph->node_cnt * sizeof *totals);
+    if (totals == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < graph->node_cnt; i++) {
+        totals[i] = graph->nodes[i].total;
+    }
+    // The first that is too many.
+    int64_t refused = select_largest(totals, graph->node_cnt, max_nodes);
+    *limit = refused == INT64_MAX ? INT64_MAX : refused + 1;
+    free(totals);
+    return true;
+}
+
+static bool drop_below(struct flame_graph *graph, int64_t limit)
+{
+    uint32_t *moved_to = malloc((size_t)graph->node_cnt * sizeof *moved_to);
+    uint32_t kept = 1;
+    if (moved_to == NULL) {
+        return false;
+    }
+    moved_to[0] = 0;
+    for (uint32_t i = 1; i < graph->node_cnt; i++) {
+        struct flame_node node = graph->nodes[i];
+        uint32_t parent = moved_to[node.parent];
+        // A light parent takes its children along.
+        if (parent == UINT32_MAX || (node.total < limit && node.kind != FLAME_NODE_SIGN)) {
+            moved_to[i] = UINT32_MAX;
+            continue;
+        }
+        node.parent = parent;
+        moved_to[i] = kept;
+        graph->nodes[kept++] = node;
+    }
+    graph->pruned_cnt += graph->node_cnt - kept;
+    graph->node_cnt = kept;
+    free(moved_to);
+    return true;
+}
+
+bool flame_graph_prune(struct flame_graph *graph, const struct flame_options *options)
+{
+    int64_t limit = INT64_MIN;
+    sum_totals(graph);
+    if (options->min_share > 0) {
+        double share = (double)graph->nodes[0].total * options->min_share;
+        limit = share < 1 ? 1 : share >= 9e18 ? INT64_MAX : (int64_t)share;
+    }
+    if (options->max_nodes > 0 && graph->node_cnt > options->max_nodes) {
+        int64_t by_count = 0;
+        if (!limit_of(graph, options->max_nodes, &by_count)) {
+            return false;
+        }
+        limit = by_count > limit ? by_count : limit;
+    }
+    return limit == INT64_MIN || drop_below(graph, limit);
+}

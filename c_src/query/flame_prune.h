@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums up a flame graph's totals and leaves out what is too light to see. Only
+// query/flame_graph.c calls it.
+#ifndef FLAME_PROF_QUERY_FLAME_PRUNE_H
+#define FLAME_PROF_QUERY_FLAME_PRUNE_H
+
+#include "query/flame_graph.h"
+
+// False when out of memory.
+bool flame_graph_prune(struct flame_graph *graph, const struct flame_options *options);
+
+#endif

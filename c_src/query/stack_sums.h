@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights per stack, and per group of categories: the one pass over the rows that
+// flame graphs and tables begin with. Positive and negative weights apart. One owner.
+#ifndef FLAME_PROF_QUERY_STACK_SUMS_H
+#define FLAME_PROF_QUERY_STACK_SUMS_H
+
+#include "base/error.h"
+#include "query/category_groups.h"
+#include "query/selection.h"
+#include "query/weight.h"
+
+// Of one stack in one group.
+struct stack_sum {
+    stack_id stack;
+    uint32_t group;
+    int64_t gain;     // the sum of weights > 0
+    int64_t drop;     // minus the sum of weights < 0
+    uint64_t row_cnt; // that have the weight
+};
+
+struct stack_sums {
+    struct category_groups groups;
+    struct stack_sum *sums; // those with rows, ordered by group
+    uint64_t cnt;
+    int64_t total;        // the sum of all
+    uint64_t row_cnt;     // of all
+    uint64_t lacking_cnt; // selected rows that lack the metric
+};
+
+// False, with the reason; _deinit is harmless either way.
+bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
+                     struct weight weight, const uint32_t *dimensions, uint32_t dimension_cnt,
+                     struct error *err);
+void stack_sums_deinit(struct stack_sums *sums);
+
+#endif
