@@ -34,7 +34,7 @@ LIBS = -pthread -ldl
 
 COMMON_DIRS := base model store sinks
 NIF_DIRS := $(COMMON_DIRS) capture/beam symbols/beam record/beam nif
-CLI_DIRS := $(COMMON_DIRS) capture/system symbols/system record/system query export cli
+CLI_DIRS := $(COMMON_DIRS) import capture/system symbols/system record/system query export cli
 # For a static libelf that lacks what it calls; see there.
 LIBELF_GAP := c_src/capture/system/libelf_gap.c
 libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk \
@@ -94,7 +94,7 @@ ERL_INCLUDE = $(eval ERL_INCLUDE := $(shell $(ERL) -noshell -noinput -eval \
 	'io:format("~ts/usr/include", [code:root_dir()]), halt().' 2>/dev/null))$(ERL_INCLUDE)
 # zlib also comes first: Debian sid's static libelf has a crc32() of its own, and
 # whichever is met first must be zlib's, whose file has more that is needed.
-SYSTEM_LIBS = $(eval SYSTEM_LIBS := -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib \
+SYSTEM_LIBS = $(eval SYSTEM_LIBS := -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib libzstd \
 	2>/dev/null))$(SYSTEM_LIBS)
 SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf libelf zlib \
 	2>/dev/null))$(SYSTEM_CFLAGS)
@@ -115,6 +115,7 @@ need-libs: need-cc
 	$(call need,libbpf (static),$(PKG_CONFIG) --exists libbpf,apt-get install libbpf-dev)
 	$(call need,libelf (static),$(PKG_CONFIG) --exists libelf,apt-get install libelf-dev)
 	$(call need,zlib (static),$(PKG_CONFIG) --exists zlib,apt-get install zlib1g-dev)
+	$(call need,libzstd (static),$(PKG_CONFIG) --exists libzstd,apt-get install libzstd-dev)
 
 # --- build --------------------------------------------------------------------
 

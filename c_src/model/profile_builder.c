@@ -4,6 +4,7 @@
 #include "model/metric_unit.h"
 #include "model/profile_parts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -457,6 +458,7 @@ static bool append_presence(struct profile_builder *builder, uint32_t idx)
         return false;
     }
     uint64_t *present = (uint64_t *)metric->present;
+    assert(present != NULL);
     if (was_everywhere) {
         set_all(present, before);
     }

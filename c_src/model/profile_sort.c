@@ -34,8 +34,8 @@ static int compare(const void *left, const void *right)
 // The rows in the order of time; NULL when out of memory.
 static uint32_t *sorted_rows(const struct profile *profile)
 {
-    struct timed_row *timed = malloc(profile->row_cnt * sizeof *timed);
-    uint32_t *rows = malloc(profile->row_cnt * sizeof *rows);
+    struct timed_row *timed = calloc(profile->row_cnt, sizeof *timed);
+    uint32_t *rows = calloc(profile->row_cnt, sizeof *rows);
     if (timed == NULL || rows == NULL) {
         free(timed);
         free(rows);

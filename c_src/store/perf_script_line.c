@@ -127,6 +127,7 @@ static bool parse_left(struct text left, struct perf_script_event *event)
 {
     struct text word = take_last_word(&left);
     if (parse_cpu(word, &event->cpu)) {
+        event->has_cpu = true;
         word = take_last_word(&left);
     }
     event->category = left;

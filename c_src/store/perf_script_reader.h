@@ -39,6 +39,7 @@ struct perf_script_event {
     uint32_t pid;         // 0 where the line has only one number
     uint32_t tid;         // 2021: the number of the Erlang process
     uint32_t cpu;
+    bool has_cpu; // else 0
     uint64_t time_ns;
     enum perf_script_period has_period;
     uint64_t period;
