@@ -25,6 +25,27 @@ struct signal_struct {
     atomic_t live; /* threads that have not begun to exit */
 };
 
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    struct kernfs_node *kn;
+};
+
+struct css_set {
+    struct cgroup_subsys_state *subsys[1]; /* one per controller of this kernel */
+    struct cgroup *dfl_cgrp;               /* of cgroup v2 */
+};
+
 struct task_struct {
     unsigned int flags;
     int pid;
@@ -32,6 +53,7 @@ struct task_struct {
     struct mm_struct *mm;
     struct sched_entity se;
     struct signal_struct *signal;
+    struct css_set *cgroups;
     __u64 start_time; /* CLOCK_MONOTONIC */
     unsigned long nvcsw;
     unsigned long nivcsw;

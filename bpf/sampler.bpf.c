@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "filter.bpf.h"
 #include "kernel_types.h"
 #include "sampler.h"
 #include "user_walk.bpf.h"
@@ -17,8 +18,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
 const volatile __u64 period_ns = 10000000;
-const volatile __u32 excluded_pid = 0; // our own process; 0: nobody
-const volatile __u32 only_traced = 0;  // 1: nobody but `traced`
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -32,14 +31,6 @@ struct {
     __type(key, __u32);
     __type(value, struct sampler_counters);
 } counters SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, SAMPLER_MAX_TRACED_PROCESSES);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, __u32);
-    __type(value, __u32);
-} traced SEC(".maps");
 
 struct known_process {
     __u64 address_space;
@@ -208,11 +199,6 @@ static __always_inline void count_tick(struct sampler_counters *cpu, __u64 now_n
     cpu->last_tick_ns = now_ns;
 }
 
-static __always_inline int is_excluded(__u32 pid)
-{
-    return pid == excluded_pid || (only_traced && bpf_map_lookup_elem(&traced, &pid) == NULL);
-}
-
 static __always_inline void take_sample(struct work *work, struct bpf_perf_event_data *ctx,
                                         __u64 now_ns, __u64 pid_tid)
 {
@@ -251,7 +237,7 @@ int on_cpu_tick(struct bpf_perf_event_data *ctx)
         cpu->idle++;
         return 0;
     }
-    if (is_excluded(pid_tid >> 32)) {
+    if (filter_excludes(pid_tid)) {
         cpu->excluded++;
         return 0;
     }

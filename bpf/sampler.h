@@ -22,6 +22,17 @@ enum {
     SAMPLER_MAX_DEPTH = 1024,
     SAMPLER_MAX_TRACED_PROCESSES = 16384,
     SAMPLER_MAX_KNOWN_PROCESSES = 8192,
+    SAMPLER_MAX_FILTER_VALUES = 256, /* of each kind */
+    SAMPLER_MAX_CGROUP_DEPTH = 16,
+};
+
+/* What is filtered by, as bits. */
+enum sampler_filter_kind {
+    SAMPLER_FILTER_PROCESS = 1,
+    SAMPLER_FILTER_THREAD = 2,
+    SAMPLER_FILTER_COMM = 4,
+    SAMPLER_FILTER_USER = 8,
+    SAMPLER_FILTER_CGROUP = 16,
 };
 
 /* Why the walk of a user stack ended. Append only: the numbers are in records. */

@@ -65,6 +65,7 @@ static struct system_recording_options recording_options(const struct record_opt
                 .pids = options->pids,
                 .pid_cnt = options->pid_cnt,
                 .excluded_pid = options->includes_self ? 0 : (uint32_t)getpid(),
+                .filter = &options->filter,
             },
         .output =
             {
@@ -76,6 +77,8 @@ static struct system_recording_options recording_options(const struct record_opt
                         .naming = options->naming,
                         .compression = options->compression,
                         .max_files = options->max_files,
+                        .adopts_leftovers = options->naming == FILE_NAMING_SERIES,
+                        .max_total_bytes = options->spool_bytes,
                     },
                 .max_file_ns = options->rotate_ns,
                 .max_file_bytes = options->rotate_bytes,

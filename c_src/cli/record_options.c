@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/number_text.h"
+#include "cli/record_filter.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -27,12 +28,19 @@ static const char HELP[] =
     "  -d, --duration SECONDS  how long (until Ctrl-C)\n"
     "      --self              also sample flameprof itself\n"
     "\n"
+    "of these only (decided in the kernel; of one kind any, of several kinds all)\n"
+    "      --tid TID[,...]     threads\n"
+    "      --comm NAME[,...]   threads of these names\n"
+    "      --uid USER[,...]    processes of these users, by name or number\n"
+    "      --cgroup PATH[,...] control groups with all below them\n"
+    "\n"
     "where to\n"
     "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed\n"
     "                          (flameprof-TIME.perf in this directory)\n"
     "      --rotate-seconds N  begin another file every N seconds\n"
     "      --rotate-bytes N    ... or N bytes of text (K, M, G behind N are units)\n"
-    "      --max-files N       keep the newest N files of the series\n"
+    "      --max-files N       keep the newest N files of the series ...\n"
+    "      --spool-bytes N     ... of at most N bytes together\n"
     "\n"
     "else\n"
     "      --buffer BYTES      ring buffer between kernel and flameprof (8M)\n"
@@ -123,8 +131,13 @@ enum {
     OPTION_ROTATE_SECONDS = 256,
     OPTION_ROTATE_BYTES,
     OPTION_MAX_FILES,
+    OPTION_SPOOL_BYTES,
     OPTION_BUFFER,
-    OPTION_SELF
+    OPTION_SELF,
+    OPTION_TID,
+    OPTION_COMM,
+    OPTION_UID,
+    OPTION_CGROUP,
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -136,6 +149,11 @@ static const struct option LONG_OPTIONS[] = {
     {"rotate-seconds", required_argument, NULL, OPTION_ROTATE_SECONDS},
     {"rotate-bytes", required_argument, NULL, OPTION_ROTATE_BYTES},
     {"max-files", required_argument, NULL, OPTION_MAX_FILES},
+    {"spool-bytes", required_argument, NULL, OPTION_SPOOL_BYTES},
+    {"tid", required_argument, NULL, OPTION_TID},
+    {"comm", required_argument, NULL, OPTION_COMM},
+    {"uid", required_argument, NULL, OPTION_UID},
+    {"cgroup", required_argument, NULL, OPTION_CGROUP},
     {"buffer", required_argument, NULL, OPTION_BUFFER},
     {"self", no_argument, NULL, OPTION_SELF},
     {"quiet", no_argument, NULL, 'q'},
@@ -222,6 +240,12 @@ static bool set_max_files(struct record_options *options, const char *value, str
     return true;
 }
 
+static bool set_spool_bytes(struct record_options *options, const char *value, struct error *err)
+{
+    return number_text_parse_bytes(value, 1 << 20, UINT64_MAX, &options->spool_bytes) ||
+           wrong("--spool-bytes", value, "1M or more", err);
+}
+
 static bool set_buffer(struct record_options *options, const char *value, struct error *err)
 {
     uint64_t bytes = 0;
@@ -237,6 +261,20 @@ static bool unknown_option(char **argv, struct error *err)
 {
     return error_set(err, ERROR_BAD_ARGUMENT, "unknown option, or one without its value: %s",
                      argv[optind - 1]);
+}
+
+static bool take_filter(struct record_options *options, int option, struct error *err)
+{
+    switch (option) {
+    case OPTION_TID:
+        return record_filter_threads(&options->filter, optarg, err);
+    case OPTION_COMM:
+        return record_filter_comms(&options->filter, optarg, err);
+    case OPTION_UID:
+        return record_filter_users(&options->filter, optarg, err);
+    default:
+        return record_filter_cgroups(&options->filter, optarg, err);
+    }
 }
 
 static bool take_option(struct record_options *options, struct given *given, int option,
@@ -261,6 +299,13 @@ static bool take_option(struct record_options *options, struct given *given, int
         return set_rotate_bytes(options, optarg, err);
     case OPTION_MAX_FILES:
         return set_max_files(options, optarg, err);
+    case OPTION_SPOOL_BYTES:
+        return set_spool_bytes(options, optarg, err);
+    case OPTION_TID:
+    case OPTION_COMM:
+    case OPTION_UID:
+    case OPTION_CGROUP:
+        return take_filter(options, option, err);
     case OPTION_BUFFER:
         return set_buffer(options, optarg, err);
     case OPTION_SELF:
@@ -307,9 +352,10 @@ static bool combine(struct record_options *options, const struct given *given, s
     if (given->all && options->pid_cnt > 0) {
         return error_set(err, ERROR_BAD_ARGUMENT, "-a and -p exclude each other");
     }
-    if (options->max_files > 0 && !rotates) {
+    if ((options->max_files > 0 || options->spool_bytes > 0) && !rotates) {
         return error_set(err, ERROR_BAD_ARGUMENT,
-                         "--max-files is for --rotate-seconds or --rotate-bytes");
+                         "--max-files and --spool-bytes are for --rotate-seconds or "
+                         "--rotate-bytes");
     }
     options->naming = rotates ? FILE_NAMING_SERIES : FILE_NAMING_SINGLE;
     if (given->all || (options->pid_cnt == 0 && options->command == NULL)) {

@@ -25,6 +25,7 @@ struct record_options {
     enum system_scope scope;
     uint32_t pids[RECORD_MAX_PIDS];
     uint32_t pid_cnt;
+    struct system_filter filter;
     uint64_t duration_ns; // 0 = until a signal
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];
@@ -33,6 +34,7 @@ struct record_options {
     uint64_t rotate_ns;
     uint64_t rotate_bytes;
     uint32_t max_files;
+    uint64_t spool_bytes;
     uint32_t ring_bytes;
     bool includes_self;
     enum record_talk talk;
@@ -41,7 +43,8 @@ struct record_options {
 };
 
 // False, with a message for a person, when the command line is wrong. Reads
-// nothing but the clock (for the default file name).
+// nothing but the clock (for the default file name), /etc/passwd and the mounted
+// control groups (for filters by name).
 bool record_options_parse(struct record_options *options, int argc, char **argv, struct error *err);
 
 // What the host says to them: the rate it allows, the processes it has.

@@ -2,14 +2,15 @@
 #include "store/file_series.h"
 
 #include "base/clock.h"
+#include "store/finished_files.h"
 #include "store/gzip_stream.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +128,9 @@ bool file_series_open(struct file_series *series, const struct file_series_optio
     }
     if (!ok) {
         file_series_close(series);
+    } else if (options->adopts_leftovers) {
+        finished_files_adopt(series);
+        finished_files_prune(series);
     }
     return ok;
 }
@@ -177,6 +181,7 @@ bool file_series_begin_file(struct file_series *series, struct error *err)
     if (series->fd < 0) {
         return error_os(err, errno, "output file %s/%s: create", series->directory, hidden);
     }
+    (void)flock(series->fd, LOCK_EX | LOCK_NB); // as long as we live: finished_files_adopt
     return true;
 }
 
@@ -255,74 +260,6 @@ bool file_series_sync(struct file_series *series, struct error *err)
 
 // ---- finished files -------------------------------------------------------------
 
-static const char *skip_digits(const char *at, size_t least)
-{
-    size_t cnt = strspn(at, "0123456789");
-    return cnt < least ? "" : at + cnt;
-}
-
-static const char *skip_char(const char *at, char c)
-{
-    return *at == c ? at + 1 : "";
-}
-
-// STEM-YYYYMMDDTHHMMSSZ-PID-NNNN.perf: somebody's STEM-notes.perf is not ours to
-// delete.
-static bool is_finished_name(const struct file_series *series, const char *name)
-{
-    size_t stem_len = strlen(series->stem);
-    if (strncmp(name, series->stem, stem_len) != 0) {
-        return false;
-    }
-    const char *at = skip_digits(skip_char(name + stem_len, '-'), 8);
-    at = skip_digits(skip_char(at, 'T'), 6);
-    at = skip_digits(skip_char(skip_char(at, 'Z'), '-'), 1);
-    at = skip_digits(skip_char(at, '-'), 4);
-    return strcmp(at, ".perf") == 0 || strcmp(at, ".perf.gz") == 0;
-}
-
-// Names sort by time, then process, then sequence: 9999 before 10000.
-static bool oldest_finished(const struct file_series *series, char *oldest, uint32_t *cnt)
-{
-    int fd = dup(series->directory_fd);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (directory == NULL) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return false;
-    }
-    rewinddir(directory);
-    *cnt = 0;
-    oldest[0] = '\0';
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
-        if (!is_finished_name(series, entry->d_name)) {
-            continue;
-        }
-        (*cnt)++;
-        if (oldest[0] == '\0' || strverscmp(entry->d_name, oldest) < 0) {
-            (void)snprintf(oldest, FILE_SERIES_NAME_BYTES, "%s", entry->d_name);
-        }
-    }
-    (void)closedir(directory);
-    return true;
-}
-
-static void prune(const struct file_series *series)
-{
-    char oldest[FILE_SERIES_NAME_BYTES];
-    uint32_t cnt = 0;
-    if (series->options.max_files == 0 || series->options.naming == FILE_NAMING_SINGLE) {
-        return;
-    }
-    while (oldest_finished(series, oldest, &cnt) && cnt > series->options.max_files) {
-        if (unlinkat(series->directory_fd, oldest, 0) != 0) {
-            return;
-        }
-    }
-}
-
 bool file_series_finish_file(struct file_series *series, struct error *err)
 {
     if (series->fd < 0) {
@@ -340,7 +277,7 @@ bool file_series_finish_file(struct file_series *series, struct error *err)
     }
     (void)snprintf(series->finished_name, sizeof series->finished_name, "%s", series->name);
     series->finished_cnt++;
-    prune(series);
+    finished_files_prune(series);
     return ok;
 }
 

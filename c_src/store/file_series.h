@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Output files, one at a time: written under a hidden name, renamed into place
-// when complete, older ones of the same series deleted beyond a count. Optional
-// gzip, one member per sync, so that a file cut at a sync is a valid gzip file.
-// One thread.
+// when complete, older ones of the same series deleted beyond a count or a size.
+// What a killed writer of the series left is put in place by the next. Optional gzip, one member
+// per sync, so that a file cut at a sync is a valid gzip file. One thread.
 #ifndef FLAME_PROF_STORE_FILE_SERIES_H
 #define FLAME_PROF_STORE_FILE_SERIES_H
 
@@ -27,7 +27,9 @@ struct file_series_options {
     const char *suffix;    // ".perf"; ".gz" is added for gzip (unless it ends in it)
     enum file_naming naming;
     enum file_compression compression;
-    uint32_t max_files; // 0 = no limit; counts finished files of this stem
+    uint32_t max_files;       // 0 = no limit; counts finished files of this stem
+    bool adopts_leftovers;    // finishes what a killed writer of this stem left
+    uint64_t max_total_bytes; // 0 = no limit; of the same files together, the last one stays
 };
 
 struct gzip_stream;

@@ -496,3 +496,78 @@ TEST(a_failed_write_cuts_the_file_back_to_its_last_sync)
     compression_in_child = FILE_COMPRESSION_GZIP;
     CHECK_CHILD_PASSES(fill_the_disk);
 }
+
+// ---- a spool that is bounded, and left behind ----------------------------------------
+
+TEST(the_oldest_go_when_all_are_too_large_together)
+{
+    struct file_series_options options = options_for("spool");
+    struct file_series series;
+    struct file_names names;
+    options.max_total_bytes = 10;
+    open_series(&series, &options);
+    write_file(&series, "1111\n");
+    write_file(&series, "2222\n");
+    list_files(dir, &names);
+    CHECK_UINT(names.cnt, 2); // ten bytes
+    write_file(&series, "3333\n");
+    list_files(dir, &names);
+    CHECK_UINT(names.cnt, 2);
+    CHECK_STR(file_text(dir, names.names[0]), "2222\n");
+    write_file(&series, "larger than all of the spool\n");
+    list_files(dir, &names);
+    CHECK_UINT(names.cnt, 1); // the newest stays whatever its size
+    CHECK_HAS(file_text(dir, names.names[0]), "larger");
+    file_series_close(&series);
+}
+
+static void leave(const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+TEST(what_a_killed_writer_left_is_finished_by_the_next)
+{
+    struct file_series_options options = options_for("left");
+    struct file_series series;
+    struct file_series other;
+    struct file_names names;
+    open_series(&other, &options); // alive, and writing
+    CHECK(file_series_begin_file(&other, NULL));
+    leave(".prof-20200101T000000Z-1-0001.perf.part", "left\n");
+    leave(".prof-20200101T000000Z-1-0002.perf.part", "");
+    leave(".prof-notes.perf.part", "mine\n");
+    leave(".else-20200101T000000Z-1-0001.perf.part", "theirs\n");
+    options.adopts_leftovers = true;
+    open_series(&series, &options);
+    list_files(dir, &names);
+    CHECK_UINT(names.cnt, 4); // the empty one is gone
+    CHECK_STR(names.names[0], ".else-20200101T000000Z-1-0001.perf.part");
+    CHECK_HAS(names.names[1], ".part"); // the live one
+    CHECK_STR(names.names[2], ".prof-notes.perf.part");
+    CHECK_STR(names.names[3], "prof-20200101T000000Z-1-0001.perf");
+    CHECK_STR(file_text(dir, names.names[3]), "left\n");
+    file_series_close(&series);
+    CHECK(file_series_finish_file(&other, NULL));
+    file_series_close(&other);
+}
+
+TEST(a_finished_file_is_not_replaced_by_what_was_left)
+{
+    struct file_series_options options = options_for("twice");
+    struct file_series series;
+    struct file_names names;
+    open_series(&series, &options);
+    file_series_close(&series);
+    leave("prof-20200101T000000Z-1-0001.perf", "whole\n");
+    leave(".prof-20200101T000000Z-1-0001.perf.part", "left\n");
+    options.adopts_leftovers = true;
+    open_series(&series, &options);
+    list_files(dir, &names);
+    CHECK_UINT(names.cnt, 2);
+    CHECK_STR(file_text(dir, names.names[1]), "whole\n");
+    file_series_close(&series);
+}

@@ -156,3 +156,44 @@ TEST(the_host_is_asked)
     CHECK(!record_options_check(&options, &err));
     CHECK_HAS(err.detail, "no such process");
 }
+
+TEST(filters_of_every_kind)
+{
+    CHECK(parse("--tid 7,8 --comm beam.smp,a_name_of_20_bytes__ --uid 0,65534 --uid root"));
+    CHECK_UINT(options.filter.thread_cnt, 2);
+    CHECK_UINT(options.filter.threads[1], 8);
+    CHECK_UINT(options.filter.comm_cnt, 2);
+    CHECK_STR(options.filter.comms[0], "beam.smp");
+    CHECK_STR(options.filter.comms[1], "a_name_of_20_by"); // what the kernel keeps
+    CHECK_UINT(options.filter.user_cnt, 3);
+    CHECK_UINT(options.filter.users[2], 0);
+    CHECK_INT(options.scope, SYSTEM_SCOPE_HOST);
+}
+
+TEST(filters_that_are_none)
+{
+    static const struct {
+        const char *line;
+        const char *part;
+    } CASES[] = {
+        {"--tid x", "no thread id"},
+        {"--tid 1,,2", "an empty item"},
+        {"--comm ,", "an empty item"},
+        {"--uid nobody-like-that", "/etc/passwd"},
+        {"--cgroup /no/such/group", "no control group"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        CHECK(!parse(CASES[i].line));
+        CHECK_HAS(err.detail, CASES[i].part);
+    }
+}
+
+TEST(a_spool_is_for_a_series)
+{
+    CHECK(parse("--rotate-seconds 60 --spool-bytes 1G"));
+    CHECK_UINT(options.spool_bytes, 1 << 30);
+    CHECK(!parse("--spool-bytes 1G"));
+    CHECK_HAS(err.detail, "--rotate-seconds");
+    CHECK(!parse("--rotate-seconds 60 --spool-bytes 10"));
+    CHECK_HAS(err.detail, "1M or more");
+}

@@ -5,6 +5,7 @@
 #include "capture/system/cpu_clock.h"
 #include "capture/system/cpu_list.h"
 #include "capture/system/libbpf_log.h"
+#include "capture/system/sampler_filter.h"
 #include "sampler.h"
 #include "sampler.skel.h"
 
@@ -122,18 +123,27 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
-static void configure(const struct system_sampler *sampler)
+static bool configure(const struct system_sampler *sampler, struct error *err)
 {
     const struct system_sampler_options *options = &sampler->options;
     struct sampler_bpf *bpf = sampler->bpf;
     bool trees = options->scope == SYSTEM_SCOPE_TREES;
     bpf->rodata->period_ns = options->period_ns;
     bpf->rodata->excluded_pid = options->excluded_pid;
-    bpf->rodata->only_traced = options->scope != SYSTEM_SCOPE_HOST;
+    uint32_t kinds = 0;
+    int subsystem = -1;
+    if (options->filter != NULL &&
+        !sampler_filter_kinds(options->filter, &kinds, &subsystem, err)) {
+        return false;
+    }
+    kinds |= options->scope == SYSTEM_SCOPE_HOST ? 0 : (uint32_t)SAMPLER_FILTER_PROCESS;
+    bpf->rodata->filter_kinds = kinds;
+    bpf->rodata->filter_cgroup_subsystem = subsystem;
     (void)bpf_program__set_autoload(bpf->progs.on_process_fork, trees);
     (void)bpf_program__set_autoload(bpf->progs.on_process_exit, trees);
     (void)bpf_map__set_max_entries(bpf->maps.samples, power_of_two(options->ring_bytes));
     (void)bpf_map__set_max_entries(bpf->maps.counters, sampler->possible_cnt);
+    return true;
 }
 
 static bool check_kernel(struct error *err)
@@ -176,7 +186,9 @@ static bool open_skeleton(struct system_sampler *sampler, struct error *err)
     if (sampler->bpf == NULL) {
         return error_os(err, errno, "open the BPF program");
     }
-    configure(sampler);
+    if (!configure(sampler, err)) {
+        return false;
+    }
     int result = sampler_bpf__load(sampler->bpf);
     return result == 0 || load_refused(-result, err);
 }
@@ -205,8 +217,19 @@ static bool open_ring(struct system_sampler *sampler, struct error *err)
     return sampler->ring != NULL || error_os(err, errno, "map the ring buffer");
 }
 
-static bool trace_all(struct system_sampler *sampler, struct error *err)
+static bool fill_filters(struct system_sampler *sampler, struct error *err)
 {
+    const struct system_filter *filter = sampler->options.filter;
+    sampler->options.filter = NULL; // borrowed for this call only
+    struct sampler_filter_maps maps = {
+        .threads = sampler->bpf->maps.filter_threads,
+        .users = sampler->bpf->maps.filter_users,
+        .comms = sampler->bpf->maps.filter_comms,
+        .cgroups = sampler->bpf->maps.filter_cgroups,
+    };
+    if (filter != NULL && !sampler_filter_fill(filter, &maps, err)) {
+        return false;
+    }
     for (uint32_t i = 0; i < sampler->options.pid_cnt; i++) {
         if (!system_sampler_trace(sampler, sampler->options.pids[i], err)) {
             return false;
@@ -229,7 +252,7 @@ struct system_sampler *system_sampler_create(const struct system_sampler_options
     sampler->handler = handler;
     sampler->context = context;
     if (!check_kernel(err) || !open_skeleton(sampler, err) || !map_counters(sampler, err) ||
-        !open_ring(sampler, err) || !trace_all(sampler, err)) {
+        !open_ring(sampler, err) || !fill_filters(sampler, err)) {
         system_sampler_destroy(sampler);
         return NULL;
     }

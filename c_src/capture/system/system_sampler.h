@@ -6,6 +6,7 @@
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
 
 #include "base/error.h"
+#include "capture/system/system_filter.h"
 #include "capture/system/system_sample.h"
 
 #include <stdbool.h>
@@ -29,7 +30,8 @@ struct system_sampler_options {
     enum system_scope scope;
     const uint32_t *pids; // borrowed for the call
     uint32_t pid_cnt;
-    uint32_t excluded_pid; // never sampled; 0 = nobody
+    uint32_t excluded_pid;              // never sampled; 0 = nobody
+    const struct system_filter *filter; // borrowed for the call; NULL = everybody
 };
 
 // Called for each sample; order is that of the ring: nearly that of time.
