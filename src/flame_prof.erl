@@ -60,7 +60,8 @@
 %% Root frames of a stack. `memory' and `mailbox' in decades: `{memory 10s MiB}',
 %% `{mailbox 100s}'; `scheduler' only of CPU samples; `status' of a CPU sample is
 %% what the scheduler was at.
--type criterion() :: reductions | message_queue_len | message_queue_growth | memory | binary_vheap.
+-type criterion() :: reductions | message_queue_len | message_queue_growth | memory | binary_vheap |
+                     cpu.
 %% What processes are ranked by:
 %% <ul>
 %% <li>`reductions': executed since the last selection</li>
@@ -72,6 +73,9 @@
 %%   dictionary, links and monitors</li>
 %% <li>`binary_vheap': the size of the binaries outside the heap that it refers to,
 %%   as the garbage collector counts them</li>
+%% <li>`cpu': CPU time of late, as `cpu_sampling' saw it: what was used before the last
+%%   selection counts half, before the one before a quarter, and so on. The portable
+%%   tier, which sees no CPU time, goes by `reductions' instead</li>
 %% </ul>
 
 -type auto_select() ::

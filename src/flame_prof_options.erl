@@ -76,7 +76,8 @@
 
 -define(CATEGORIES, [initial_call, registered_name, status, memory, mailbox, priority, scheduler,
                      node]).
--define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap]).
+-define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap,
+                   cpu]).
 -define(MEMORY_MAX, 64 * 1024 * 1024).
 %% Less than the walker's ring and the names of a small system need.
 -define(MEMORY_MIN, 16 * 1024 * 1024).
@@ -151,7 +152,16 @@ complete(Given) ->
     no_unknown(<<>>, Given, [Key || {Key, _, _} <- table()]),
     Options = maps:from_list([{Key, value(Key, Default, Check, Given)}
                               || {Key, Default, Check} <- table()]),
-    flush_after_sample(Options).
+    cpu_is_sampled(flush_after_sample(Options)).
+
+cpu_is_sampled(#{cpu_sampling := false, auto_select := {top, Goals, _}} = Options) ->
+    case lists:keymember(cpu, 1, Goals) of
+        true -> bad("auto_select: by cpu goes by what cpu_sampling sees, which is false; leave "
+                    "that out, or go by reductions", []);
+        false -> Options
+    end;
+cpu_is_sampled(Options) ->
+    Options.
 
 value(auto_select, _, Check, #{auto_select := undefined}) ->
     Check(auto_select, none);

@@ -39,11 +39,21 @@
 %% `none': all may be.
 -spec start_link(pid(), {top, [flame_prof_options:goal(), ...], pos_integer()}, [pid()] | none) ->
     pid().
-start_link(Sampler, {top, Goals, IntervalMs}, Ignored) ->
+start_link(Sampler, {top, Asked, IntervalMs}, Ignored) ->
+    Goals = without_cpu(Asked),
     spawn_opt(fun() ->
                   first(#state{sampler = Sampler, goals = Goals, interval_ms = IntervalMs,
                                ignored = Ignored, histories = histories(Goals)})
               end, [link, {priority, low}]).
+
+%% Nobody sees CPU time here: reductions stand for it.
+without_cpu(Goals) ->
+    case lists:keytake(cpu, 1, Goals) of
+        false -> Goals;
+        {value, {cpu, Count}, Others} ->
+            {_, More} = lists:keyfind(reductions, 1, Others ++ [{reductions, 0}]),
+            lists:keystore(reductions, 1, Others, {reductions, Count + More})
+    end.
 
 %% @doc Many of those selected have ended.
 -spec sooner(pid()) -> ok.

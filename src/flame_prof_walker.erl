@@ -18,6 +18,7 @@
 -define(CODE_BYTES, (256 bsl 20)).
 %% Of all schedulers together, and the least for one: a few of the largest samples.
 -define(CPU_RINGS_BYTES, (8 bsl 20)).
+-define(CPU_KEEP_SHARE, 4).
 -define(CPU_RING_MIN_BYTES, (128 bsl 10)).
 -define(CPU_RING_MAX_BYTES, (256 bsl 10)).
 
@@ -93,8 +94,8 @@ cpu_info(#{schedulers := 0}) ->
 cpu_info(#{file := File, cpu_ns := Ns} = Cpu) ->
     (maps:without([cpu_ns], Cpu))#{file := path(File), cpu_ms => Ns div 1000000}.
 
-kept(#handle{is_armed = false}, _, Info) ->
-    Info;
+kept(#handle{is_armed = false}, _, #{cpu := Cpu} = Info) ->
+    Info#{cpu := maps:without([kept_ms, kept_bytes, dropped_early], Cpu)};
 kept(#handle{is_armed = true}, #{dump := Dump}, Info) ->
     Info#{kept => maps:with([kept_ms, kept_bytes, dropped_early], Dump)}.
 
@@ -115,6 +116,8 @@ dumped(#handle{session = Session} = Handle) ->
 
 dump_result(#{dump := #{asked := Asked, done := Done}}) when Asked =/= Done -> pending;
 dump_result(#{dump := #{result := written}, files := Files}) -> {written, path(lists:last(Files))};
+dump_result(#{dump := #{result := empty, cpu_result := written}, cpu := #{file := File}}) ->
+    {written, path(File)};
 dump_result(#{dump := #{result := failed}, last_error := Why}) -> {failed, Why};
 dump_result(_) -> empty.
 
@@ -251,6 +254,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       cpu_rate_hz => cpu_rate_hz(Config),
       cpu_method => cpu_method(Config),
       cpu_ring_bytes => cpu_ring_bytes(),
+      cpu_keep_bytes => cpu_keep_bytes(Config),
       schedulers => erlang:system_info(schedulers),
       dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
       dirty_io_schedulers => erlang:system_info(dirty_io_schedulers),
@@ -278,8 +282,15 @@ cpu_ring_bytes() ->
         + erlang:system_info(dirty_io_schedulers),
     max(?CPU_RING_MIN_BYTES, min(?CPU_RING_MAX_BYTES, ?CPU_RINGS_BYTES div Schedulers)).
 
-%% An armed session writes nothing while nothing happens, and keeps wall samples only.
-cpu_rate_hz(#{arm := _}) -> 0;
+%% What an armed session keeps of CPU samples, beside what it keeps of the others.
+cpu_keep_bytes(#{arm := #{bytes := Bytes}} = Config) ->
+    case cpu_rate_hz(Config) of
+        0 -> 0;
+        _ -> power_of_two(Bytes div ?CPU_KEEP_SHARE, ?RING_BYTES_MIN)
+    end;
+cpu_keep_bytes(_) ->
+    0.
+
 cpu_rate_hz(#{cpu_sampling := false}) -> 0;
 cpu_rate_hz(#{cpu_sampling := #{rate := Hz}}) -> Hz.
 
@@ -298,7 +309,9 @@ unlimited(Limit) -> Limit.
 %% What the ring leaves of what may be used: then names are unknown, and counted,
 %% before memory is exceeded.
 code_bytes(#{memory_max := infinity}) -> ?CODE_BYTES;
-code_bytes(#{memory_max := Max} = Config) -> min(?CODE_BYTES, (Max - ring_bytes(Config)) div 4 * 3).
+code_bytes(#{memory_max := Max} = Config) ->
+    Left = Max - ring_bytes(Config) - cpu_keep_bytes(Config),
+    min(?CODE_BYTES, max(Left, 0) div 4 * 3).
 
 %% An armed session keeps its samples in the ring, whose size is a power of two.
 ring_bytes(#{arm := #{bytes := Bytes}}) -> power_of_two(Bytes, ?RING_BYTES_MIN);

@@ -86,7 +86,9 @@ armed_writes_nothing_until_asked(Config) ->
     ?assertEqual([], files(Config)),
     Asked = now_us(),
     {ok, File} = flame_prof:dump(#{note => "for the test"}),
-    ?assertEqual([filename:basename(File)], files(Config)),
+    %% What the schedulers ran is beside it, where anybody has seen that.
+    ?assertEqual([filename:basename(File)],
+                 [Name || Name <- files(Config), not lists:prefix("flame_prof_cpu-", Name)]),
     #{samples := Samples} = perf_script_reader:read(File),
     Mine = of_process(self(), Samples),
     ?assert(length(Mine) >= 150),

@@ -291,6 +291,87 @@ leaves_no_timer(Before, Config) ->
     {ok, _} = flame_prof:stop(),
     ?assertEqual(Before, timers()).
 
+%% --- selection by CPU ---------------------------------------------------------------------------
+
+%% Who works in native code does next to no reductions, and is chosen; who makes many
+%% reductions look like work is not.
+it_selects_by_cpu_time(Config) ->
+    Burner = flame_prof_case:spawned(fun burn_in_c/0),
+    Bumper = flame_prof_case:spawned(fun bump/0),
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ},
+                              auto_select => #{by => cpu, count => 1, interval => 500}}),
+    flame_prof_case:eventually(fun() -> #{samples := Count} = flame_prof:info(), Count > 50 end),
+    {ok, #{files := Files}} = flame_prof:stop(),
+    Samples = lists:append([maps:get(samples, perf_script_reader:read(File)) || File <- Files]),
+    Burned = length(of_process(Burner, Samples)),
+    ct:pal("~b of ~b samples, ~b of who only counts", [Burned, length(Samples),
+                                                       length(of_process(Bumper, Samples))]),
+    ?assert(Burned > 0.7 * length(Samples)),
+    ?assertEqual([], of_process(Bumper, Samples)).
+
+it_refuses_to_select_by_what_is_not_sampled(Config) ->
+    {error, {bad_option, Line}} = start(Config, #{cpu_sampling => false,
+                                                  auto_select => #{by => cpu}}),
+    ?assertNotEqual(nomatch, binary:match(Line, <<"cpu_sampling">>)).
+
+burn_in_c() -> _ = walker_test_nif:compute(300000), burn_in_c().
+
+bump() -> erlang:bump_reductions(4000), receive after 5 -> bump() end.
+
+%% --- armed --------------------------------------------------------------------------------------
+
+it_keeps_samples_when_armed(Config) ->
+    {ok, _} = arm(Config, #{keep => 60}),
+    ok = flame_prof:profile_start(),
+    {Pid, #{arithmetic_part := TruthNs}} = cpu_load:run(1500, [arithmetic_part]),
+    ?assertEqual([], cpu_files(Config)),
+    flame_prof_case:eventually(fun() -> kept(kept_ms) > 500 end),
+    {ok, File} = flame_prof:dump(#{note => "by hand"}),
+    ?assertEqual(nomatch, string:find(File, "flame_prof_cpu-")),
+    [First] = cpu_files(Config),
+    #{samples := Samples, comments := Comments} = perf_script_reader:read(First),
+    ?assertMatch(#{<<"trigger">> := <<"on_call">>, <<"end">> := <<"complete">>}, Comments),
+    ?assert(abs(cpu_ns(of_process(Pid, Samples)) / TruthNs - 1) < 0.1),
+    %% And not again.
+    {Next, _} = cpu_load:run(500, [arithmetic_part]),
+    {ok, _} = flame_prof:dump(),
+    [First, Second] = cpu_files(Config),
+    #{samples := Later} = perf_script_reader:read(Second),
+    ?assertEqual([], of_process(Pid, Later)),
+    ?assertMatch([_ | _], of_process(Next, Later)),
+    {ok, _} = flame_prof:disarm().
+
+it_keeps_no_more_than_there_is_room_for(Config) ->
+    {ok, _} = arm(Config, #{keep => 600, keep_bytes => 1024 * 1024}),
+    Deep = flame_prof_case:spawned(fun() -> burn_deep(200) end),
+    flame_prof_case:eventually(fun() -> kept(dropped_early) > 0 end),
+    ?assert(kept(kept_bytes) =< 1024 * 1024),
+    exit(Deep, kill),
+    {ok, _} = flame_prof:dump(),
+    [File] = cpu_files(Config),
+    #{samples := Samples, comments := Comments} = perf_script_reader:read(File),
+    ?assert(length(Samples) > 50),
+    ?assert(binary_to_integer(maps:get(<<"dump_dropped_early">>, Comments)) > 0),
+    {ok, _} = flame_prof:disarm().
+
+%% Nobody is selected: the one file there is.
+it_dumps_what_the_schedulers_ran_alone(Config) ->
+    {ok, _} = arm(Config, #{auto_select => none}),
+    _ = cpu_load:run(300, [arithmetic_part]),
+    flame_prof_case:eventually(fun() -> kept(kept_bytes) > 0 end),
+    {ok, File} = flame_prof:dump(),
+    ?assertEqual([File], cpu_files(Config)),
+    {ok, _} = flame_prof:disarm().
+
+arm(Config, Options) ->
+    flame_prof:arm(maps:merge(flame_prof_case:options(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+                              Options)).
+
+kept(Key) -> maps:get(Key, maps:get(cpu, flame_prof:info())).
+
+burn_deep(0) -> _ = burn_in_c(), 0;
+burn_deep(Frames) -> 1 + burn_deep(Frames - 1).
+
 %% --- where signals are refused ---------------------------------------------------------------
 
 %% From a thread of our own: which process, how much, and roughly where; told as

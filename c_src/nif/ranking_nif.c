@@ -43,7 +43,7 @@ static bool open_ranking(struct ranking_resource *ranking, struct selection_goal
     if (!memory_reader_open(&ranking->reader, READER_AUTO, err)) {
         return false;
     }
-    if (!top_selector_init(&ranking->selector, &ranking->layout, &goal, 1)) {
+    if (!top_selector_init(&ranking->selector, &ranking->layout, &goal, 1, NULL)) {
         memory_reader_close(&ranking->reader);
         return error_set(err, ERROR_NO_MEMORY, "ranking: out of memory");
     }

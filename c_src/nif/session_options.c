@@ -156,9 +156,11 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
 {
     struct cpu_recording_options *cpu = &options->cpu;
     uint64_t ring_bytes = 0;
+    uint64_t keep_bytes = 0;
     bool ok =
         get_u32(env, config, "cpu_rate_hz", &cpu->sampler.rate_hz, err) &&
         get_u64(env, config, "cpu_ring_bytes", &ring_bytes, err) &&
+        get_u64(env, config, "cpu_keep_bytes", &keep_bytes, err) &&
         get_u32(env, config, "schedulers", &cpu->scheduler_cnt[SCHEDULER_NORMAL], err) &&
         get_u32(env, config, "dirty_cpu_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_CPU],
                 err) &&
@@ -167,6 +169,7 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
          get_categories(env, config, &cpu->categories, err);
     (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
     cpu->sampler.ring_bytes = ring_bytes;
+    cpu->keep_bytes = keep_bytes;
     cpu->sampler.reader = options->walker.reader;
     cpu->flatten_recursive = options->flatten_recursive;
     cpu->max_frames = options->walker.max_frames;

@@ -42,8 +42,9 @@ static ERL_NIF_TERM degraded_term(ErlNifEnv *env, const struct loss_snapshot *lo
     return map;
 }
 
-static ERL_NIF_TERM dump_term(ErlNifEnv *env, const struct dump_status *dump)
+static ERL_NIF_TERM dump_term(ErlNifEnv *env, const struct beam_recording_status *status)
 {
+    const struct dump_status *dump = &status->dump;
     static const char *const RESULTS[] = {[DUMP_NONE] = "none",
                                           [DUMP_WRITTEN] = "written",
                                           [DUMP_EMPTY] = "empty",
@@ -52,6 +53,7 @@ static ERL_NIF_TERM dump_term(ErlNifEnv *env, const struct dump_status *dump)
     nif_put(env, &map, "asked", nif_u64(env, dump->asked_cnt));
     nif_put(env, &map, "done", nif_u64(env, dump->done_cnt));
     nif_put(env, &map, "result", nif_atom(env, RESULTS[dump->result]));
+    nif_put(env, &map, "cpu_result", nif_atom(env, RESULTS[status->cpu.dump_result]));
     nif_put(env, &map, "kept_ms", nif_u64(env, dump->kept_ns / CLOCK_NS_PER_MS));
     nif_put(env, &map, "kept_bytes", nif_u64(env, dump->kept_bytes));
     nif_put(env, &map, "dropped_early", nif_u64(env, dump->early_cnt));
@@ -80,6 +82,9 @@ static ERL_NIF_TERM cpu_term(ErlNifEnv *env, const struct beam_recording_status 
         {"register_mismatches", cpu->mismatch_cnt},
         {"handler_median_ns", cpu->handler_median_ns},
         {"files_finished", cpu->finished_file_cnt},
+        {"kept_ms", cpu->kept_ns / CLOCK_NS_PER_MS},
+        {"kept_bytes", cpu->kept_bytes},
+        {"dropped_early", cpu->early_cnt},
     };
     ERL_NIF_TERM map = enif_make_new_map(env);
     if (status->cpu_err.code != ERROR_NONE) {
@@ -141,7 +146,7 @@ ERL_NIF_TERM session_status_term(ErlNifEnv *env, const struct beam_recording_sta
             status->current_file[0] == '\0' ? nif_atom(env, "undefined")
                                             : path_term(env, status, status->current_file));
     nif_put(env, &map, "reader", nif_atom(env, status->reader));
-    nif_put(env, &map, "dump", dump_term(env, &status->dump));
+    nif_put(env, &map, "dump", dump_term(env, status));
     nif_put(env, &map, "losses", losses_term(env, &status->losses));
     nif_put(env, &map, "degraded", degraded_term(env, &status->losses));
     nif_put(env, &map, "cpu", cpu_term(env, status));

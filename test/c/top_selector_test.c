@@ -20,6 +20,7 @@ struct busy {
 static struct fake_vm vm;
 static struct memory_reader reader;
 static struct top_selector selector;
+static struct cpu_usage usage;
 static struct busy processes[PROCESSES];
 static uint64_t random_state;
 
@@ -38,11 +39,13 @@ static void for_each_with(const struct selection_goal *goals, uint32_t goal_cnt,
         for (int kind = 0; kind < FAKE_READER_CNT; kind++) {
             fake_vm_init(&vm, RELEASES[release], SLOTS);
             fake_open_reader(&reader, FAKE_READERS[kind]);
-            CHECK(top_selector_init(&selector, &vm.layout, goals, goal_cnt));
+            cpu_usage_init(&usage);
+            CHECK(top_selector_init(&selector, &vm.layout, goals, goal_cnt, &usage));
             random_state = 1;
             part();
             top_selector_deinit(&selector);
             top_selector_deinit(&selector);
+            cpu_usage_deinit(&usage);
             memory_reader_close(&reader);
             fake_vm_deinit(&vm);
         }
@@ -506,6 +509,29 @@ TEST(several_criteria_take_one_pass)
     for_each_with(GOALS, sizeof GOALS / sizeof GOALS[0], choose_by_all);
 }
 
+static void choose_by_cpu(void)
+{
+    spawn_all();
+    for (uint64_t i = 0; i < 2 * TOP; i++) { // the second half more than the first
+        cpu_usage_add(&usage, processes[i * 7].process.id, 1000 + i);
+    }
+    cpu_usage_add(&usage, fake_pid(&vm, 77, 99), 1000000); // who has ended
+    CHECK(top_selector_step(&selector, &reader, NO_BUDGET_LIMIT));
+    CHECK_UINT(selector.result_cnt, TOP);
+    for (uint64_t i = 0; i < TOP; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < selector.result_cnt; k++) {
+            found = found || selector.ids[k] == processes[(TOP + i) * 7].process.id;
+        }
+        CHECK(found);
+    }
+}
+
+TEST(cpu_time_is_what_the_scheduler_sampler_saw)
+{
+    for_each_by(SELECT_BY_CPU, choose_by_cpu);
+}
+
 TEST(criteria_go_by_their_names)
 {
     enum selection_criterion criterion = SELECT_BY_CPU;
@@ -514,8 +540,8 @@ TEST(criteria_go_by_their_names)
         CHECK(selection_criterion_named(name, &criterion));
         CHECK_INT(criterion, i);
     }
-    CHECK(!selection_criterion_named("cpu", &criterion)); // not before there are figures
-    CHECK_STR(selection_criterion_name(SELECT_BY_CPU), "unknown");
+    CHECK(!selection_criterion_named("gpu", &criterion));
+    CHECK_STR(selection_criterion_name(SELECTION_CRITERION_CNT), "unknown");
 }
 
 // ---- a table that is larger than it need be ------------------------------------------

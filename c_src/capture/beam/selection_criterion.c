@@ -41,6 +41,7 @@ static const struct {
     [SELECT_BY_MESSAGE_QUEUE_GROWTH] = FIELDS(QUEUE_FIELDS),
     [SELECT_BY_MEMORY] = FIELDS(MEMORY_FIELDS),
     [SELECT_BY_BINARY_VHEAP] = FIELDS(BINARY_FIELDS),
+    [SELECT_BY_CPU] = {NULL, 0},
 };
 
 const char *selection_criterion_name(enum selection_criterion criterion)

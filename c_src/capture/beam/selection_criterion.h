@@ -18,21 +18,20 @@
 // memory                bytes: both heaps, heap fragments, messages that wait (their
 //                       data guessed from the first few)
 // binary_vheap          words of the binaries it refers to outside its heap
+// cpu                   CPU time of late, as the scheduler sampler saw it (cpu_usage.h)
 #define SELECTION_CRITERIA(X)                                                                      \
     X(SELECT_BY_REDUCTIONS, "reductions")                                                          \
     X(SELECT_BY_MESSAGE_QUEUE_LEN, "message_queue_len")                                            \
     X(SELECT_BY_MESSAGE_QUEUE_GROWTH, "message_queue_growth")                                      \
     X(SELECT_BY_MEMORY, "memory")                                                                  \
-    X(SELECT_BY_BINARY_VHEAP, "binary_vheap")
+    X(SELECT_BY_BINARY_VHEAP, "binary_vheap")                                                      \
+    X(SELECT_BY_CPU, "cpu")
 
 enum selection_criterion {
 #define SELECTION_ENUM(id, name) id,
     SELECTION_CRITERIA(SELECTION_ENUM)
 #undef SELECTION_ENUM
         SELECTION_CRITERION_CNT,
-    // The place of CPU time, whose figures are the scheduler sampler's: it has no
-    // name and a figure of 0 until there are some.
-    SELECT_BY_CPU = SELECTION_CRITERION_CNT,
 };
 
 // Static, never NULL for a valid criterion.

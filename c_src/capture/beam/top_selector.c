@@ -47,13 +47,20 @@ static bool allocate_rankings(struct top_selector *selector, const struct select
 }
 
 bool top_selector_init(struct top_selector *selector, const struct otp_layout *layout,
-                       const struct selection_goal *goals, uint32_t goal_cnt)
+                       const struct selection_goal *goals, uint32_t goal_cnt,
+                       struct cpu_usage *cpu_usage)
 {
     assert(goal_cnt > 0 && goal_cnt <= SELECTOR_MAX_GOALS);
     unsigned criteria = criteria_of(goals, goal_cnt);
-    *selector = (struct top_selector){.layout = layout, .goal_cnt = goal_cnt};
+    bool by_cpu = (criteria >> SELECT_BY_CPU & 1) != 0 && cpu_usage != NULL;
+    *selector = (struct top_selector){
+        .layout = layout,
+        .goal_cnt = goal_cnt,
+        .cpu_usage = cpu_usage,
+        .cpu_view = by_cpu ? calloc(1, sizeof *selector->cpu_view) : NULL,
+    };
     selection_plan_init(&selector->plan, layout, criteria);
-    if (!allocate_rankings(selector, goals) ||
+    if (by_cpu != (selector->cpu_view != NULL) || !allocate_rankings(selector, goals) ||
         !slot_history_init(&selector->history, layout->slot_cnt, counters_of(criteria))) {
         top_selector_deinit(selector);
         return false;
@@ -68,6 +75,7 @@ void top_selector_deinit(struct top_selector *selector)
         free(selector->rankings[i].heap);
     }
     free(selector->ids);
+    free(selector->cpu_view);
     *selector = (struct top_selector){0};
 }
 
@@ -184,6 +192,10 @@ static uint64_t figure_of(struct top_selector *selector, struct memory_reader *r
         return selection_memory_bytes(plan, selector->layout, reader, candidate->address, image);
     case SELECT_BY_BINARY_VHEAP:
         return selection_binary_vheap_words(plan, image);
+    case SELECT_BY_CPU:
+        return selector->cpu_view == NULL
+                   ? 0
+                   : cpu_usage_of(selector->cpu_view, selection_word(plan, image, LAYOUT_ID));
     default:
         return 0;
     }
@@ -352,6 +364,9 @@ bool top_selector_step(struct top_selector *selector, struct memory_reader *read
     max_cnt = max_cnt < STEP_PROCESSES ? max_cnt : STEP_PROCESSES;
     uint64_t start_ns = clock_monotonic_ns();
     uint64_t now_ns = start_ns;
+    if (selector->next_slot == 0 && selector->cpu_view != NULL) {
+        cpu_usage_take(selector->cpu_usage, selector->cpu_view);
+    }
     while (!is_through(selector) && now_ns - start_ns < budget_ns) {
         struct candidate candidates[STEP_PROCESSES];
         size_t cnt = collect(selector, candidates, max_cnt);

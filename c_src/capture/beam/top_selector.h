@@ -7,6 +7,7 @@
 #ifndef FLAME_PROF_CAPTURE_BEAM_TOP_SELECTOR_H
 #define FLAME_PROF_CAPTURE_BEAM_TOP_SELECTOR_H
 
+#include "capture/beam/cpu_usage.h"
 #include "capture/beam/memory_reader.h"
 #include "capture/beam/otp_layout.h"
 #include "capture/beam/selection_criterion.h"
@@ -44,6 +45,8 @@ struct top_selector {
     const struct otp_layout *layout; // borrowed
     struct selection_plan plan;
     struct slot_history history;
+    struct cpu_usage *cpu_usage;     // borrowed; NULL: nobody has used any
+    struct cpu_usage_view *cpu_view; // of the running pass; NULL without that criterion
     struct ranking rankings[SELECTOR_MAX_GOALS];
     uint32_t goal_cnt;
     uint64_t *ids; // result of the last pass
@@ -63,9 +66,10 @@ struct top_selector {
 };
 
 // `goal_cnt` from 1 to SELECTOR_MAX_GOALS, each with `top_cnt` > 0 and a criterion
-// of its own. False when out of memory.
+// of its own; `cpu_usage` (NULL is fine) is lent. False when out of memory.
 bool top_selector_init(struct top_selector *selector, const struct otp_layout *layout,
-                       const struct selection_goal *goals, uint32_t goal_cnt);
+                       const struct selection_goal *goals, uint32_t goal_cnt,
+                       struct cpu_usage *cpu_usage);
 void top_selector_deinit(struct top_selector *selector);
 
 // From the next pass on. Beyond SELECTOR_MAX_EXCLUDED the one excluded last gives

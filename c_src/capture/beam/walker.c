@@ -520,8 +520,9 @@ static bool allocate(struct walker *walker)
     return walker->snapshots != NULL && walker->chosen != NULL &&
            target_set_init(&walker->targets, options->max_targets) &&
            spsc_ring_init(&walker->ring, options->ring_bytes) &&
-           (options->goal_cnt == 0 || top_selector_init(&walker->selector, walker->layout,
-                                                        options->goals, options->goal_cnt));
+           (options->goal_cnt == 0 ||
+            top_selector_init(&walker->selector, walker->layout, options->goals, options->goal_cnt,
+                              options->cpu_usage));
 }
 
 bool walker_start(struct walker *walker, const struct otp_layout *layout,

@@ -27,6 +27,7 @@ struct walker_options {
     enum reader_kind reader;
     struct selection_goal goals[SELECTOR_MAX_GOALS]; // automatic selection
     uint32_t goal_cnt;                               // 0 = none
+    struct cpu_usage *cpu_usage; // borrowed, for those that go by it; may be NULL
     uint64_t select_interval_ns; // between two selections; less when those selected have ended
     int auto_status_filter;      // TARGET_ANY_STATUS or an enum process_status
     uint32_t max_targets;

@@ -3,7 +3,9 @@
 
 #include "base/clock.h"
 #include "base/quiet_thread.h"
+#include "capture/beam/cpu_usage.h"
 #include "record/beam/code_follower.h"
+#include "record/beam/dump.h"
 #include "sinks/perf_script_sink.h"
 
 #include <errno.h>
@@ -31,8 +33,8 @@ struct beam_recording {
     struct process_names *names;
     struct recording output;
     struct cpu_recording *cpu; // NULL: none
-    struct dump_window window;
-    uint32_t plain_field_cnt; // of the session, without a dump's
+    struct cpu_usage cpu_usage;
+    struct dump dump;
     struct frame *frames;
     uint32_t os_pid;
     pthread_t writer;
@@ -175,7 +177,7 @@ static void write_sample(struct beam_recording *recording, const struct process_
 static enum dump_fate fate_of(struct beam_recording *recording, const struct process_sample *raw,
                               uint64_t now_ns)
 {
-    return dump_window_fate(&recording->window, raw->time_ns,
+    return dump_window_fate(&recording->dump.window, raw->time_ns,
                             spsc_ring_used_bytes(&recording->walker.ring), now_ns);
 }
 
@@ -253,27 +255,9 @@ static void note_pace(struct beam_recording *recording)
 
 // ---- dumps of an armed capture --------------------------------------------------
 
-static void set_fields(struct beam_recording *recording, const struct dump_request *request)
+static void tell_dump(struct beam_recording *recording, enum dump_result result,
+                      const struct error *err)
 {
-    struct session *session = &recording->session;
-    session->field_cnt = recording->plain_field_cnt;
-    for (uint32_t i = 0; i < request->field_cnt; i++) {
-        (void)session_set(session, request->fields[i].key, "%s", request->fields[i].value);
-    }
-    uint32_t len;
-    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
-    uint64_t kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
-    kept_ns = kept_ns < recording->window.keep_ns ? kept_ns : recording->window.keep_ns;
-    (void)session_set(session, "dump_kept_ns", "%llu", (unsigned long long)kept_ns);
-    (void)session_set(session, "dump_dropped_early", "%llu",
-                      (unsigned long long)recording->window.early_cnt);
-}
-
-static void end_dump(struct beam_recording *recording, enum dump_result result,
-                     const struct error *err)
-{
-    dump_window_close(&recording->window);
-    recording->session.field_cnt = recording->plain_field_cnt;
     pthread_mutex_lock(&recording->lock);
     recording->status.dump.result = result;
     recording->status.dump.done_cnt++;
@@ -286,22 +270,21 @@ static void end_dump(struct beam_recording *recording, enum dump_result result,
 static void begin_dump(struct beam_recording *recording, const struct dump_request *request)
 {
     struct error err = {0};
-    dump_window_open(&recording->window, clock_monotonic_ns(), request->after_ns);
-    set_fields(recording, request);
-    if (!recording_begin_file(&recording->output, dump_window_losses_at_begin(&recording->window),
-                              &err)) {
-        recording->output.last_error = err;
-        end_dump(recording, DUMP_FAILED, &err);
+    uint32_t len;
+    const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
+    if (!dump_begin(&recording->dump, request, oldest == NULL ? 0 : oldest->time_ns, &err)) {
+        tell_dump(recording, DUMP_FAILED, &err);
+    } else if (recording->cpu != NULL) {
+        cpu_recording_begin_dump(recording->cpu, request);
     }
 }
 
 static void begin_dump_if_asked(struct beam_recording *recording)
 {
-    if (recording->window.keep_ns == 0 || recording->window.open) {
+    if (recording->dump.window.keep_ns == 0 || recording->dump.window.open) {
         return;
     }
-    struct loss_snapshot losses = loss_counters_read(&recording->walker.losses);
-    dump_window_note_losses(&recording->window, &losses, clock_monotonic_ns());
+    dump_note_losses(&recording->dump);
     pthread_mutex_lock(&recording->lock);
     bool asked = recording->status.dump.asked_cnt != recording->status.dump.done_cnt;
     pthread_mutex_unlock(&recording->lock);
@@ -313,13 +296,15 @@ static void begin_dump_if_asked(struct beam_recording *recording)
 static void end_dump_if_over(struct beam_recording *recording)
 {
     struct error err = {0};
-    if (!dump_window_is_over(&recording->window, clock_monotonic_ns())) {
+    bool cpu_is_over = recording->cpu == NULL || cpu_recording_dump_is_over(recording->cpu);
+    if (!cpu_is_over || !dump_window_is_over(&recording->dump.window, clock_monotonic_ns())) {
         return;
     }
-    uint32_t finished_cnt = recording->output.files.finished_cnt;
-    bool ok = recording_end_file(&recording->output, "complete", &err);
-    bool written = recording->output.files.finished_cnt != finished_cnt;
-    end_dump(recording, !ok ? DUMP_FAILED : written ? DUMP_WRITTEN : DUMP_EMPTY, &err);
+    enum dump_result result = dump_end(&recording->dump, &err);
+    if (recording->cpu != NULL) {
+        cpu_recording_end_dump(recording->cpu);
+    }
+    tell_dump(recording, result, &err);
 }
 
 bool beam_recording_dump(struct beam_recording *recording, const struct dump_request *request)
@@ -344,7 +329,7 @@ static void copy_memory(struct beam_recording *recording, struct dump_status *du
     const struct process_sample *oldest = spsc_ring_peek(&recording->walker.ring, &len);
     dump->kept_ns = oldest == NULL ? 0 : clock_monotonic_ns() - oldest->time_ns;
     dump->kept_bytes = spsc_ring_used_bytes(&recording->walker.ring);
-    dump->early_cnt = recording->window.early_cnt;
+    dump->early_cnt = recording->dump.window.early_cnt;
 }
 
 static uint64_t gauge(const _Atomic uint64_t *value)
@@ -534,6 +519,8 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     recording->names = process_names_create(texts, NAMES_MAX_BYTES);
     recording->frames =
         calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
+    cpu_usage_init(&recording->cpu_usage);
+    recording->options.walker.cpu_usage = &recording->cpu_usage;
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -554,10 +541,12 @@ static void start_cpu(struct beam_recording *recording, const struct vm_memory *
         .memory = memory,
         .code = recording->code.code,
         .names = recording->names,
+        .usage = &recording->cpu_usage,
         .code_generation = &recording->walker.code_generation,
     };
     struct recording_options output = options->output;
     output.files.stem = options->cpu_stem;
+    options->cpu.keep_ns = options->keep_ns;
     if (options->cpu.sampler.rate_hz > 0) {
         recording->cpu = cpu_recording_start(&sources, &recording->session, &options->cpu, &output,
                                              &recording->status.cpu_err);
@@ -586,7 +575,6 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
     (void)session_set(&recording->session, "reader", "%s",
                       memory_reader_name(&recording->code.reader));
     options->output.on_demand = options->keep_ns != 0;
-    recording->plain_field_cnt = recording->session.field_cnt;
     if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
                         &recording->walker.losses, &options->output, err)) {
         return false;
@@ -598,7 +586,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
         return false;
     }
     uint64_t ring_bytes = recording->walker.ring.size;
-    dump_window_init(&recording->window, options->keep_ns, ring_bytes - ring_bytes / RING_SPARE);
+    dump_init(&recording->dump, &recording->session, &recording->output, &recording->walker.losses,
+              options->keep_ns, ring_bytes - ring_bytes / RING_SPARE);
     start_cpu(recording, memory);
     publish(recording);
     if (!start_writer(recording, err)) {
@@ -679,6 +668,7 @@ void beam_recording_destroy(struct beam_recording *recording)
     code_follower_deinit(&recording->code);
     process_names_destroy(recording->names);
     free(recording->frames);
+    cpu_usage_deinit(&recording->cpu_usage);
     (void)pthread_cond_destroy(&recording->changed);
     (void)pthread_mutex_destroy(&recording->lock);
     free(recording);

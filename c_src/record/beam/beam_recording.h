@@ -9,7 +9,7 @@
 #include "capture/beam/walker.h"
 #include "model/session.h"
 #include "record/beam/cpu_recording.h"
-#include "record/beam/dump_window.h"
+#include "record/beam/dump.h"
 #include "record/beam/process_names.h"
 #include "sinks/recording.h"
 
@@ -31,8 +31,6 @@ struct beam_recording_options {
 };
 
 enum { BEAM_RECORDING_KEPT_FILES = 64 };
-
-enum dump_result { DUMP_NONE, DUMP_WRITTEN, DUMP_EMPTY, DUMP_FAILED };
 
 // Of an armed capture.
 struct dump_status {

@@ -17,6 +17,7 @@ enum {
     HANDLER_BUCKET_NS = 100,
     MIN_CHECKED = 100,
     MAX_MISMATCH_PERCENT = 2,
+    KEPT_SPARE = 8, // a part of the room for kept samples is for what comes meanwhile
 };
 
 // What is remembered of a process (of a scheduler, when it ran none) for the deltas.
@@ -35,6 +36,9 @@ struct cpu_recording {
     struct session session;
     struct loss_counters losses;
     struct recording output;
+    struct spsc_ring kept; // of an armed capture; both ends are ours
+    struct dump dump;
+    uint64_t drained_ns; // everything older is out of the rings of the schedulers
     struct process_snapshot snapshot;
     struct cpu_stack stack;
     struct history history[HISTORY_CELLS];
@@ -161,7 +165,6 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     };
     struct metric_value metrics[CPU_METRIC_CNT];
     struct process_snapshot *snapshot = NULL;
-    check_registers(recording, sample);
     cpu_stack_build(&sources, sample, &recording->stack);
     if (sample->process_words > 0) {
         snapshot = &recording->snapshot;
@@ -172,9 +175,6 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
     fill_metrics(history_of(recording, key), snapshot, sample->period_ns, metrics);
     note_quality(recording, sample);
-    if (recording->sampler.method == CPU_METHOD_SIGNAL) {
-        note_handler(recording, sample->handler_ticks);
-    }
     const struct sample written = {
         .time_ns = sample->time_ns,
         .period_ns = sample->period_ns,
@@ -186,14 +186,45 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
         .frame_cnt = recording->stack.frame_cnt,
         .metrics = metrics,
     };
-    recording->status.cpu_ns += sample->period_ns;
     recording_write(&recording->output, &written);
+}
+
+// ---- arrival --------------------------------------------------------------------------
+
+// What every sample tells, written or not.
+static void note_arrival(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    check_registers(recording, sample);
+    recording->status.cpu_ns += sample->period_ns;
+    if (recording->sampler.method == CPU_METHOD_SIGNAL) {
+        note_handler(recording, sample->handler_ticks);
+    }
+    if (sample->process_words > 0) {
+        uint64_t id = sample->words[recording->sources.layout->offset[LAYOUT_ID] / 8];
+        cpu_usage_add(recording->sources.usage, id, sample->period_ns);
+    }
+}
+
+// The oldest give way.
+static void keep(struct cpu_recording *recording, const struct cpu_sample *sample, uint32_t len)
+{
+    void *place;
+    while ((place = spsc_ring_reserve(&recording->kept, len)) == NULL) {
+        uint32_t oldest_len;
+        if (spsc_ring_peek(&recording->kept, &oldest_len) == NULL) {
+            return;
+        }
+        spsc_ring_pop(&recording->kept);
+        recording->dump.window.early_cnt++;
+    }
+    memcpy(place, sample, len);
+    spsc_ring_commit(&recording->kept, len);
 }
 
 // ---- draining --------------------------------------------------------------------------
 
 static struct cpu_slot *oldest(const struct cpu_recording *recording, uint64_t before_ns,
-                               const struct cpu_sample **sample_ret)
+                               const struct cpu_sample **sample_ret, uint32_t *len_ret)
 {
     struct cpu_slot *found = NULL;
     uint64_t time_ns = before_ns;
@@ -204,6 +235,7 @@ static struct cpu_slot *oldest(const struct cpu_recording *recording, uint64_t b
             found = &recording->sampler.slots[i];
             time_ns = sample->time_ns;
             *sample_ret = sample;
+            *len_ret = len;
         }
     }
     return found;
@@ -232,17 +264,55 @@ static bool is_wrong(const struct cpu_recording *recording)
                recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT;
 }
 
-bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
+static bool drain_rings(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
 {
     const struct cpu_sample *sample;
     struct cpu_slot *slot;
-    cpu_sampler_check(&recording->sampler);
-    while ((slot = oldest(recording, before_ns, &sample)) != NULL) {
+    uint32_t len;
+    while ((slot = oldest(recording, before_ns, &sample, &len)) != NULL) {
         if (clock_monotonic_ns() >= until_ns) {
             return false;
         }
-        write_sample(recording, sample);
+        note_arrival(recording, sample);
+        if (recording->options.keep_ns != 0) {
+            keep(recording, sample, len);
+        } else {
+            write_sample(recording, sample);
+        }
         spsc_ring_pop(&slot->ring);
+    }
+    recording->drained_ns = before_ns;
+    return true;
+}
+
+static bool drain_kept(struct cpu_recording *recording, uint64_t until_ns)
+{
+    const struct cpu_sample *sample;
+    uint32_t len;
+    while ((sample = spsc_ring_peek(&recording->kept, &len)) != NULL) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (now_ns >= until_ns) {
+            return false;
+        }
+        enum dump_fate fate = dump_window_fate(&recording->dump.window, sample->time_ns,
+                                               spsc_ring_used_bytes(&recording->kept), now_ns);
+        if (fate == DUMP_KEEP) {
+            return true;
+        }
+        if (fate == DUMP_WRITE) {
+            write_sample(recording, sample);
+        }
+        spsc_ring_pop(&recording->kept);
+    }
+    return true;
+}
+
+bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
+{
+    cpu_sampler_check(&recording->sampler);
+    if (!drain_rings(recording, before_ns, until_ns) ||
+        (recording->options.keep_ns != 0 && !drain_kept(recording, until_ns))) {
+        return false;
     }
     count_losses(recording);
     if (is_wrong(recording)) {
@@ -250,6 +320,42 @@ bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, ui
     }
     return true;
 }
+
+// ---- dumps of an armed capture -----------------------------------------------------------
+
+static uint64_t oldest_kept_ns(struct cpu_recording *recording)
+{
+    uint32_t len;
+    const struct cpu_sample *sample =
+        recording->options.keep_ns == 0 ? NULL : spsc_ring_peek(&recording->kept, &len);
+    return sample == NULL ? 0 : sample->time_ns;
+}
+
+void cpu_recording_begin_dump(struct cpu_recording *recording, const struct dump_request *request)
+{
+    struct error err = {0};
+    bool ok = dump_begin(&recording->dump, request, oldest_kept_ns(recording), &err);
+    recording->status.dump_result = ok ? DUMP_NONE : DUMP_FAILED;
+}
+
+bool cpu_recording_dump_is_over(const struct cpu_recording *recording)
+{
+    const struct dump_window *window = &recording->dump.window;
+    return !window->open || recording->drained_ns > window->until_ns;
+}
+
+void cpu_recording_end_dump(struct cpu_recording *recording)
+{
+    struct error err = {0};
+    if (recording->dump.window.open) {
+        recording->status.dump_result = dump_end(&recording->dump, &err);
+    }
+    if (recording->status.dump_result == DUMP_FAILED && err.code != ERROR_NONE) {
+        recording->output.last_error = err;
+    }
+}
+
+// ---- status ------------------------------------------------------------------------------
 
 static uint64_t handler_median_ns(const struct cpu_recording *recording)
 {
@@ -272,6 +378,13 @@ void cpu_recording_tick(struct cpu_recording *recording)
     struct cpu_recording_status *status = &recording->status;
     const struct recording *output = &recording->output;
     recording_tick(&recording->output);
+    if (recording->options.keep_ns != 0) {
+        uint64_t oldest_ns = oldest_kept_ns(recording);
+        dump_note_losses(&recording->dump);
+        status->kept_ns = oldest_ns == 0 ? 0 : clock_monotonic_ns() - oldest_ns;
+        status->kept_bytes = spsc_ring_used_bytes(&recording->kept);
+        status->early_cnt = recording->dump.window.early_cnt;
+    }
     status->sample_cnt = output->sample_cnt;
     status->lost_cnt = recording->lost_seen;
     status->write_failed_cnt =
@@ -283,7 +396,7 @@ void cpu_recording_tick(struct cpu_recording *recording)
     (void)snprintf(status->last_file, sizeof status->last_file, "%s", output->files.finished_name);
     (void)snprintf(status->current_file, sizeof status->current_file, "%s",
                    output->state == RECORDING_WRITING ? output->files.name : "");
-    uint64_t ring_bytes = 0;
+    uint64_t ring_bytes = recording->kept.size;
     for (uint32_t i = 0; i < recording->sampler.slot_cnt; i++) {
         ring_bytes += recording->sampler.slots[i].ring.size;
     }
@@ -343,6 +456,12 @@ static bool start_parts(struct cpu_recording *recording, const struct recording_
     set_method(recording);
     (void)session_set(&recording->session, "schedulers", "%u", recording->sampler.slot_cnt);
     recording->status.scheduler_cnt = recording->sampler.slot_cnt;
+    uint64_t keep_ns = recording->options.keep_ns;
+    if (keep_ns != 0 && !spsc_ring_init(&recording->kept, recording->options.keep_bytes)) {
+        return error_set(err, ERROR_NO_MEMORY, "CPU sampling: no memory for kept samples");
+    }
+    dump_init(&recording->dump, &recording->session, &recording->output, &recording->losses,
+              keep_ns, recording->kept.size - recording->kept.size / KEPT_SPARE);
     return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
                           &recording->losses, output, err);
 }
@@ -399,6 +518,7 @@ void cpu_recording_destroy(struct cpu_recording *recording)
         return;
     }
     cpu_sampler_deinit(&recording->sampler);
+    spsc_ring_deinit(&recording->kept);
     bif_table_deinit(&recording->bifs);
     native_code_destroy(recording->native);
     free(recording);

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "capture/beam/cpu_sampler.h"
+#include "capture/beam/cpu_usage.h"
+#include "record/beam/dump.h"
 #include "record/beam/process_categories.h"
 #include "record/beam/process_names.h"
 #include "sinks/recording.h"
@@ -23,6 +25,8 @@ struct cpu_recording_options {
     uint64_t first_bif[2]; // atom terms of the first BIF's module and name
     bool flatten_recursive;
     uint32_t max_frames; // per stack
+    uint64_t keep_ns;    // armed: samples are kept so long, files are made by dumps; else 0
+    size_t keep_bytes;   // and take this at most
     struct process_category_order categories;
     char node[256]; // "" = not told
 };
@@ -33,6 +37,7 @@ struct cpu_recording_sources {
     const struct vm_memory *memory; // for the call of cpu_recording_start only
     const struct code_map *code;
     struct process_names *names;
+    struct cpu_usage *usage; // told who used CPU time
     const _Atomic uint32_t *code_generation;
 };
 
@@ -50,6 +55,10 @@ struct cpu_recording_status {
     uint64_t handler_median_ns;
     uint64_t handler_total_ns; // of the schedulers' time
     uint64_t thread_ns;        // CPU time of the thread that watches, where one does
+    uint64_t kept_ns;          // of an armed capture: from the oldest sample in memory until now
+    uint64_t kept_bytes;
+    uint64_t early_cnt;           // dropped before their time for want of room
+    enum dump_result dump_result; // of the last dump
     uint64_t memory_bytes;
     uint32_t scheduler_cnt;
     uint32_t finished_file_cnt;
@@ -70,10 +79,18 @@ struct cpu_recording *cpu_recording_start(const struct cpu_recording_sources *so
 uint32_t cpu_recording_newest_generation(const struct cpu_recording *recording);
 
 // Writes what was taken before `before_ns`, in order of time, until `until_ns`.
+// Of an armed capture: keeps it, and writes what belongs to the dump that is going on.
 // False when more is there.
 bool cpu_recording_drain(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns);
 // After each drain.
 void cpu_recording_tick(struct cpu_recording *recording);
+
+// Of an armed capture, beside a dump of the walker's samples: a file of its own. What
+// fails is told in the status.
+void cpu_recording_begin_dump(struct cpu_recording *recording, const struct dump_request *request);
+// Everything that belongs to it has been drained; true when none is going on.
+bool cpu_recording_dump_is_over(const struct cpu_recording *recording);
+void cpu_recording_end_dump(struct cpu_recording *recording);
 
 // No more samples; then drain once more, and close.
 void cpu_recording_stop(struct cpu_recording *recording);
