@@ -94,8 +94,8 @@ ERL_INCLUDE = $(eval ERL_INCLUDE := $(shell $(ERL) -noshell -noinput -eval \
 	'io:format("~ts/usr/include", [code:root_dir()]), halt().' 2>/dev/null))$(ERL_INCLUDE)
 # zlib also comes first: Debian sid's static libelf has a crc32() of its own, and
 # whichever is met first must be zlib's, whose file has more that is needed.
-SYSTEM_LIBS = $(eval SYSTEM_LIBS := -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf zlib libzstd \
-	2>/dev/null))$(SYSTEM_LIBS)
+SYSTEM_LIBS = $(eval SYSTEM_LIBS := -liberty -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf \
+	zlib libzstd liblzma 2>/dev/null))$(SYSTEM_LIBS)
 SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf libelf zlib \
 	2>/dev/null))$(SYSTEM_CFLAGS)
 
@@ -116,6 +116,8 @@ need-libs: need-cc
 	$(call need,libelf (static),$(PKG_CONFIG) --exists libelf,apt-get install libelf-dev)
 	$(call need,zlib (static),$(PKG_CONFIG) --exists zlib,apt-get install zlib1g-dev)
 	$(call need,libzstd (static),$(PKG_CONFIG) --exists libzstd,apt-get install libzstd-dev)
+	$(call need,liblzma (static),$(PKG_CONFIG) --exists liblzma,apt-get install liblzma-dev)
+	$(call need,libiberty,echo '#include <libiberty/demangle.h>' | $(CC) -E -,apt-get install libiberty-dev)
 
 # --- build --------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ bool perf_script_append_name(struct byte_buffer *out, struct text name)
 enum {
     // Everything but category, metrics and event: ` PID/TID [CPU] TIME: period: PERIOD :`.
     MAX_LINE_BYTES = 6 * DECIMAL_U64_MAX_BYTES + 32,
-    MAX_METRIC_BYTES = sizeof "metric_: , \t" + 2 * DECIMAL_I64_MAX_BYTES,
+    MAX_METRIC_BYTES = sizeof "metric_: , \t" + 2UL * DECIMAL_I64_MAX_BYTES,
 };
 
 static char *put(char *at, struct text text)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/system/elf_symbols.h"
 
+#include "symbols/system/elf_mini_debug.h"
+
 #include "elf_image.h"
 #include "test.h"
 
 #include <fcntl.h>
+#include <lzma.h>
 #include <zlib.h>
 
 enum { TEXT_AT = ELF_IMAGE_TEXT_ADDRESS };
@@ -222,6 +225,82 @@ TEST(a_link_with_a_slash_is_refused)
     opened_path[0] = '\0';
     CHECK_INT(load("/usr/bin/x", &opener), ELF_SYMBOLS_NONE);
     CHECK_STR(opened_path, "");
+}
+
+TEST(versions_are_left_out)
+{
+    static const char VERSIONED[] = "\0memcpy@@GLIBC_2.14\0@odd\0";
+    Elf64_Sym symbols[] = {
+        elf_image_function(1, TEXT_AT, 0x10),
+        elf_image_function(20, TEXT_AT + 0x20, 0x10),
+    };
+    make(&image, SHT_SYMTAB, symbols, 2, VERSIONED, sizeof VERSIONED);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_STR(name_at(TEXT_AT), "memcpy");
+    CHECK_STR(name_at(TEXT_AT + 0x20), "@odd");
+}
+
+// --- mini debuginfo -----------------------------------------------------------
+
+static unsigned char packed[8192];
+
+static size_t pack(const void *bytes, size_t len)
+{
+    size_t packed_len = 0;
+    CHECK_INT(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, bytes, len, packed, &packed_len,
+                                      sizeof packed),
+              LZMA_OK);
+    return packed_len;
+}
+
+static void make_with_mini_debug(const void *bytes, size_t len)
+{
+    Elf64_Sym public = elf_image_function(SECOND, TEXT_AT + 0x20, 0x10);
+    make(&image, SHT_DYNSYM, &public, 1, STRINGS, sizeof STRINGS);
+    (void)elf_image_add(&image, ".gnu_debugdata", SHT_PROGBITS, bytes, len);
+    elf_image_end(&image);
+}
+
+TEST(mini_debuginfo_names_what_dynsym_does_not)
+{
+    Elf64_Sym hidden = elf_image_function(FIRST, TEXT_AT, 0x10);
+    make(&debug_image, SHT_SYMTAB, &hidden, 1, STRINGS, sizeof STRINGS);
+    elf_image_end(&debug_image);
+    make_with_mini_debug(packed, pack(debug_image.bytes, debug_image.len));
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_MINI_DEBUG);
+    CHECK_STR(name_at(TEXT_AT), "first");
+    CHECK_STR(name_at(TEXT_AT + 0x20), "second");
+}
+
+TEST(mini_debuginfo_that_is_broken_is_as_none)
+{
+    size_t len = pack(debug_image.bytes, debug_image.len);
+    make_with_mini_debug(packed, len / 2);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
+    make_with_mini_debug("\3757zXZ\0 and no more", 20);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
+    make_with_mini_debug(packed, pack("no elf file", 11));
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
+    CHECK_STR(name_at(TEXT_AT + 0x20), "second");
+}
+
+TEST(mini_debuginfo_that_is_a_bomb_is_refused)
+{
+    size_t len = (size_t)ELF_MINI_DEBUG_MAX_BYTES + 1;
+    void *zeros = calloc(1, len);
+    static unsigned char bomb[1 << 15];
+    size_t bomb_len = 0;
+    CHECK(zeros != NULL);
+    lzma_ret result = lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, zeros, len, bomb,
+                                              &bomb_len, sizeof bomb);
+    free(zeros);
+    CHECK_INT(result, LZMA_OK);
+    memset(&file, 0, sizeof file);
+    make(&image, SHT_DYNSYM, NULL, 0, STRINGS, sizeof STRINGS);
+    (void)elf_image_add(&image, ".gnu_debugdata", SHT_PROGBITS, bomb, bomb_len);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_NONE);
 }
 
 TEST(own_functions_are_named)

@@ -11,6 +11,7 @@
 // an entry is two neighbouring lines, and both can be asked for in advance.
 enum {
     CACHE_LINE_BYTES = 64,
+    ENTRY_BYTES = 2 * CACHE_LINE_BYTES,
     INDEX_SLOTS = 65536, // a power of two
     MAX_ENTRIES = 32768,
     MAX_INLINED = 32768,
@@ -30,9 +31,9 @@ struct entry {
     uint16_t frame_cnt;
     bool is_return;
     bool is_named;
-    char spare[2 * CACHE_LINE_BYTES - sizeof(struct frame) - 32];
+    char spare[ENTRY_BYTES - sizeof(struct frame) - 32];
 };
-_Static_assert(sizeof(struct entry) == 2 * CACHE_LINE_BYTES, "a pair of lines");
+_Static_assert(sizeof(struct entry) == ENTRY_BYTES, "a pair of lines");
 
 struct frame_cache {
     uint32_t *index; // hash to number of the entry + 1, open addressing
@@ -56,7 +57,7 @@ struct frame_cache *frame_cache_create(size_t max_text_bytes, const struct sink 
     cache->sink = sink;
     byte_buffer_init(&cache->form, MAX_FORM_BYTES);
     cache->index = calloc(INDEX_SLOTS, sizeof *cache->index);
-    cache->entries = aligned_alloc(2UL * CACHE_LINE_BYTES, MAX_ENTRIES * sizeof(struct entry));
+    cache->entries = aligned_alloc(ENTRY_BYTES, MAX_ENTRIES * sizeof(struct entry));
     cache->inlined = malloc(MAX_INLINED * sizeof *cache->inlined);
     cache->texts = string_table_create(max_text_bytes);
     if (cache->index == NULL || cache->entries == NULL || cache->inlined == NULL ||

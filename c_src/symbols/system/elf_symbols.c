@@ -2,6 +2,7 @@
 #include "symbols/system/elf_symbols.h"
 
 #include "symbols/system/elf_debug_file.h"
+#include "symbols/system/elf_mini_debug.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,13 @@ static uint64_t longest_size(const struct loader *loader, const Elf64_Sym *symbo
                                                                            : 0;
 }
 
+// memcpy@@GLIBC_2.14: people say memcpy.
+static struct text without_version(const char *name)
+{
+    const char *at = strchr(name, '@');
+    return at == NULL || at == name ? text_of(name) : (struct text){name, (uint32_t)(at - name)};
+}
+
 static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
 {
     if (!is_function(symbol) || symbol->st_name >= loader->strings_len) {
@@ -79,7 +87,7 @@ static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
     }
     if (size > 0) {
         (void)symbol_table_add(loader->table, symbol->st_value, size, extent, rank_of(symbol, name),
-                               text_of(name));
+                               without_version(name));
     }
 }
 
@@ -132,6 +140,21 @@ static bool load_from_debug_file(struct symbol_table *table, const struct elf_fi
     return ok;
 }
 
+// Has only what .dynsym has not.
+static bool load_from_mini_debug(struct symbol_table *table, const struct elf_file *file)
+{
+    struct elf_mini_debug mini;
+    if (!elf_mini_debug_open(&mini, file)) {
+        return false;
+    }
+    bool ok = load_from(table, &mini.file, SHT_SYMTAB);
+    elf_mini_debug_close(&mini);
+    if (ok) {
+        (void)load_from(table, file, SHT_DYNSYM);
+    }
+    return ok;
+}
+
 enum elf_symbols_source elf_symbols_load(struct symbol_table *table, const struct elf_file *file,
                                          struct text path, const struct elf_debug_opener *opener)
 {
@@ -140,6 +163,9 @@ enum elf_symbols_source elf_symbols_load(struct symbol_table *table, const struc
     }
     if (load_from_debug_file(table, file, path, opener)) {
         return ELF_SYMBOLS_DEBUG_FILE;
+    }
+    if (load_from_mini_debug(table, file)) {
+        return ELF_SYMBOLS_MINI_DEBUG;
     }
     return load_from(table, file, SHT_DYNSYM) ? ELF_SYMBOLS_DYNSYM : ELF_SYMBOLS_NONE;
 }
