@@ -84,6 +84,7 @@ static struct system_recording_options recording_options(const struct record_opt
                 .max_file_bytes = options->rotate_bytes,
             },
         .options_text = options->text,
+        .categories = options->categories,
     };
 }
 

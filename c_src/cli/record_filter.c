@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/record_filter.h"
 
+#include "capture/system/container_groups.h"
 #include "cli/number_text.h"
 
 #include <stdio.h>
@@ -100,4 +101,18 @@ bool record_filter_users(struct system_filter *filter, const char *list, struct 
 bool record_filter_cgroups(struct system_filter *filter, const char *list, struct error *err)
 {
     return each(filter, list, take_cgroup, err);
+}
+
+static bool take_container(struct system_filter *filter, const char *item, struct error *err)
+{
+    struct error why = {0};
+    if (!container_groups_add(filter, item, &why)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "--container %s: %s", item, why.detail);
+    }
+    return true;
+}
+
+bool record_filter_containers(struct system_filter *filter, const char *list, struct error *err)
+{
+    return each(filter, list, take_container, err);
 }

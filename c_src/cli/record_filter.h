@@ -16,5 +16,7 @@ bool record_filter_comms(struct system_filter *filter, const char *list, struct 
 bool record_filter_users(struct system_filter *filter, const char *list, struct error *err);
 // Looks for the directories.
 bool record_filter_cgroups(struct system_filter *filter, const char *list, struct error *err);
+// Containers that run now, by name or by the beginning of their id (6 digits or more).
+bool record_filter_containers(struct system_filter *filter, const char *list, struct error *err);
 
 #endif

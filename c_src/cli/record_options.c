@@ -33,6 +33,13 @@ static const char HELP[] =
     "      --comm NAME[,...]   threads of these names\n"
     "      --uid USER[,...]    processes of these users, by name or number\n"
     "      --cgroup PATH[,...] control groups with all below them\n"
+    "      --container X[,...] containers by name or the beginning of their id\n"
+    "\n"
+    "what else to say of each sample, as the outermost frames of its stack\n"
+    "      --categories LIST   of container, pod, cgroup, runtime, user, program, command,\n"
+    "                          pid, ns_pid, thread, mode, state, env:NAME; outermost first\n"
+    "      --env NAME          a variable of the processes' environment: env:NAME behind\n"
+    "                          those categories\n"
     "\n"
     "where to\n"
     "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed\n"
@@ -138,6 +145,9 @@ enum {
     OPTION_COMM,
     OPTION_UID,
     OPTION_CGROUP,
+    OPTION_CONTAINER,
+    OPTION_CATEGORIES,
+    OPTION_ENV,
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -154,6 +164,9 @@ static const struct option LONG_OPTIONS[] = {
     {"comm", required_argument, NULL, OPTION_COMM},
     {"uid", required_argument, NULL, OPTION_UID},
     {"cgroup", required_argument, NULL, OPTION_CGROUP},
+    {"container", required_argument, NULL, OPTION_CONTAINER},
+    {"categories", required_argument, NULL, OPTION_CATEGORIES},
+    {"env", required_argument, NULL, OPTION_ENV},
     {"buffer", required_argument, NULL, OPTION_BUFFER},
     {"self", no_argument, NULL, OPTION_SELF},
     {"quiet", no_argument, NULL, 'q'},
@@ -166,6 +179,8 @@ static const struct option LONG_OPTIONS[] = {
 struct given {
     bool all;
     const char *output;
+    const char *variables[IDENTITY_MAX_VARIABLES];
+    uint32_t variable_cnt;
 };
 
 static bool add_pid(struct record_options *options, uint32_t pid, struct error *err)
@@ -263,6 +278,45 @@ static bool unknown_option(char **argv, struct error *err)
                      argv[optind - 1]);
 }
 
+static bool set_categories(struct record_options *options, const char *list, struct error *err)
+{
+    char copy[1024];
+    if (snprintf(copy, sizeof copy, "%s", list) >= (int)sizeof copy) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "--categories: the list is too long");
+    }
+    char *rest = copy;
+    bool ok = true;
+    for (char *name = strsep(&rest, ","); ok && name != NULL; name = strsep(&rest, ",")) {
+        struct error why = {0};
+        ok = system_category_add(&options->categories, name, &why) ||
+             error_set(err, ERROR_BAD_ARGUMENT, "--categories: %s", why.detail);
+    }
+    return ok;
+}
+
+// Behind the categories, wherever --env stands.
+static bool add_variable(struct given *given, const char *name, struct error *err)
+{
+    if (given->variable_cnt == IDENTITY_MAX_VARIABLES) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "--env: at most %d variables",
+                         IDENTITY_MAX_VARIABLES);
+    }
+    given->variables[given->variable_cnt++] = name;
+    return true;
+}
+
+static bool combine_variables(struct record_options *options, const struct given *given,
+                              struct error *err)
+{
+    bool ok = true;
+    for (uint32_t i = 0; i < given->variable_cnt && ok; i++) {
+        char name[SYSTEM_VARIABLE_BYTES + 8];
+        (void)snprintf(name, sizeof name, "env:%s", given->variables[i]);
+        ok = system_category_add(&options->categories, name, err);
+    }
+    return ok;
+}
+
 static bool take_filter(struct record_options *options, int option, struct error *err)
 {
     switch (option) {
@@ -272,6 +326,8 @@ static bool take_filter(struct record_options *options, int option, struct error
         return record_filter_comms(&options->filter, optarg, err);
     case OPTION_UID:
         return record_filter_users(&options->filter, optarg, err);
+    case OPTION_CONTAINER:
+        return record_filter_containers(&options->filter, optarg, err);
     default:
         return record_filter_cgroups(&options->filter, optarg, err);
     }
@@ -305,7 +361,12 @@ static bool take_option(struct record_options *options, struct given *given, int
     case OPTION_COMM:
     case OPTION_UID:
     case OPTION_CGROUP:
+    case OPTION_CONTAINER:
         return take_filter(options, option, err);
+    case OPTION_CATEGORIES:
+        return set_categories(options, optarg, err);
+    case OPTION_ENV:
+        return add_variable(given, optarg, err);
     case OPTION_BUFFER:
         return set_buffer(options, optarg, err);
     case OPTION_SELF:
@@ -362,6 +423,9 @@ static bool combine(struct record_options *options, const struct given *given, s
         options->scope = SYSTEM_SCOPE_HOST;
     } else {
         options->scope = options->command != NULL ? SYSTEM_SCOPE_TREES : SYSTEM_SCOPE_PROCESSES;
+    }
+    if (!combine_variables(options, given, err)) {
+        return false;
     }
     return given->output == NULL ? set_default_output(options, err)
                                  : set_output(options, given->output, err);

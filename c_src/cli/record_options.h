@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "capture/system/system_sampler.h"
+#include "record/system/system_categories.h"
 #include "store/file_series.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct record_options {
     uint32_t pids[RECORD_MAX_PIDS];
     uint32_t pid_cnt;
     struct system_filter filter;
+    struct system_category_order categories;
     uint64_t duration_ns; // 0 = until a signal
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];

@@ -197,3 +197,20 @@ TEST(a_spool_is_for_a_series)
     CHECK(!parse("--rotate-seconds 60 --spool-bytes 10"));
     CHECK_HAS(err.detail, "1M or more");
 }
+
+TEST(categories_in_their_order)
+{
+    CHECK(parse("--env LANG --categories container,env:HOME,mode --categories thread"));
+    CHECK_UINT(options.categories.cnt, 5);
+    CHECK_INT(options.categories.items[0].category, CATEGORY_CONTAINER);
+    CHECK_INT(options.categories.items[1].category, CATEGORY_VARIABLE);
+    CHECK_INT(options.categories.items[3].category, CATEGORY_THREAD);
+    CHECK_INT(options.categories.items[4].category, CATEGORY_VARIABLE);
+    CHECK_STR(options.categories.variables[options.categories.items[1].variable], "HOME");
+    CHECK_STR(options.categories.variables[options.categories.items[4].variable], "LANG");
+    CHECK(!parse("--categories container,colour"));
+    CHECK_HAS(err.detail, "'colour' is no category; there are container, pod");
+    CHECK(!parse("--categories env:"));
+    CHECK(!parse("--env A --env B --env C --env D --env E --env F --env G --env H --env I"));
+    CHECK_HAS(err.detail, "at most 8");
+}

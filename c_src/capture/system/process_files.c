@@ -79,6 +79,13 @@ int process_files_open_mapping(uint32_t pid, const struct process_mapping *mappi
     return open_text_in_root(name, path, mapping->inode);
 }
 
+int process_files_open_program(uint32_t pid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/%u/exe", pid);
+    return regular_or_close(open(path, OPEN_FLAGS), 0);
+}
+
 static bool status_field(uint32_t pid, const char *key, char *value, size_t value_bytes)
 {
     char path[32];

@@ -22,6 +22,9 @@ int process_files_open(uint32_t pid, const char *path);
 // A descriptor, or -1.
 int process_files_open_here(struct text path, uint64_t inode);
 
+// The executable of `pid`, also when it was deleted. A descriptor, or -1.
+int process_files_open_program(uint32_t pid);
+
 // The id that `pid` has in its innermost pid namespace. False when it is gone.
 bool process_files_inner_pid(uint32_t pid, uint32_t *inner_pid);
 

@@ -10,6 +10,7 @@
 #include "sinks/perf_script_sink.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     MAX_QUEUE_BYTES = 16 << 20,
@@ -27,10 +28,12 @@ struct system_recording {
     struct sample_queue queue;
     struct thread_counters *threads;
     struct frame_names *names;
+    struct system_categories *categories;
     struct system_ticks seen_ticks; // those already in `losses`
     struct system_recording_stats stats;
     uint64_t drained_ns;
     struct named_stack stack;
+    struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX]; // of one sample
 };
 
 // --- header -------------------------------------------------------------------
@@ -61,6 +64,7 @@ static void on_sample(void *context, const struct system_sample *sample)
 {
     struct system_recording *recording = context;
     frame_names_note(recording->names, sample, recording->drained_ns);
+    system_categories_note(recording->categories, sample);
     switch (sample_queue_push(&recording->queue, sample)) {
     case SAMPLE_QUEUED:
         break;
@@ -93,6 +97,14 @@ static void count_degraded(struct system_recording *recording, const struct syst
     }
 }
 
+// The stack, then what the sample belongs to.
+static uint32_t join_frames(struct system_recording *recording, const struct system_sample *sample)
+{
+    uint32_t cnt = recording->stack.frame_cnt;
+    memcpy(recording->frames, recording->stack.frames, cnt * sizeof *recording->frames);
+    return cnt + system_categories_frames(recording->categories, sample, recording->frames + cnt);
+}
+
 static void write_sample(struct system_recording *recording, const struct system_sample *sample)
 {
     struct metric_value metrics[SYSTEM_METRIC_CNT];
@@ -107,8 +119,8 @@ static void write_sample(struct system_recording *recording, const struct system
         .pid = sample->pid,
         .tid = sample->tid,
         .category = text_of(sample->comm),
-        .frames = recording->stack.frames,
-        .frame_cnt = recording->stack.frame_cnt,
+        .frames = recording->frames,
+        .frame_cnt = join_frames(recording, sample),
         .metrics = metrics,
     };
     recording_write(&recording->output, &named);
@@ -146,7 +158,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
     recording->threads = thread_counters_create(MAX_THREADS);
     recording->names = frame_names_create(&PERF_SCRIPT_SINK);
-    if (recording->threads == NULL || recording->names == NULL) {
+    recording->categories = system_categories_create(&options->categories);
+    if (recording->threads == NULL || recording->names == NULL || recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
@@ -185,6 +198,7 @@ void system_recording_destroy(struct system_recording *recording)
     sample_queue_deinit(&recording->queue);
     thread_counters_destroy(recording->threads);
     frame_names_destroy(recording->names);
+    system_categories_destroy(recording->categories);
     free(recording);
 }
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "capture/system/system_sampler.h"
 #include "model/loss.h"
+#include "record/system/system_categories.h"
 #include "sinks/recording.h"
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct system_recording_options {
     struct system_sampler_options sampler;
     struct recording_options output;
     const char *options_text; // for the header
+    struct system_category_order categories;
 };
 
 struct system_recording_stats {
