@@ -56,10 +56,16 @@
 %% </ul>
 
 -type category() :: initial_call | registered_name | status | memory | mailbox | priority
-                  | scheduler | node.
+                  | scheduler | node | label | parent | ancestors | application.
 %% Root frames of a stack. `memory' and `mailbox' in decades: `{memory 10s MiB}',
 %% `{mailbox 100s}'; `scheduler' only of CPU samples; `status' of a CPU sample is
-%% what the scheduler was at.
+%% what the scheduler was at. `label' is what `proc_lib:set_label/1' set (OTP 27),
+%% `parent' and `ancestors' are those of `proc_lib', else the process that spawned it,
+%% `application' is the one whose group leader it has.
+-type metric() :: major_gcs | heap_growth | stack_depth | since_scheduled | runnable_wait
+                | run_queue_len | port_queue | reductions_per_cpu_ms | msacc.
+%% Beyond the 16 that every sample carries; docs/metrics.md says what they mean. Those
+%% that cannot be told by the tier, or the engine, are left out of its files.
 -type criterion() :: reductions | message_queue_len | message_queue_growth | memory | binary_vheap |
                      cpu.
 %% What processes are ranked by:
@@ -136,6 +142,7 @@
       select => undefined | none | select(),
       flatten_recursive => undefined | boolean(),
       categories => undefined | [category()],
+      metrics => undefined | default | all | [metric()],
       cpu_sampling => undefined | boolean() | #{rate => undefined | pos_integer(),
                                                 method => undefined | auto | signal | foreign},
       tier => undefined | auto | walker | portable,

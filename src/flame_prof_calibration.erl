@@ -5,16 +5,19 @@
 %% offsets where all of them show up are the field's. For a release in the table
 %% of known layouts both must agree; for any other the discovery alone must be
 %% free of doubt. Either way the result must then read other processes exactly as
-%% process_info/2 does ({@link flame_prof_verification}). Anything less is refused.
+%% process_info/2 does ({@link flame_prof_verification}). Anything less is refused,
+%% but for the fields in `optional/0': one of them that is in doubt is left out, and
+%% what it tells is not told.
 -module(flame_prof_calibration).
 
--export([layout/2, discover/1, check/2]).
+-export([layout/2, discover/1, check/2, optional/0]).
 -export([helper/3]).
 -export_type([candidates/0]).
 
 -type candidates() :: #{atom() => [Offset :: non_neg_integer()]}.
 
 -define(PROCESS_WORDS, 128).
+-define(OPTIONAL, [group_leader, parent]).
 -define(REGPROC_WORDS, 8).
 -define(WAIT_MS, 2000).
 %% Slots for rarely used data: 10 in OTP 25, 12 in OTP 27 (erl_process.h, ERTS_PSD_SIZE).
@@ -44,19 +47,26 @@ layout(Probe, Release) ->
         throw:{refused, _} = Refused -> Refused
     end.
 
+%% @doc Fields that a layout may be without.
+-spec optional() -> [atom(), ...].
+optional() -> ?OPTIONAL.
+
 %% @doc Discovery and table must not contradict each other. Without a table every
 %% field must have been found at one place only.
 -spec check(candidates(), undefined | flame_prof_nif:layout()) ->
     {ok, flame_prof_nif:layout()} | {refused, binary()}.
 check(Candidates, undefined) ->
-    Resolved = resolve(Candidates),
+    Resolved = without_doubtful(resolve(Candidates)),
     case [{Field, Offsets} || {Field, Offsets} <- maps:to_list(Resolved),
                               not match_one(Offsets)] of
         [] -> {ok, maps:map(fun(_, [Offset]) -> Offset end, Resolved)};
         [{Field, Offsets} | _] ->
             refused("unknown OTP release, and field ~ts was found at ~w", [Field, Offsets])
     end;
-check(Candidates, Known) ->
+check(Candidates, Table) ->
+    Known = maps:without([Field || Field <- ?OPTIONAL,
+                                   not lists:member(maps:get(Field, Table, none),
+                                                    maps:get(Field, Candidates, []))], Table),
     Wrong = [{Field, Offset, maps:get(Field, Candidates, [])}
              || {Field, Offset} <- maps:to_list(Known),
                 not lists:member(Offset, maps:get(Field, Candidates, []))],
@@ -66,6 +76,10 @@ check(Candidates, Known) ->
             refused("field ~ts is at ~w in the table of this release, but was found at ~w",
                     [Field, Offset, Found])
     end.
+
+without_doubtful(Candidates) ->
+    maps:filter(fun(Field, Offsets) -> match_one(Offsets) orelse not lists:member(Field, ?OPTIONAL) end,
+                Candidates).
 
 match_one([_]) -> true;
 match_one(_) -> false.
@@ -111,7 +125,7 @@ discover(Probe) ->
     Helpers = start_helpers(Probe),
     try
         Fresh = images(Probe, Helpers),
-        Static = static_fields(Probe, Fresh),
+        Static = maps:merge(static_fields(Probe, Fresh), family_fields(Probe, Helpers)),
         Facts = facts(Helpers),
         Named = named_fields(Probe, Helpers),
         Queued = queue_fields(Probe, Helpers),
@@ -274,6 +288,45 @@ static_fields(Probe, Images) ->
       initial => common_of([mfa_offsets(Image, Module, Function) || Image <- Images]),
       i => common(Images, fun(Word, _) -> is_own_code(Probe, Word) end),
       dictionary => common(Images, fun(Word, Image) -> is_dictionary(Probe, Word, Image) end)}.
+
+%% Whose children they are, and whom they have as a group leader: somebody else each,
+%% also of the one who has another parent.
+family_fields(Probe, Helpers) ->
+    Grandchild = grandchild(Probe),
+    try
+        Family = [Grandchild | Helpers],
+        Pids = [Pid || #helper{pid = Pid} <- Family],
+        [true = group_leader(Leader, Pid) || {Leader, Pid} <- lists:zip([self() | lists:droplast(Pids)], Pids)],
+        lists:foreach(fun settled/1, Pids),
+        Images = images(Probe, Family),
+        maps:from_list([{Field, equals(Images, fun(Image) -> relative(Field, pid_of(Image)) end)}
+                        || Field <- ?OPTIONAL])
+    after
+        stop_helpers([Grandchild])
+    end.
+
+relative(Field, Pid) ->
+    {_, Relative} = process_info(Pid, Field),
+    flame_prof_nif:term_bits(Relative).
+
+grandchild(Probe) ->
+    Grandparent = self(),
+    {_, Monitor} = spawn_opt(fun() -> exit({?MODULE, child(Grandparent, Probe)}) end,
+                             [{priority, high}, monitor]),
+    receive
+        {'DOWN', Monitor, process, _, {?MODULE, Pid}} ->
+            receive
+                {?MODULE, Pid, Address} when is_integer(Address) ->
+                    settled(Pid),
+                    #helper{pid = Pid, address = Address, number = 1, dictionary_keys = 1}
+            after ?WAIT_MS -> throw(refused("a calibration helper did not answer", []))
+            end;
+        {'DOWN', Monitor, process, _, _} ->
+            throw(refused("a calibration helper died", []))
+    end.
+
+child(Grandparent, Probe) ->
+    spawn_opt(?MODULE, helper, [Grandparent, Probe, {1, 10}], [{priority, high}]).
 
 %% Three words: module, function, arity.
 mfa_offsets(#image{bytes = Bytes}, Module, Function) ->
@@ -532,16 +585,16 @@ is_row_of_slots(Probe, Word) ->
 facts([#helper{pid = Pid} | _]) ->
     {_, Memory} = process_info(Pid, memory),
     {_, HeapWords} = process_info(Pid, total_heap_size),
-    #{slot_in_low_bits => slot_in_low_bits(erlang:system_info(otp_release)),
+    Release = list_to_integer(erlang:system_info(otp_release)),
+    #{slot_in_low_bits => from(26, Release),
+      binaries_in_bits => from(27, Release),
       message_bytes => message_bytes(Pid, Memory),
       process_bytes => Memory - 8 * HeapWords - ?NEW_DICTIONARY_BYTES}.
 
-%% erts_ptab_id2pix: the high word up to OTP 25, data bits from 26 on.
-slot_in_low_bits(Release) ->
-    case list_to_integer(Release) < 26 of
-        true -> 0;
-        false -> 1
-    end.
+%% erts_ptab_id2pix: the high word up to OTP 25, data bits from 26 on. Binaries are bit
+%% strings since OTP 27.
+from(First, Release) when Release >= First -> 1;
+from(_, _) -> 0.
 
 %% A queued atom costs its message structure and nothing else.
 message_bytes(Pid, Before) ->

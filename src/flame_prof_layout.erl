@@ -37,7 +37,7 @@ facts(Layout, Code) ->
 %% @doc The text, whose last line is `end'.
 -spec text(facts()) -> iolist().
 text(#{layout := Layout, code := Code} = Facts) ->
-    Table = [table_address, slot_cnt, slot_in_low_bits],
+    Table = [table_address, slot_cnt, slot_in_low_bits, binaries_in_bits],
     Sizes = [process_bytes, message_bytes, psd_bytes],
     [line("flame_prof_layout", [?VERSION]),
      [line(Key, [maps:get(Key, Facts)])

@@ -8,11 +8,12 @@
 
 -export([loaded/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
-         find_table/4, load_code/1, locate/2, snapshot/3, extremes/2,
+         find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
 -export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
 -export([open_ranking/4, rank/1]).
--export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, stretch/3, dump/3, selected/1,
+-export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, set_applications/2,
+         set_run_queues/2, set_accounts/2, set_port_owners/2, stretch/3, dump/3, selected/1,
          status/1, stop/3]).
 -export_type([ranking/0]).
 -export_type([probe/0, session/0, layout/0, snapshot/0, bits/0, address/0]).
@@ -20,7 +21,7 @@
 -on_load(load/0).
 
 %% Equal to FLAME_PROF_NIF_ABI in c_src/nif/flame_prof_nif.c.
--define(ABI, 2).
+-define(ABI, 3).
 -define(REASON, {?MODULE, not_loaded}).
 -define(NOT_LOADED, erlang:nif_error({not_loaded, ?MODULE})).
 
@@ -145,6 +146,13 @@ locate(_, _) -> ?NOT_LOADED.
 -spec snapshot(probe(), layout(), pid()) -> snapshot() | error().
 snapshot(_, _, _) -> ?NOT_LOADED.
 
+%% Who a process is by its struct and its dictionary, all of them bits, 0 or empty where
+%% there is none; of a process that moved meanwhile an error.
+-spec identity(probe(), layout(), pid()) ->
+    #{group_leader := bits(), parent := bits(), initial := {bits(), bits(), arity()},
+      ancestors := [bits()], label := [bits()]} | error().
+identity(_, _, _) -> ?NOT_LOADED.
+
 %% The longest message queue and the largest heaps of all processes, as seen in
 %% passing, and what the look has cost.
 -spec extremes(probe(), layout()) ->
@@ -175,6 +183,23 @@ exclude(_, _) -> ?NOT_LOADED.
 %% What the VM has at the moment.
 -spec set_counts(session(), Atoms :: pos_integer(), Processes :: pos_integer()) -> ok.
 set_counts(_, _, _) -> ?NOT_LOADED.
+
+%% Those that run at the moment, by the group leader of their processes.
+-spec set_applications(session(), [{Master :: pid(), Name :: atom()}]) -> ok.
+set_applications(_, _) -> ?NOT_LOADED.
+
+%% As statistics(run_queue_lengths_all) has them.
+-spec set_run_queues(session(), [non_neg_integer()]) -> ok.
+set_run_queues(_, _) -> ?NOT_LOADED.
+
+%% Microseconds in aux, check_io, emulator, gc, other, port, sleep.
+-spec set_accounts(session(), [{normal | dirty_cpu | dirty_io, pos_integer(),
+                                [non_neg_integer()]}]) -> ok.
+set_accounts(_, _) -> ?NOT_LOADED.
+
+%% All processes in whose ports bytes wait.
+-spec set_port_owners(session(), [{pid(), pos_integer()}]) -> ok.
+set_port_owners(_, _) -> ?NOT_LOADED.
 
 %% Intervals become so many percent of what was asked for; `Note' goes into the file.
 -spec stretch(session(), Percent :: pos_integer(), Note :: binary()) -> ok.

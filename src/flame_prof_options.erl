@@ -26,6 +26,7 @@
                      cpu_sampling := false | #{rate := pos_integer(),
                                                method := auto | signal | foreign},
                      categories := [flame_prof:category()],
+                     metrics := [flame_prof:metric()],
                      tier := auto | walker | portable,
                      reader := auto | guarded_load | process_vm_readv,
                      stack_frames_max := pos_integer(),
@@ -35,6 +36,7 @@
                      arm => arm(),
                      session => pid(),
                      tier_reason => binary(),
+                     untold => [flame_prof:category()],
                      profiler_pids => [pid()]}.
 %% All intervals are in milliseconds. `basename' is an absolute directory.
 
@@ -75,7 +77,10 @@
 -define(INTERVAL_MAX_MS, 16#FFFFFFFF).
 
 -define(CATEGORIES, [initial_call, registered_name, status, memory, mailbox, priority, scheduler,
-                     node]).
+                     node, label, parent, ancestors, application]).
+%% Beyond the 16 that every sample carries.
+-define(METRICS, [major_gcs, heap_growth, stack_depth, since_scheduled, runnable_wait,
+                  run_queue_len, port_queue, reductions_per_cpu_ms, msacc]).
 -define(CRITERIA, [reductions, message_queue_len, message_queue_growth, memory, binary_vheap,
                    cpu]).
 -define(MEMORY_MAX, 64 * 1024 * 1024).
@@ -123,7 +128,7 @@ dump(Given) ->
 %% @doc The options in force as one line, for file headers.
 -spec line(options()) -> binary().
 line(Options) ->
-    Told = maps:without([session, profiler_pids, tier_reason], Options),
+    Told = maps:without([session, profiler_pids, tier_reason, untold], Options),
     unicode:characters_to_binary(
       lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
                        || {Key, Value} <- lists:sort(maps:to_list(Told))])).
@@ -191,6 +196,7 @@ table() ->
      {flatten_recursive, true, one_of([true, false])},
      {cpu_sampling, true, fun cpu_sampling/2},
      {categories, [initial_call, registered_name], fun categories/2},
+     {metrics, default, fun metrics/2},
      {tier, auto, one_of([auto, walker, portable])},
      {reader, auto, one_of([auto, guarded_load, process_vm_readv])},
      {stack_frames_max, 256, fun stack_frames/2},
@@ -313,6 +319,15 @@ categories(Key, Value) ->
     case is_category_list(Value) of
         true -> Value;
         false -> expected(Key, ["a list without repetition of ", alternatives(?CATEGORIES)], Value)
+    end.
+
+metrics(_, default) -> [];
+metrics(_, all) -> ?METRICS;
+metrics(Key, Value) ->
+    case is_list(Value) andalso length_of(Value) =< length(?METRICS)
+        andalso Value -- ?METRICS =:= [] of
+        true -> lists:usort(Value);
+        false -> expected(Key, ["default, all or a list of ", alternatives(?METRICS)], Value)
     end.
 
 is_category_list(Value) when length(Value) >= 0 ->

@@ -197,7 +197,11 @@ category(mailbox, Sample, Style) ->
 category(node, _, _) -> note("node", atom_to_binary(node()));
 %% Not known to this tier.
 category(priority, _, _) -> [];
-category(scheduler, _, _) -> [].
+category(scheduler, _, _) -> [];
+category(label, _, _) -> [];
+category(parent, _, _) -> [];
+category(ancestors, _, _) -> [];
+category(application, _, _) -> [].
 
 note(Kind, Value) ->
     ["\t0 {", Kind, $\s, escape(Value), "} (process)\n"].

@@ -5,7 +5,7 @@
 %% the layout.
 -module(flame_prof_verification).
 
--export([verify/3, compare/3, plant/1, uproot/1]).
+-export([verify/3, without_wrong/2, compare/3, plant/1, uproot/1]).
 -export([planted/3]).
 -export_type([difference/0]).
 
@@ -14,6 +14,7 @@
 -define(TRIES, 20).
 -define(WAIT_MS, 2000).
 -define(SUSPENDED, 3).
+-define(RELATIVES, 8).
 -define(ITEMS, [registered_name, initial_call, current_stacktrace, garbage_collection_info,
                 garbage_collection, total_heap_size, stack_size, heap_size, memory, backtrace,
                 message_queue_len, links, monitors, monitored_by]).
@@ -34,6 +35,31 @@ verify(Probe, Layout, Count) ->
         throw:{refused, _} = Refused -> Refused
     after
         uproot(Pids)
+    end.
+
+%% @doc Without those optional fields that do not read what process_info/2 says.
+-spec without_wrong(flame_prof_nif:probe(), flame_prof_nif:layout()) -> flame_prof_nif:layout().
+without_wrong(Probe, Layout) ->
+    Relatives = [spawn_opt(fun() -> receive {?MODULE, leave} -> ok end end, [{priority, high}])
+                 || _ <- lists:seq(1, ?RELATIVES)],
+    [true = group_leader(Leader, Pid)
+     || {Leader, Pid} <- lists:zip(Relatives, tl(Relatives) ++ [self()]), Pid =/= self()],
+    Wrong = [Field || Field <- flame_prof_calibration:optional(), is_map_key(Field, Layout),
+                      Pid <- [self() | Relatives],
+                      not reads_as_told(Probe, Layout, Field, Pid, ?TRIES)],
+    uproot(Relatives),
+    maps:without(Wrong, Layout).
+
+%% A parent on another node, or none, is no pid of ours.
+reads_as_told(Probe, Layout, Field, Pid, Tries) ->
+    Bits = case process_info(Pid, Field) of
+               {_, Told} when is_pid(Told), node(Told) =:= node() -> flame_prof_nif:term_bits(Told);
+               _ -> 0
+           end,
+    case flame_prof_nif:identity(Probe, Layout, Pid) of
+        #{Field := Bits} -> true;
+        _ when Tries > 1 -> timer:sleep(1), reads_as_told(Probe, Layout, Field, Pid, Tries - 1);
+        _ -> false
     end.
 
 equal(Pids, Compare) ->

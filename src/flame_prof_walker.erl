@@ -13,6 +13,8 @@
 -define(LAYOUT, {?MODULE, layout}).
 -define(VERIFIED_PROCESSES, 60).
 -define(TARGETS_MIN, 16384).
+%% Applications seldom start: once a second.
+-define(TICKS_PER_TELLING, 4).
 -define(RING_BYTES, (8 bsl 20)).
 -define(RING_BYTES_MIN, (1 bsl 20)).
 -define(CODE_BYTES, (256 bsl 20)).
@@ -26,6 +28,10 @@
 %% before.
 -record(handle, {session :: flame_prof_nif:session(),
                  is_armed :: boolean(),
+                 ticks = 0 :: non_neg_integer(),
+                 untold = [] :: [flame_prof:category()],
+                 tells_run_queues = false :: boolean(),
+                 figures :: undefined | pid(),
                  stops = {0, 0} :: {non_neg_integer(), non_neg_integer()}}).
 
 -spec open(flame_prof_tier:config()) ->
@@ -64,9 +70,16 @@ insist(Request) ->
     end.
 
 -spec tick(#handle{}) -> {ok, #handle{}} | {failed, binary()}.
-tick(#handle{session = Session, stops = {Before, Last}} = Handle) ->
+tick(#handle{session = Session, ticks = Ticks} = Handle) ->
     ok = flame_prof_nif:set_counts(Session, erlang:system_info(atom_count),
                                    erlang:system_info(process_count)),
+    _ = Ticks rem ?TICKS_PER_TELLING =:= 0
+        andalso flame_prof_nif:set_applications(Session, flame_prof_processes:applications()),
+    _ = Handle#handle.tells_run_queues
+        andalso flame_prof_nif:set_run_queues(Session, flame_prof_figures:run_queues()),
+    looked_after(Handle#handle{ticks = Ticks + 1}).
+
+looked_after(#handle{session = Session, stops = {Before, Last}} = Handle) ->
     case flame_prof_nif:status(Session) of
         #{done := true, last_error := Why} ->
             {failed, unicode:characters_to_binary(io_lib:format("the writer ended: ~tp", [Why]))};
@@ -83,8 +96,8 @@ info(#handle{session = Session} = Handle) ->
         flame_prof_nif:status(Session),
     kept(Handle, Status,
          (maps:without([cpu_ns, current_file, done, dump, explicit], Status))
-             #{cpu_ms => CpuNs div 1000000, file => path(File), files => [path(F) || F <- Files],
-               cpu => cpu_info(maps:get(cpu, Status))}).
+             #{untold => Handle#handle.untold, cpu_ms => CpuNs div 1000000, file => path(File),
+               files => [path(F) || F <- Files], cpu => cpu_info(maps:get(cpu, Status))}).
 
 %% `off' says why nothing is sampled.
 cpu_info(#{off := _} = Off) ->
@@ -146,7 +159,8 @@ cost(#handle{session = Session}) ->
 
 -spec close(#handle{}, non_neg_integer(), binary()) ->
     {ok, flame_prof_tier:summary()} | {error, flame_prof:error_reason()}.
-close(#handle{session = Session} = Handle, TimeoutMs, End) ->
+close(#handle{session = Session, figures = Figures} = Handle, TimeoutMs, End) ->
+    ok = flame_prof_figures:stop(Figures),
     case flame_prof_nif:stop(Session, TimeoutMs, End) of
         done ->
             {ok, maps:with([files, samples, losses, degraded, ticks_expected, ticks_taken, bytes,
@@ -224,7 +238,8 @@ verified_layout(Reader) ->
 
 verify(Probe) ->
     case flame_prof_calibration:layout(Probe, erlang:system_info(otp_release)) of
-        {ok, Layout} ->
+        {ok, Found} ->
+            Layout = flame_prof_verification:without_wrong(Probe, Found),
             case flame_prof_verification:verify(Probe, Layout, ?VERIFIED_PROCESSES) of
                 ok -> {ok, Layout};
                 {refused, _} = Refused -> Refused
@@ -234,11 +249,41 @@ verify(Probe) ->
     end.
 
 start(Layout, Config) ->
-    case flame_prof_nif:start(Layout, native(Config), erlang:system_info(atom_count)) of
-        {ok, Session} -> {ok, #handle{session = Session, is_armed = is_map_key(arm, Config)}};
+    Untold = untold(Layout),
+    case flame_prof_nif:start(Layout, native(Config#{untold => Untold}),
+                              erlang:system_info(atom_count)) of
+        {ok, Session} ->
+            ok = flame_prof_nif:set_applications(Session, flame_prof_processes:applications()),
+            Metrics = metrics(Config),
+            {ok, #handle{session = Session, is_armed = is_map_key(arm, Config), untold = Untold,
+                         tells_run_queues = lists:member(run_queue_len, Metrics),
+                         figures = figures(Session, Metrics, Config)}};
         {error, {Kind, Detail}} when Kind =:= unsupported; Kind =:= layout -> {refused, Detail};
         {error, _} = Error -> Error
     end.
+
+%% What is asked for in the background would be younger than the samples that an armed
+%% session keeps.
+metrics(#{metrics := Metrics, arm := _}) -> Metrics -- [port_queue, msacc];
+metrics(#{metrics := Metrics}) -> Metrics.
+
+figures(Capture, Metrics, #{session := Session} = Config) ->
+    case [Figure || Figure <- [msacc, port_queue], lists:member(Figure, Metrics)] of
+        [] ->
+            undefined;
+        Figures ->
+            Pid = flame_prof_figures:start(Session, Capture, Figures),
+            _ = maps:get(profile_self, Config)
+                orelse insist(fun() -> flame_prof_nif:exclude(Capture, Pid) end),
+            Pid
+    end.
+
+%% Categories that this VM's layout does not allow to tell.
+untold(Layout) ->
+    [category(Field) || Field <- flame_prof_calibration:optional(), not is_map_key(Field, Layout)].
+
+category(group_leader) -> application;
+category(parent) -> parent.
 
 %% Options in the native side's words and units.
 native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
@@ -250,6 +295,7 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       stem => list_to_binary(maps:get(stem, Config)),
       cpu_stem => list_to_binary(maps:get(stem, Config) ++ "_cpu"),
       categories => maps:get(categories, Config),
+      metrics => metrics(Config),
       node => atom_to_binary(node()),
       cpu_rate_hz => cpu_rate_hz(Config),
       cpu_method => cpu_method(Config),
@@ -331,7 +377,7 @@ file_ns(#{flush_close_max := Count, flush_interval := FlushMs}) -> Count * Flush
 excluded(#{profile_self := true}) -> [];
 excluded(#{profiler_pids := Pids}) -> Pids.
 
-header(#{sample_interval := SampleMs, tier_reason := Reason} = Config) ->
+header(#{sample_interval := SampleMs, tier_reason := Reason, untold := Untold} = Config) ->
     [{<<"node">>, atom_to_binary(node())},
      {<<"otp">>, line("~ts erts-~ts ~ts", [erlang:system_info(otp_release),
                                             erlang:system_info(version),
@@ -340,7 +386,9 @@ header(#{sample_interval := SampleMs, tier_reason := Reason} = Config) ->
      {<<"tier_reason">>, Reason},
      {<<"sample_interval_ns">>, integer_to_binary(SampleMs * 1000000)},
      {<<"process_interval_ns">>, process_interval_text(Config)},
-     {<<"options">>, flame_prof_options:line(Config)}].
+     {<<"options">>, flame_prof_options:line(Config)}
+     | [{<<"untold">>, line("~ts", [lists:join($\s, [atom_to_list(Name) || Name <- Untold])])}
+        || Untold =/= []]].
 
 process_interval_text(#{process_interval := auto}) -> <<"auto">>;
 process_interval_text(#{process_interval := Ms}) -> integer_to_binary(Ms * 1000000).

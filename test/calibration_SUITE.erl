@@ -11,7 +11,7 @@
 
 -define(CALIBRATION, flame_prof_calibration).
 -define(VERIFICATION, flame_prof_verification).
--define(FACTS, [slot_in_low_bits, message_bytes, process_bytes, psd_bytes, table_address, slot_cnt]).
+-define(FACTS, [slot_in_low_bits, binaries_in_bits, message_bytes, process_bytes, psd_bytes, table_address, slot_cnt]).
 
 suite() ->
     [{timetrap, {minutes, 3}}].
@@ -140,8 +140,29 @@ it_refuses_a_table_with_any_field_moved(Config) ->
          {refused, Reason} = ?CALIBRATION:check(Candidates, Moved),
          ?assertNotEqual(nomatch, binary:match(Reason, atom_to_binary(Field))),
          one_clear_line(Reason)
-     end || {Field, Offset} <- maps:to_list(Known), By <- [8, -8, 4],
+     end || {Field, Offset} <- maps:to_list(maps:without(optional(), Known)), By <- [8, -8, 4],
             not lists:member(Offset + By, maps:get(Field, Candidates))].
+
+%% What the walker can do without, it does without.
+it_leaves_out_an_optional_field_in_doubt(Config) ->
+    Probe = ?config(probe, Config),
+    {Candidates, _} = ?CALIBRATION:discover(Probe),
+    Known = table(Config),
+    Layout = ?config(layout, Config),
+    [begin
+         {ok, Moved} = ?CALIBRATION:check(Candidates, Known#{Field := maps:get(Field, Known) + 8}),
+         ?assertEqual(maps:remove(Field, Known), Moved),
+         {ok, Lost} = ?CALIBRATION:check(Candidates#{Field := []}, Known),
+         ?assertEqual(maps:remove(Field, Known), Lost),
+         {ok, Doubtful} = ?CALIBRATION:check(Candidates#{Field := [8, 16]}, undefined),
+         ?assertNot(is_map_key(Field, Doubtful)),
+         ?assertEqual(ok, ?VERIFICATION:verify(Probe, maps:remove(Field, Layout), 10)),
+         [?assertNot(is_map_key(Field, ?VERIFICATION:without_wrong(Probe, Layout#{Field := Offset + By})))
+          || By <- [8, -8]]
+     end || Field <- optional(), Offset <- [maps:get(Field, Layout)]],
+    ?assertEqual(Layout, ?VERIFICATION:without_wrong(Probe, Layout)).
+
+optional() -> ?CALIBRATION:optional().
 
 %% Those that coincide in every helper are told apart by the order of the fields.
 it_has_few_fields_that_the_table_must_decide(Config) ->
@@ -156,14 +177,14 @@ it_refuses_a_field_that_was_not_found(Config) ->
          {refused, Without} = ?CALIBRATION:check(Candidates#{Field := []}, undefined),
          {refused, _} = ?CALIBRATION:check(maps:remove(Field, Candidates), table(Config)),
          [one_clear_line(Reason) || Reason <- [WithTable, Without]]
-     end || Field <- maps:keys(Candidates)].
+     end || Field <- maps:keys(Candidates) -- optional()].
 
 it_refuses_two_places_without_a_table(Config) ->
     {Candidates, _} = ?CALIBRATION:discover(?config(probe, Config)),
     [begin
          {refused, Reason} = ?CALIBRATION:check(Candidates#{Field := [8, 16]}, undefined),
          one_clear_line(Reason)
-     end || Field <- maps:keys(Candidates)].
+     end || Field <- maps:keys(Candidates) -- optional()].
 
 %% --- what is wrong is refused: processes read with it --------------------------------
 
@@ -174,7 +195,7 @@ it_verifies_the_true_layout(Config) ->
 it_does_not_verify_a_layout_with_any_field_moved(Config) ->
     Layout = ?config(layout, Config),
     Results = [{Field, By, refusal(Config, Layout#{Field := maps:get(Field, Layout) + By})}
-               || Field <- maps:keys(Layout) -- [slot_cnt | ?FACTS], By <- [8, -8],
+               || Field <- maps:keys(Layout) -- (optional() ++ [slot_cnt | ?FACTS]), By <- [8, -8],
                   maps:get(Field, Layout) + By >= 0],
     ?assertEqual([], [{Field, By} || {Field, By, verified} <- Results]),
     [one_clear_line(Reason) || {_, _, Reason} <- Results].
@@ -193,13 +214,13 @@ it_does_not_verify_a_layout_with_any_two_fields_swapped(Config) ->
 it_does_not_verify_a_layout_with_a_field_missing(Config) ->
     Layout = ?config(layout, Config),
     [?assertNotEqual({Field, verified}, {Field, refusal(Config, maps:remove(Field, Layout))})
-     || Field <- maps:keys(Layout)],
+     || Field <- maps:keys(Layout) -- optional()],
     %% The NIF itself says which one.
     [begin
          {error, {layout, Reason}} = flame_prof_nif:snapshot(?config(probe, Config),
                                                              maps:remove(Field, Layout), self()),
          ?assertEqual(<<"layout: field ", (atom_to_binary(Field))/binary, " was not found">>, Reason)
-     end || Field <- maps:keys(Layout)].
+     end || Field <- maps:keys(Layout) -- optional()].
 
 it_does_not_verify_wrong_facts(Config) ->
     #{slot_in_low_bits := Low, message_bytes := Message, process_bytes := Bytes, psd_bytes := Psd,

@@ -14,6 +14,8 @@ static const struct {
     {"_size", "words"}, // heaps, stack, virtual heaps, as process_info/2
                         // gives them
     {"_words", "words"},
+    {"_growth", "words"},
+    {"_depth", "count"},
     {"_reductions", "count"},
     {"_len", "count"},
     {"_gcs", "count"},

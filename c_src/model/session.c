@@ -13,9 +13,6 @@ static const char *const BEAM_METRIC_NAMES[] = {
 #define METRIC_NAME(id, name) [id] = (name),
     BEAM_METRICS(METRIC_NAME)};
 
-static const char *const CPU_METRIC_NAMES[] = {BEAM_METRICS(METRIC_NAME)[CPU_METRIC_CPU_NS] =
-                                                   CPU_METRIC_CPU_NS_NAME};
-
 static const char *const SYSTEM_METRIC_NAMES[] = {SYSTEM_METRICS(METRIC_NAME)};
 #undef METRIC_NAME
 
@@ -61,12 +58,14 @@ void session_init_beam(struct session *session)
 
 void session_init_beam_cpu(struct session *session)
 {
-    *session = (struct session){
-        .event_name = "beam-cpu",
-        .metric_names = CPU_METRIC_NAMES,
-        .metric_cnt = CPU_METRIC_CNT,
-    };
-    init_common(session, "beam");
+    session_init_beam(session);
+    session->event_name = "beam-cpu";
+}
+
+void session_choose_metrics(struct session *session, const struct metric_choice *choice)
+{
+    session->metric_names = choice->names;
+    session->metric_cnt = choice->cnt;
 }
 
 void session_init_system(struct session *session)

@@ -5,6 +5,7 @@
 #define FLAME_PROF_MODEL_SESSION_H
 
 #include "base/clock.h"
+#include "model/metric.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ struct session_field {
 // Plain data; filled before the recording opens, constant afterwards.
 struct session {
     const char *event_name;          // "beam-wall", "cpu-clock"
-    const char *const *metric_names; // static
+    const char *const *metric_names; // static, or a choice's
     uint32_t metric_cnt;
     struct clock_anchor anchor;
     struct session_field fields[SESSION_MAX_FIELDS];
@@ -31,6 +32,9 @@ struct session {
 void session_init_beam(struct session *session);
 void session_init_beam_cpu(struct session *session);
 void session_init_system(struct session *session);
+
+// In place of the 16 of the fork; the choice is lent for the life of the session.
+void session_choose_metrics(struct session *session, const struct metric_choice *choice);
 
 // Appends `key: value`; control characters become spaces, what is too long is
 // cut. False when the table is full.

@@ -2,6 +2,7 @@
 // Function table and life of the library.
 #include "base/version.h"
 #include "nif/export_nif.h"
+#include "nif/facts_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 #include "nif/ranking_nif.h"
@@ -11,7 +12,7 @@
 
 // The Erlang module passes the same number: stubs and library of different
 // builds refuse each other.
-enum { FLAME_PROF_NIF_ABI = 2 };
+enum { FLAME_PROF_NIF_ABI = 3 };
 
 static ErlNifFunc FUNCTIONS[] = {
     {"self_address", 1, probe_nif_self_address, 0},
@@ -31,6 +32,7 @@ static ErlNifFunc FUNCTIONS[] = {
     {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
     {"snapshot", 3, probe_nif_snapshot, 0},
+    {"identity", 3, probe_nif_identity, 0},
     {"extremes", 2, probe_nif_extremes, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
@@ -38,6 +40,10 @@ static ErlNifFunc FUNCTIONS[] = {
     {"unwatch", 2, session_nif_unwatch, 0},
     {"exclude", 2, session_nif_exclude, 0},
     {"set_counts", 3, session_nif_set_counts, 0},
+    {"set_run_queues", 2, facts_nif_set_run_queues, 0},
+    {"set_accounts", 2, facts_nif_set_accounts, 0},
+    {"set_port_owners", 2, facts_nif_set_port_owners, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"set_applications", 2, facts_nif_set_applications, 0},
     {"stretch", 3, session_nif_stretch, 0},
     {"dump", 3, session_nif_dump, 0},
     {"selected", 1, session_nif_selected, 0},

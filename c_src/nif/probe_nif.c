@@ -2,7 +2,7 @@
 #include "nif/probe_nif.h"
 
 #include "base/clock.h"
-#include "capture/beam/initial_call.h"
+#include "capture/beam/dictionary_identity.h"
 #include "capture/beam/jit_code_list.h"
 #include "capture/beam/process_extremes.h"
 #include "capture/beam/process_snapshot.h"
@@ -117,32 +117,49 @@ static bool get_field(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint64_
            error_set(err, ERROR_LAYOUT, "layout: field %s was not found", key);
 }
 
+// True also where it is not there, but not where it is no number.
+static bool get_optional(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint64_t *value_ret)
+{
+    ERL_NIF_TERM value;
+    return !enif_get_map_value(env, map, nif_atom(env, key), &value) ||
+           nif_get_u64(env, map, key, value_ret);
+}
+
 bool probe_nif_layout(ErlNifEnv *env, ERL_NIF_TERM map, struct otp_layout *layout,
                       struct error *err)
 {
     *layout = (struct otp_layout){0};
     for (int i = 0; i < LAYOUT_FIELD_CNT; i++) {
-        uint64_t offset = 0;
-        if (!get_field(env, map, layout_field_name((enum layout_field)i), &offset, err)) {
+        uint64_t offset = UINT64_MAX;
+        bool found =
+            i < LAYOUT_FIRST_OPTIONAL
+                ? get_field(env, map, layout_field_name((enum layout_field)i), &offset, err)
+                : get_optional(env, map, layout_field_name((enum layout_field)i), &offset);
+        if (!found) {
             return false;
         }
         layout->offset[i] = offset < LAYOUT_MAX_PROCESS_BYTES ? (int32_t)offset : -1;
     }
     uint64_t in_low_bits = 0;
+    uint64_t in_bits = 0;
     uint64_t process_bytes = 0;
     uint64_t message_bytes = 0;
     uint64_t psd_bytes = 0;
     bool ok = get_field(env, map, "slot_in_low_bits", &in_low_bits, err) &&
+              get_field(env, map, "binaries_in_bits", &in_bits, err) &&
               get_field(env, map, "process_bytes", &process_bytes, err) &&
               get_field(env, map, "message_bytes", &message_bytes, err) &&
               get_field(env, map, "psd_bytes", &psd_bytes, err) &&
               get_field(env, map, "table_address", &layout->table_address, err) &&
               get_field(env, map, "slot_cnt", &layout->slot_cnt, err);
     layout->pid_encoding = in_low_bits != 0 ? PID_SLOT_IN_LOW_BITS : PID_SLOT_IN_HIGH_WORD;
+    layout->binaries_in_bits = in_bits != 0;
     layout->process_bytes = (uint32_t)process_bytes;
     layout->message_bytes = (uint32_t)message_bytes;
     layout->psd_bytes = (uint32_t)psd_bytes;
     layout->initial_call_key = (uint64_t)nif_atom(env, "$initial_call");
+    layout->ancestors_key = (uint64_t)nif_atom(env, "$ancestors");
+    layout->label_key = (uint64_t)nif_atom(env, "$process_label");
     return ok && otp_layout_finish(layout, err);
 }
 
@@ -393,15 +410,17 @@ ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
         return nif_error(env, &err);
     }
     struct process_snapshot *snapshot = &probe->snapshot;
-    uint64_t mfa[3] = {0};
+    struct dictionary_identity identity = {0};
+    struct word_reader reader = memory_reader_word_reader(&probe->reader);
     snapshot->id = id;
     if (!memory_reader_check(&probe->reader)) {
         (void)error_set(&err, ERROR_UNSUPPORTED, "another library took SIGSEGV");
         return nif_error(env, &err);
     }
     process_snapshot_batch(&probe->reader, &layout, &snapshot, 1);
-    bool known = snapshot->end == SNAPSHOT_WHOLE &&
-                 initial_call_read(&probe->reader, &layout, snapshot->dictionary, mfa);
+    if (snapshot->end == SNAPSHOT_WHOLE) {
+        dictionary_identity_read(&reader, &layout, snapshot->dictionary, UINT32_MAX, &identity);
+    }
     ERL_NIF_TERM parts[] = {
         nif_atom(env, snapshot->end == SNAPSHOT_WHOLE && !snapshot->sizes_known
                           ? "unsized"
@@ -409,12 +428,66 @@ ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
         nif_atom(env, process_status_name(snapshot->status)),
         nif_u64(env, snapshot->name),
         initial_term(env, snapshot->initial),
-        known ? initial_term(env, mfa) : nif_atom(env, "undefined"),
+        identity.initial[0] != 0 ? initial_term(env, identity.initial) : nif_atom(env, "undefined"),
         nif_u64(env, snapshot->pc),
         stack_term(env, snapshot),
         values_term(env, snapshot),
     };
     return enif_make_tuple_from_array(env, parts, sizeof parts / sizeof parts[0]);
+}
+
+static ERL_NIF_TERM words_term(ErlNifEnv *env, const uint64_t *words, uint32_t cnt)
+{
+    ERL_NIF_TERM list = enif_make_list(env, 0);
+    for (uint32_t i = cnt; i > 0; i--) {
+        list = enif_make_list_cell(env, nif_u64(env, words[i - 1]), list);
+    }
+    return list;
+}
+
+static ERL_NIF_TERM identity_term(ErlNifEnv *env, const struct process_snapshot *snapshot,
+                                  const struct dictionary_identity *identity)
+{
+    ERL_NIF_TERM map = enif_make_new_map(env);
+    uint32_t ancestor_cnt = 0;
+    while (ancestor_cnt < PROCESS_ANCESTORS && identity->ancestors[ancestor_cnt] != 0) {
+        ancestor_cnt++;
+    }
+    nif_put(env, &map, "group_leader", nif_u64(env, snapshot->group_leader));
+    nif_put(env, &map, "parent", nif_u64(env, snapshot->parent));
+    nif_put(env, &map, "initial", initial_term(env, identity->initial));
+    nif_put(env, &map, "ancestors", words_term(env, identity->ancestors, ancestor_cnt));
+    nif_put(env, &map, "label", words_term(env, identity->label, identity->label_cnt));
+    return map;
+}
+
+ERL_NIF_TERM probe_nif_identity(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct probe *probe;
+    struct otp_layout layout;
+    struct dictionary_identity identity;
+    struct error err = {0};
+    uint64_t id;
+    if (!get_probe(env, argv[0], &probe) || !nif_immediate(env, argv[2], &id)) {
+        return enif_make_badarg(env);
+    }
+    if (!probe_nif_layout(env, argv[1], &layout, &err)) {
+        return nif_error(env, &err);
+    }
+    struct word_reader reader = memory_reader_word_reader(&probe->reader);
+    struct process_snapshot *snapshot = &probe->snapshot;
+    snapshot->id = id;
+    snapshot->end = SNAPSHOT_UNREADABLE;
+    if (memory_reader_check(&probe->reader)) {
+        process_snapshot_batch(&probe->reader, &layout, &snapshot, 1);
+    }
+    if (snapshot->end > SNAPSHOT_PARTIAL) {
+        (void)error_set(&err, ERROR_UNSUPPORTED, "the process could not be read now");
+        return nif_error(env, &err);
+    }
+    dictionary_identity_read(&reader, &layout, snapshot->dictionary, UINT32_MAX, &identity);
+    return identity_term(env, snapshot, &identity);
 }
 
 enum { TIMED_CHUNK = 256 };

@@ -30,6 +30,7 @@ ERL_NIF_TERM probe_nif_find_table(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
 ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+ERL_NIF_TERM probe_nif_identity(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_extremes(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);

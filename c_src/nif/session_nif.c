@@ -100,15 +100,19 @@ static size_t atom_text(void *context, uint64_t term, char *text, size_t text_by
     return printed > 0 && (size_t)printed < text_bytes ? without_quotes(text, (size_t)printed) : 0;
 }
 
-static uint32_t process_number(void *context, uint64_t pid_term)
+static size_t pid_text(void *context, uint64_t term, char *text, size_t text_bytes)
 {
     (void)context;
+    int len = enif_snprintf(text, text_bytes, "%T", (ERL_NIF_TERM)term);
+    return len > 0 && (size_t)len < text_bytes && text[0] == '<' ? (size_t)len : 0;
+}
+
+static uint32_t process_number(void *context, uint64_t pid_term)
+{
     char text[64];
-    if (enif_snprintf(text, sizeof text, "%T", (ERL_NIF_TERM)pid_term) <= 0) {
-        return 0;
-    }
-    const char *number = strchr(text, '.');
-    return text[0] == '<' && number != NULL ? (uint32_t)strtoul(number + 1, NULL, 10) : 0;
+    bool is_pid = pid_text(context, pid_term, text, sizeof text) > 0;
+    const char *number = is_pid ? strchr(text, '.') : NULL;
+    return number != NULL ? (uint32_t)strtoul(number + 1, NULL, 10) : 0;
 }
 
 // ---- life ------------------------------------------------------------------------------
@@ -123,7 +127,7 @@ static void on_done(void *context)
 static bool start_session(ErlNifEnv *env, struct session_resource *session,
                           struct session_options *arguments, struct error *err)
 {
-    struct term_texts texts = {session, atom_text, process_number};
+    struct term_texts texts = {session, atom_text, process_number, pid_text};
     arguments->options.on_done = on_done;
     arguments->options.on_done_context = session;
     enif_keep_resource(session);
@@ -173,6 +177,12 @@ static bool get_session(ErlNifEnv *env, ERL_NIF_TERM term, struct session_resour
     }
     *session_ret = object;
     return true;
+}
+
+struct beam_recording *session_nif_recording(ErlNifEnv *env, ERL_NIF_TERM term)
+{
+    struct session_resource *session;
+    return get_session(env, term, &session) ? session->recording : NULL;
 }
 
 static ERL_NIF_TERM command(ErlNifEnv *env, ERL_NIF_TERM session_term, struct walker_command wanted)

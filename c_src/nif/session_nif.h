@@ -13,6 +13,10 @@ bool session_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags);
 // not replaced. Lives as long as the emulator: the library is never unloaded.
 _Atomic unsigned *session_nif_running(void);
 
+// The capture that a session's term stands for; NULL for any other term. Borrowed for
+// the call.
+struct beam_recording *session_nif_recording(ErlNifEnv *env, ERL_NIF_TERM term);
+
 ERL_NIF_TERM session_nif_start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_watch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM session_nif_unwatch(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);

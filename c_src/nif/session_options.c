@@ -151,6 +151,25 @@ static bool get_cpu_method(ErlNifEnv *env, ERL_NIF_TERM config, enum cpu_method 
     return error_set(err, ERROR_BAD_ARGUMENT, "option cpu_sampling: method: unknown");
 }
 
+// [atom()], as the option `metrics` calls them.
+static bool get_metrics(ErlNifEnv *env, ERL_NIF_TERM config, uint64_t *ids, struct error *err)
+{
+    ERL_NIF_TERM list;
+    ERL_NIF_TERM head;
+    char name[64];
+    *ids = 0;
+    if (!enif_get_map_value(env, config, nif_atom(env, "metrics"), &list)) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "option metrics: missing");
+    }
+    while (enif_get_list_cell(env, list, &head, &list)) {
+        if (enif_get_atom(env, head, name, sizeof name, ERL_NIF_LATIN1) <= 0 ||
+            !metric_choice_parse(name, ids)) {
+            return error_set(err, ERROR_BAD_ARGUMENT, "option metrics: unknown");
+        }
+    }
+    return true;
+}
+
 static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct otp_layout *layout,
                             struct beam_recording_options *options, struct error *err)
 {
@@ -166,7 +185,8 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
                 err) &&
         get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
     ok = ok && get_cpu_method(env, config, &cpu->sampler.method, err) &&
-         get_categories(env, config, &cpu->categories, err);
+         get_categories(env, config, &cpu->categories, err) &&
+         get_metrics(env, config, &cpu->metrics, err);
     (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
     cpu->sampler.ring_bytes = ring_bytes;
     cpu->keep_bytes = keep_bytes;

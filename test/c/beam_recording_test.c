@@ -44,13 +44,19 @@ static size_t atom_text(void *context, uint64_t term, char *text, size_t text_by
     return strlen(text);
 }
 
+static size_t pid_text(void *context, uint64_t term, char *text, size_t text_bytes)
+{
+    (void)context;
+    return (size_t)snprintf(text, text_bytes, "<0.%llu.0>", (unsigned long long)term >> 4);
+}
+
 static uint32_t process_number(void *context, uint64_t pid_term)
 {
     (void)context;
     return (uint32_t)otp_layout_slot(&vm.layout, pid_term);
 }
 
-static const struct term_texts TEXTS = {NULL, atom_text, process_number};
+static const struct term_texts TEXTS = {NULL, atom_text, process_number, pid_text};
 
 static void on_done(void *context)
 {
@@ -502,7 +508,7 @@ static size_t atom_text_slowly(void *context, uint64_t term, char *text, size_t 
 
 TEST(a_writer_slower_than_the_walker_still_rotates_and_stops)
 {
-    static const struct term_texts SLOW_TEXTS = {NULL, atom_text_slowly, process_number};
+    static const struct term_texts SLOW_TEXTS = {NULL, atom_text_slowly, process_number, pid_text};
     struct beam_recording_options options = options_for("slow");
     struct error err = {0};
     options.walker.sample_interval_ns = MS;

@@ -112,7 +112,13 @@ static void run_erlang(void)
 {
     fake_register(&vm, &process, fake_atom(50));
     set_register(REG_RSP, fake_address(process.stack + 10));
+    uint64_t *slots = fake_dictionary(&vm, 2);
+    slots[0] = fake_initial_call(&vm, fake_atom(10), fake_atom(11), 4);
+    slots[1] = fake_pair(&vm, vm.layout.label_key, fake_atom(12));
+    fake_set(&vm, &process, LAYOUT_DICTIONARY, fake_dictionary_address(slots));
     const struct cpu_sample *sample = take();
+    CHECK_UINT(sample->identity.initial[0], fake_atom(10));
+    CHECK_UINT(sample->identity.label[0], fake_atom(12));
     CHECK_INT(sample->mode, CPU_MODE_ERLANG);
     CHECK_INT(sample->stack_top, STACK_TOP_REGISTER);
     CHECK_UINT(sample->process, fake_address(process.bytes));

@@ -91,6 +91,9 @@ static inline void fake_vm_init(struct fake_vm *vm, const char *otp_release, uin
     vm->layout.table_address = fake_address(vm->table);
     vm->layout.slot_cnt = slot_cnt;
     vm->layout.initial_call_key = fake_atom(77);
+    vm->layout.ancestors_key = fake_atom(78);
+    vm->layout.label_key = fake_atom(79);
+    vm->layout.binaries_in_bits = strcmp(otp_release, "25") != 0;
     CHECK(otp_layout_finish(&vm->layout, NULL));
 }
 

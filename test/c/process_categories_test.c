@@ -2,6 +2,7 @@
 // Root frames in any order, and which bucket a number falls into.
 #include "record/beam/process_categories.h"
 
+#include "capture/beam/term_copy.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -13,8 +14,9 @@ static bool unknown;
 static size_t atom(void *context, uint64_t term, char *text, size_t text_bytes)
 {
     (void)context;
-    return term == 99 ? 0
-                      : (size_t)snprintf(text, text_bytes, "atom%llu", (unsigned long long)term);
+    return term >> 6 == 99
+               ? 0
+               : (size_t)snprintf(text, text_bytes, "atom%llu", (unsigned long long)term >> 6);
 }
 
 static uint32_t number(void *context, uint64_t pid_term)
@@ -23,19 +25,30 @@ static uint32_t number(void *context, uint64_t pid_term)
     return (uint32_t)pid_term;
 }
 
+static size_t pid_text(void *context, uint64_t term, char *text, size_t text_bytes)
+{
+    (void)context;
+    return (size_t)snprintf(text, text_bytes, "<0.%llu.0>", (unsigned long long)term >> 4);
+}
+
 static void open_names(void)
 {
-    const struct term_texts texts = {NULL, atom, number};
+    const struct term_texts texts = {NULL, atom, number, pid_text};
     names = process_names_create(&texts, 1 << 20);
     CHECK(names != NULL);
     unknown = false;
 }
 
+#define ATOM(n) ((uint64_t)(n) << 6 | 0x0B)
+static const uint64_t LABEL[] = {TERM_COPY_TUPLE | 2 << TERM_COPY_COUNT_SHIFT, ATOM(1),
+                                 7 << 4 | 15};
+static const uint64_t ANCESTORS[PROCESS_ANCESTORS] = {ATOM(4), 3 << 4 | 3};
+
 static struct process_category_facts some_facts(void)
 {
     return (struct process_category_facts){
-        .name = 7,
-        .initial = {1, 2, 3},
+        .name = ATOM(7),
+        .initial = {ATOM(1), ATOM(2), 3},
         .status = TEXT("running"),
         .is_process = true,
         .memory_bytes = 25 << 20,
@@ -44,6 +57,11 @@ static struct process_category_facts some_facts(void)
         .scheduler = "dirty_cpu",
         .scheduler_no = 4,
         .node = TEXT("shop@host"),
+        .label = LABEL,
+        .label_cnt = 3,
+        .parent = 5 << 4 | 3,
+        .ancestors = ANCESTORS,
+        .application = ATOM(6),
     };
 }
 
@@ -60,9 +78,18 @@ static const char *frame_of(enum process_category category, struct process_categ
 
 TEST(each_category_has_its_frame)
 {
-    static const char *const wanted[PROCESS_CATEGORY_CNT] = {
-        "{atom1:atom2/3}", "{registered atom7}", "{status running}", "{memory 10s MiB}",
-        "{mailbox 100s}",  "{priority high}",    "{dirty_cpu 4}",    "{node shop@host}"};
+    static const char *const wanted[PROCESS_CATEGORY_CNT] = {"{atom1:atom2/3}",
+                                                             "{registered atom7}",
+                                                             "{status running}",
+                                                             "{memory 10s MiB}",
+                                                             "{mailbox 100s}",
+                                                             "{priority high}",
+                                                             "{dirty_cpu 4}",
+                                                             "{node shop@host}",
+                                                             "{label {atom1,7}}",
+                                                             "{parent atom4}",
+                                                             "{ancestors <0.3.0>/atom4}",
+                                                             "{application atom6}"};
     open_names();
     for (int i = 0; i < PROCESS_CATEGORY_CNT; i++) {
         CHECK_STR(frame_of((enum process_category)i, some_facts()), wanted[i]);
@@ -80,9 +107,25 @@ TEST(what_is_not_known_leaves_no_frame)
         CHECK_STR(frame_of((enum process_category)i, nothing), "none");
     }
     CHECK(!unknown);
-    unnamed.name = 99; // an atom that has no text yet
+    unnamed.name = ATOM(99); // an atom that has no text yet
     CHECK_STR(frame_of(CATEGORY_REGISTERED_NAME, unnamed), "none");
     CHECK(unknown);
+    unknown = false;
+    const uint64_t label = ATOM(99);
+    unnamed.label = &label;
+    unnamed.label_cnt = 1;
+    CHECK_STR(frame_of(CATEGORY_LABEL, unnamed), "none");
+    CHECK(unknown);
+    process_names_destroy(names);
+}
+
+TEST(a_parent_without_a_name_is_a_pid)
+{
+    struct process_category_facts facts = some_facts();
+    open_names();
+    facts.ancestors = NULL;
+    CHECK_STR(frame_of(CATEGORY_PARENT, facts), "{parent <0.5.0>}");
+    CHECK_STR(frame_of(CATEGORY_ANCESTORS, facts), "none");
     process_names_destroy(names);
 }
 

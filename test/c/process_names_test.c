@@ -22,6 +22,12 @@ static size_t atom_text(void *context, uint64_t term, char *text, size_t text_by
     return strlen(text);
 }
 
+static size_t pid_text(void *context, uint64_t term, char *text, size_t text_bytes)
+{
+    (void)context;
+    return (size_t)snprintf(text, text_bytes, "<0.%llu.0>", (unsigned long long)term >> 4);
+}
+
 static uint32_t process_number(void *context, uint64_t pid_term)
 {
     CHECK(context == &asked);
@@ -31,7 +37,7 @@ static uint32_t process_number(void *context, uint64_t pid_term)
 
 static struct process_names *make_names(size_t max_bytes)
 {
-    const struct term_texts texts = {&asked, atom_text, process_number};
+    const struct term_texts texts = {&asked, atom_text, process_number, pid_text};
     struct process_names *names = process_names_create(&texts, max_bytes);
     CHECK(names != NULL);
     asked = 0;

@@ -82,7 +82,7 @@ static void drain(void)
     uint32_t len;
     const struct process_sample *raw;
     while ((raw = spsc_ring_peek(&walker.ring, &len)) != NULL) {
-        CHECK_UINT(len, sizeof *raw + raw->frame_cnt * sizeof raw->frames[0]);
+        CHECK_UINT(len, process_sample_bytes(raw));
         CHECK(len <= sizeof last && sample_cnt < MAX_SAMPLES);
         memcpy(&last, raw, len);
         samples[sample_cnt++] = (struct seen){
@@ -604,6 +604,10 @@ TEST(what_is_initial_is_read_from_the_dictionary)
     make_processes("25", 1);
     uint64_t *slots = fake_dictionary(&vm, 8);
     slots[3] = fake_initial_call(&vm, fake_atom(10), fake_atom(11), 4);
+    slots[4] = fake_pair(&vm, vm.layout.label_key, fake_atom(12));
+    slots[5] = fake_pair(&vm, vm.layout.ancestors_key, fake_cons(&vm, fake_atom(13), FAKE_NIL));
+    fake_set(&vm, &processes[0], LAYOUT_PARENT, fake_pid(&vm, 9, 1));
+    fake_set(&vm, &processes[0], LAYOUT_GROUP_LEADER, fake_pid(&vm, 8, 1));
     fake_set(&vm, &processes[0], LAYOUT_DICTIONARY, fake_dictionary_address(slots));
     fake_register(&vm, &processes[0], fake_atom(5));
     start(&options);
@@ -614,6 +618,11 @@ TEST(what_is_initial_is_read_from_the_dictionary)
     CHECK_UINT(last.head.initial[1], fake_atom(11));
     CHECK_UINT(last.head.initial[2], 4);
     CHECK_UINT(last.head.name, fake_atom(5));
+    CHECK_UINT(last.head.ancestors[0], fake_atom(13));
+    CHECK_UINT(last.head.parent, fake_pid(&vm, 9, 1));
+    CHECK_UINT(last.head.group_leader, fake_pid(&vm, 8, 1));
+    CHECK_UINT(last.head.label_cnt, 1);
+    CHECK_UINT(last.frames[last.head.frame_cnt], fake_atom(12));
     end();
 }
 

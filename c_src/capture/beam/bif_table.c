@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/beam/bif_table.h"
 
-#include "capture/beam/initial_call.h"
+#include "capture/beam/term.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #ifndef FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLE_H
 #define FLAME_PROF_CAPTURE_BEAM_CPU_SAMPLE_H
 
+#include "capture/beam/dictionary_identity.h"
 #include "capture/beam/scheduler_table.h"
 
 #include <stdint.h>
@@ -63,9 +64,10 @@ struct cpu_sample {
     uint64_t name;           // atom term of the registered name, 0 = none
     uint64_t current_mfa[3]; // what p->current points to: atoms and arity; 0 = nothing
     uint64_t current_port;   // 0 = none
-    uint64_t stack_base;     // end of the C stack below the JIT; 0 on dirty schedulers
-    uint64_t erlang_top;     // address of the first Erlang stack word kept
-    uint64_t omitted_words;  // between leaf and root words of the Erlang stack
+    struct dictionary_identity identity;
+    uint64_t stack_base;    // end of the C stack below the JIT; 0 on dirty schedulers
+    uint64_t erlang_top;    // address of the first Erlang stack word kept
+    uint64_t omitted_words; // between leaf and root words of the Erlang stack
     uint64_t registers[CPU_REGISTER_CNT];
     uint32_t code_generation;
     uint32_t sleep_flags;   // of the scheduler

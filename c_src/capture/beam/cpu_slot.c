@@ -3,6 +3,7 @@
 #include "capture/beam/cpu_slot.h"
 
 #include "base/clock.h"
+#include "capture/beam/dictionary_identity.h"
 #include "capture/beam/guarded_read.h"
 #include "capture/beam/process_status.h"
 
@@ -22,6 +23,7 @@ enum {
     CACHE_LINE_BYTES = 64,
     PREFETCH_BYTES = 4096, // what most samples take
     FLAG_GC = 1 << 17,     // ERTS_PSFLG_GC
+    MAX_DICTIONARY_ENTRIES = 24,
     FLAG_EXITING = 1 << 11,
     FLAG_FREE = 1 << 10,
 };
@@ -138,6 +140,19 @@ static void read_name(struct take *take)
         words[layout->offset[LAYOUT_REGPROC_P] / 8] == take->sample->process) {
         take->sample->name = words[layout->offset[LAYOUT_REGPROC_NAME] / 8];
     }
+}
+
+static bool read_for_identity(void *context, uint64_t address, void *to, uint32_t word_cnt)
+{
+    return read_words(context, address, to, word_cnt);
+}
+
+// The process stands still meanwhile, or is being collected on this very thread.
+static void read_identity(struct take *take)
+{
+    const struct word_reader reader = {read_for_identity, take->slot};
+    dictionary_identity_read(&reader, take->slot->layout, field(take, LAYOUT_DICTIONARY),
+                             MAX_DICTIONARY_ENTRIES, &take->sample->identity);
 }
 
 static void read_current_mfa(struct take *take)
@@ -345,6 +360,7 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
         sample->mode = is_on_erlang_stack(take, rsp) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
     }
     read_name(take);
+    read_identity(take);
     if (sample->mode != CPU_MODE_ERLANG) {
         read_current_mfa(take);
         copy_c_stack(take, rsp, stack_base);
@@ -452,6 +468,7 @@ static bool look_at_process(struct take *take)
         return true;
     }
     sample->stack_top = STACK_TOP_LAGGING;
+    read_identity(take);
     copy_erlang_stack(take, field(take, LAYOUT_STOP));
     return is_unchanged(take);
 }

@@ -67,6 +67,16 @@ bool memory_reader_words(struct memory_reader *reader, uint64_t address, void *t
     return memory_reader_batch(reader, &read, 1) == 1;
 }
 
+static bool read_words(void *context, uint64_t address, void *to, uint32_t word_cnt)
+{
+    return memory_reader_words(context, address, to, word_cnt);
+}
+
+struct word_reader memory_reader_word_reader(struct memory_reader *reader)
+{
+    return (struct word_reader){read_words, reader};
+}
+
 const char *memory_reader_name(const struct memory_reader *reader)
 {
     return reader->kind == READER_GUARDED_LOAD ? "guarded_load" : "process_vm_readv";

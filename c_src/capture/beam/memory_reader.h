@@ -6,6 +6,7 @@
 #define FLAME_PROF_CAPTURE_BEAM_MEMORY_READER_H
 
 #include "base/error.h"
+#include "capture/beam/word_reader.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,6 +53,9 @@ size_t memory_reader_batch(struct memory_reader *reader, struct memory_read *rea
 // One read.
 bool memory_reader_words(struct memory_reader *reader, uint64_t address, void *to,
                          uint32_t word_cnt);
+
+// The same, for who does not care how; lives as long as `reader`.
+struct word_reader memory_reader_word_reader(struct memory_reader *reader);
 
 // "guarded_load" or "process_vm_readv"; static.
 const char *memory_reader_name(const struct memory_reader *reader);

@@ -69,9 +69,15 @@ static int32_t width_of(int field)
     }
 }
 
+static bool is_left_out(const struct otp_layout *layout, int field)
+{
+    return field >= LAYOUT_FIRST_OPTIONAL && layout->offset[field] == -1;
+}
+
 static bool overlap(const struct otp_layout *layout, int a, int b)
 {
-    return in_regproc(a) == in_regproc(b) && layout->offset[a] < layout->offset[b] + width_of(b) &&
+    return !is_left_out(layout, b) && in_regproc(a) == in_regproc(b) &&
+           layout->offset[a] < layout->offset[b] + width_of(b) &&
            layout->offset[b] < layout->offset[a] + width_of(a);
 }
 
@@ -80,6 +86,9 @@ static bool check_field(const struct otp_layout *layout, int field, struct error
     int32_t offset = layout->offset[field];
     int32_t alignment = width_of(field) < 8 ? width_of(field) : 8;
     int32_t limit = in_regproc(field) ? LAYOUT_MAX_REGPROC_BYTES : LAYOUT_MAX_PROCESS_BYTES;
+    if (is_left_out(layout, field)) {
+        return true;
+    }
     if (offset < 0 || offset > limit - width_of(field) || offset % alignment != 0) {
         return error_set(err, ERROR_LAYOUT, "layout: field %s at %d: not found or out of range",
                          FIELD_NAMES[field], offset);

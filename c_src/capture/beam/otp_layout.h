@@ -5,7 +5,8 @@
 //
 // Offsets come from two sources that must agree (src/flame_prof_calibration.erl):
 // discovery in the running VM with planted values, and the table of known
-// releases below. A field found nowhere is -1.
+// releases below. A field found nowhere is -1: then there is no layout, unless it is
+// one of the last, LAYOUT_FIRST_OPTIONAL and following, which are done without.
 #ifndef FLAME_PROF_CAPTURE_BEAM_OTP_LAYOUT_H
 #define FLAME_PROF_CAPTURE_BEAM_OTP_LAYOUT_H
 
@@ -48,13 +49,16 @@
     X(LAYOUT_BIN_OLD_VHEAP, "bin_old_vheap", 616, 600)                                             \
     X(LAYOUT_STATE, "state", 640, 624)                                                             \
     X(LAYOUT_REGPROC_P, "regproc_p", 16, 16)                                                       \
-    X(LAYOUT_REGPROC_NAME, "regproc_name", 32, 32)
+    X(LAYOUT_REGPROC_NAME, "regproc_name", 32, 32)                                                 \
+    X(LAYOUT_GROUP_LEADER, "group_leader", 296, 280)                                               \
+    X(LAYOUT_PARENT, "parent", 480, 472)
 
 enum layout_field {
 #define LAYOUT_ENUM(id, name, otp25, otp27) id,
     LAYOUT_FIELDS(LAYOUT_ENUM)
 #undef LAYOUT_ENUM
-        LAYOUT_FIELD_CNT
+        LAYOUT_FIELD_CNT,
+    LAYOUT_FIRST_OPTIONAL = LAYOUT_GROUP_LEADER
 };
 
 enum { LAYOUT_MAX_PROCESS_BYTES = 1024, LAYOUT_MAX_REGPROC_BYTES = 64 };
@@ -66,6 +70,7 @@ enum pid_encoding { PID_SLOT_IN_HIGH_WORD, PID_SLOT_IN_LOW_BITS };
 struct otp_layout {
     int32_t offset[LAYOUT_FIELD_CNT]; // bytes
     enum pid_encoding pid_encoding;
+    bool binaries_in_bits;     // sizes of binaries, from OTP 27 on
     uint32_t process_words;    // to read, to have every field; set by otp_layout_finish
     uint32_t process_bytes;    // what process_info(memory) counts for the struct itself
     uint32_t message_bytes;    // and for one queued message without data
@@ -73,6 +78,8 @@ struct otp_layout {
     uint64_t table_address;    // of the slot array: slot_cnt words, never freed by the VM
     uint64_t slot_cnt;         // a power of two
     uint64_t initial_call_key; // the atom '$initial_call'
+    uint64_t ancestors_key;    // '$ancestors'
+    uint64_t label_key;        // '$process_label'
 };
 
 // Static, never NULL for a valid field.
@@ -82,11 +89,15 @@ const char *layout_field_name(enum layout_field field);
 // table does not know: `layout` is then untouched.
 bool otp_layout_known(const char *otp_release, struct otp_layout *layout);
 
-// Refuses what cannot be right: a missing field, an offset that is unaligned or
-// outside the struct, two fields in one place, a table that is not a power of two.
-// Sets what follows from the offsets. Call it last: no other function takes a
-// layout that is not finished.
+// Refuses what cannot be right: a missing field that is not optional, an offset that is unaligned
+// or outside the struct, two fields in one place, a table that is not a power of two. Sets what
+// follows from the offsets. Call it last: no other function takes a layout that is not finished.
 bool otp_layout_finish(struct otp_layout *layout, struct error *err);
+
+static inline bool otp_layout_has(const struct otp_layout *layout, enum layout_field field)
+{
+    return layout->offset[field] >= 0;
+}
 
 // The index of its slot in the process table. Async-signal-safe.
 static inline uint64_t otp_layout_slot(const struct otp_layout *layout, uint64_t pid_term)

@@ -4,6 +4,7 @@
 #ifndef FLAME_PROF_CAPTURE_BEAM_PROCESS_SAMPLE_H
 #define FLAME_PROF_CAPTURE_BEAM_PROCESS_SAMPLE_H
 
+#include "capture/beam/dictionary_identity.h"
 #include "capture/beam/process_status.h"
 #include "model/metric.h"
 
@@ -20,19 +21,34 @@ enum stack_state {
 
 struct process_sample {
     uint64_t time_ns;
-    uint64_t period_ns;       // wall time this sample stands for
-    uint64_t id;              // pid term
-    uint64_t name;            // atom term, 0 = not registered
-    uint64_t initial[3];      // module and function atom terms, arity
-    uint32_t code_generation; // of the walker's view of the loaded code
-    uint16_t status;          // enum process_status
-    uint16_t stack;           // enum stack_state
+    uint64_t period_ns;                    // wall time this sample stands for
+    uint64_t id;                           // pid term
+    uint64_t name;                         // atom term, 0 = not registered
+    uint64_t initial[3];                   // module and function atom terms, arity
+    uint64_t parent;                       // pid term, 0 = unknown
+    uint64_t group_leader;                 // pid term, 0 = unknown
+    uint64_t ancestors[PROCESS_ANCESTORS]; // pid or atom terms, the parent first; 0 = no more
+    uint32_t code_generation;              // of the walker's view of the loaded code
+    uint16_t status;                       // enum process_status
+    uint16_t stack;                        // enum stack_state
     uint32_t state_flags;
     uint32_t frame_cnt;  // addresses in `frames`
     uint32_t gap_at;     // frames[gap_at] is where `gap_frames` are left out
     uint32_t gap_frames; // 0 = no gap
-    struct metric_value metrics[BEAM_METRIC_CNT];
+    uint32_t label_cnt;  // words behind the frames, as term_copy has them
+    struct metric_value metrics[BEAM_METRIC_WALKER_CNT]; // by id
     uint64_t frames[]; // frames[0] is where it will go on, the rest are return addresses
 };
+
+static inline uint32_t process_sample_bytes(const struct process_sample *sample)
+{
+    return (uint32_t)(sizeof *sample +
+                      ((size_t)sample->frame_cnt + sample->label_cnt) * sizeof sample->frames[0]);
+}
+
+static inline const uint64_t *process_sample_label(const struct process_sample *sample)
+{
+    return sample->frames + sample->frame_cnt;
+}
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "capture/beam/guarded_read.h"
 #include "capture/beam/message_data.h"
+#include "capture/beam/term.h"
 
 #include <string.h>
 
@@ -141,6 +142,14 @@ static void fill_sizes(const struct otp_layout *layout, const struct image *imag
     values[BEAM_METRIC_MINOR_GCS] = minor_gcs;
 }
 
+// 0 where it is a pid of another node, or where nobody knows the place of the field.
+static uint64_t local_pid(const struct otp_layout *layout, const struct image *image,
+                          enum layout_field field)
+{
+    uint64_t term = otp_layout_has(layout, field) ? word(layout, image, field) : 0;
+    return term_is_pid(term) ? term : 0;
+}
+
 static void fill_identity(const struct otp_layout *layout, const struct image *image,
                           struct process_snapshot *snapshot)
 {
@@ -148,6 +157,10 @@ static void fill_identity(const struct otp_layout *layout, const struct image *i
     memcpy(snapshot->initial, initial, sizeof snapshot->initial);
     snapshot->pc = word(layout, image, LAYOUT_I);
     snapshot->dictionary = word(layout, image, LAYOUT_DICTIONARY);
+    snapshot->heap = word(layout, image, LAYOUT_HEAP);
+    snapshot->old_heap = word(layout, image, LAYOUT_OLD_HEAP);
+    snapshot->parent = local_pid(layout, image, LAYOUT_PARENT);
+    snapshot->group_leader = local_pid(layout, image, LAYOUT_GROUP_LEADER);
     snapshot->values[BEAM_METRIC_REDUCTIONS] = (int64_t)word(layout, image, LAYOUT_REDS);
     snapshot->values[BEAM_METRIC_MESSAGE_QUEUE_LEN] = queue_len(layout, image);
 }

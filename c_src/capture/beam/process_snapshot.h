@@ -38,8 +38,12 @@ struct process_snapshot {
     uint64_t initial[3]; // module and function atoms, arity as a plain number
     uint64_t pc;         // where it will go on; frame 0; 0 while it runs on a normal scheduler
     uint64_t dictionary; // address of the process dictionary, 0 = none
-    bool sizes_known;    // else only reductions and queue length of `values` are set: a
-                         // collection is put off and the heap is in two places
+    uint64_t heap;       // where the heaps are
+    uint64_t old_heap;
+    uint64_t parent;       // pid term, 0 = unknown
+    uint64_t group_leader; // pid term, 0 = unknown
+    bool sizes_known;      // else only reductions and queue length of `values` are set: a
+                           // collection is put off and the heap is in two places
     int64_t values[BEAM_METRIC_CNT];
     uint32_t leaf_cnt;      // words in `stack` from the top
     uint32_t root_cnt;      // words in `stack` behind them from the bottom

@@ -4,6 +4,8 @@
 #ifndef FLAME_PROF_CAPTURE_BEAM_TARGET_SET_H
 #define FLAME_PROF_CAPTURE_BEAM_TARGET_SET_H
 
+#include "capture/beam/dictionary_identity.h"
+#include "capture/beam/process_progress.h"
 #include "capture/beam/process_status.h"
 #include "model/metric.h"
 
@@ -20,13 +22,14 @@ struct target {
     uint64_t id; // pid term
     enum target_origin origin;
     int status_filter;
-    bool chosen;          // by the last selection
-    bool has_values;      // `values` hold its previous sample
-    bool initial_is_read; // `initial` holds what the dictionary said, or 0
-    uint64_t initial[3];
-    uint64_t name;    // atom term, as last seen; 0 = not registered
-    uint64_t last_ns; // its previous sample, or when it joined
+    bool chosen;                         // by the last selection
+    bool has_values;                     // `values` hold its previous sample
+    uint64_t name;                       // atom term, as last seen; 0 = not registered
+    uint64_t last_ns;                    // its previous sample, or when it joined
+    struct dictionary_identity identity; // as last read
+    uint64_t identity_due_ns;            // when to read it again
     int64_t values[BEAM_METRIC_CNT];
+    struct process_progress progress;
 };
 
 struct target_set {

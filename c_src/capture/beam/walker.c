@@ -3,8 +3,9 @@
 
 #include "base/clock.h"
 #include "base/quiet_thread.h"
-#include "capture/beam/initial_call.h"
+#include "capture/beam/dictionary_identity.h"
 #include "capture/beam/process_snapshot.h"
+#include "capture/beam/stack_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
     // so often that it would take more than a hundredth of a CPU.
     ENDED_SHARE = 4,
     SELECT_DUTY = 100,
+    IDENTITY_INTERVAL_NS = 2 * CLOCK_NS_PER_S, // a label may change, the rest seldom does
     MAX_SLEEP_NS = 50 * CLOCK_NS_PER_MS,
 };
 
@@ -83,30 +85,38 @@ static uint32_t share_of_tick(struct walker *walker)
 
 // ---- one sample ---------------------------------------------------------------
 
-static void read_initial_call(struct walker *walker, struct target *target,
-                              const struct process_snapshot *snapshot)
+// Nothing was moved between two looks: what was read in between is what was there.
+static bool same_heaps(const struct process_snapshot *before, const struct process_snapshot *after)
 {
-    uint64_t mfa[3];
-    memcpy(target->initial, snapshot->initial, sizeof target->initial);
+    return after->end == before->end && after->dictionary == before->dictionary &&
+           after->heap == before->heap && after->old_heap == before->old_heap &&
+           after->values[BEAM_METRIC_MINOR_GCS] == before->values[BEAM_METRIC_MINOR_GCS];
+}
+
+static void read_identity(struct walker *walker, struct target *target,
+                          const struct process_snapshot *snapshot, uint64_t now_ns)
+{
+    struct dictionary_identity identity = {0};
+    struct word_reader reader = memory_reader_word_reader(&walker->reader);
     if (snapshot->end == SNAPSHOT_STATUS_ONLY) {
         return; // the heap is on the move; next time
     }
-    target->initial_is_read = snapshot->end == SNAPSHOT_WHOLE && snapshot->dictionary == 0;
-    if (!initial_call_read(&walker->reader, walker->layout, snapshot->dictionary, mfa)) {
-        return;
+    bool is_still = snapshot->end == SNAPSHOT_WHOLE;
+    if (snapshot->dictionary != 0) {
+        dictionary_identity_read(&reader, walker->layout, snapshot->dictionary, UINT32_MAX,
+                                 &identity);
+        struct process_snapshot *again = walker->snapshots + SNAPSHOT_MAX_BATCH;
+        again->id = snapshot->id;
+        process_snapshot_batch(&walker->reader, walker->layout, &again, 1);
+        if (!same_heaps(snapshot, again)) {
+            return;
+        }
+        is_still = is_still && again->values[BEAM_METRIC_REDUCTIONS] ==
+                                   snapshot->values[BEAM_METRIC_REDUCTIONS];
     }
-    struct process_snapshot *again = walker->snapshots + SNAPSHOT_MAX_BATCH;
-    again->id = snapshot->id;
-    process_snapshot_batch(&walker->reader, walker->layout, &again, 1);
-    // The dictionary holds it from the process's first moments to its end.
-    bool same = again->end == snapshot->end && again->dictionary == snapshot->dictionary;
-    if (same) {
-        memcpy(target->initial, mfa, sizeof target->initial);
-    }
+    target->identity = identity;
     // What a running process showed is good enough to show, not to keep.
-    target->initial_is_read =
-        same && snapshot->end == SNAPSHOT_WHOLE &&
-        again->values[BEAM_METRIC_REDUCTIONS] == snapshot->values[BEAM_METRIC_REDUCTIONS];
+    target->identity_due_ns = is_still ? now_ns + IDENTITY_INTERVAL_NS : 0;
 }
 
 // Values that could not be read this time are those of last time.
@@ -128,19 +138,12 @@ static void fill_metrics(struct process_sample *sample, struct target *target,
     target->has_values = target->has_values || sizes_known;
 }
 
-// Return addresses are the words with two low zero bits (is_CP, erl_term.h);
-// what is none drops out when it finds no name.
-static bool is_return_address(uint64_t word)
-{
-    return word > 0xFFFF && (word & 3) == 0 && word < (1ULL << 47);
-}
-
 static uint32_t append_frames(struct process_sample *sample, const uint64_t *words, uint32_t cnt,
                               uint32_t max_frames)
 {
     uint32_t added = 0;
     for (uint32_t i = 0; i < cnt && added < max_frames; i++) {
-        if (is_return_address(words[i])) {
+        if (stack_word_is_return(words[i])) {
             sample->frames[sample->frame_cnt++] = words[i];
             added++;
         }
@@ -148,24 +151,15 @@ static uint32_t append_frames(struct process_sample *sample, const uint64_t *wor
     return added;
 }
 
-static uint32_t count_frames(const uint64_t *words, uint32_t cnt)
-{
-    uint32_t frames = 0;
-    for (uint32_t i = 0; i < cnt; i++) {
-        frames += is_return_address(words[i]);
-    }
-    return frames;
-}
-
 // The bottom `max_frames` of what is left.
 static void append_root(struct process_sample *sample, const uint64_t *words, uint32_t cnt,
                         uint32_t max_frames)
 {
-    uint32_t skip = count_frames(words, cnt);
+    uint32_t skip = stack_words_frames(words, cnt);
     skip = skip > max_frames ? skip - max_frames : 0;
     uint32_t at = 0;
     while (skip > 0) {
-        skip -= is_return_address(words[at++]);
+        skip -= stack_word_is_return(words[at++]);
     }
     (void)append_frames(sample, words + at, cnt - at, max_frames);
 }
@@ -175,7 +169,7 @@ static void fill_stack(struct walker *walker, struct process_sample *sample,
 {
     const uint64_t *stack = snapshot->stack;
     uint32_t word_cnt = snapshot->leaf_cnt + snapshot->root_cnt;
-    uint32_t total = count_frames(stack, word_cnt);
+    uint32_t total = stack_words_frames(stack, word_cnt);
     sample->frames[sample->frame_cnt++] = snapshot->pc;
     uint32_t max_frames = walker->options.max_frames - 1;
     if (snapshot->omitted_words == 0 && total <= max_frames) {
@@ -211,11 +205,33 @@ static void fill_frames(struct walker *walker, struct process_sample *sample,
     fill_stack(walker, sample, snapshot);
 }
 
+static int64_t depth_of(const struct process_snapshot *snapshot)
+{
+    return snapshot->end == SNAPSHOT_STATUS_ONLY
+               ? -1
+               : stack_words_depth(snapshot->stack, snapshot->leaf_cnt + snapshot->root_cnt,
+                                   snapshot->omitted_words);
+}
+
+static void fill_identity(struct process_sample *sample, const struct target *target,
+                          const struct process_snapshot *snapshot)
+{
+    const struct dictionary_identity *identity = &target->identity;
+    bool has_initial = identity->initial[0] != 0;
+    memcpy(sample->initial, has_initial ? identity->initial : snapshot->initial,
+           sizeof sample->initial);
+    memcpy(sample->ancestors, identity->ancestors, sizeof sample->ancestors);
+    sample->label_cnt = identity->label_cnt;
+    memcpy(sample->frames + sample->frame_cnt, identity->label,
+           identity->label_cnt * sizeof *identity->label);
+}
+
 static void emit(struct walker *walker, struct target *target,
                  const struct process_snapshot *snapshot, uint64_t now_ns)
 {
     uint32_t max_len =
-        (uint32_t)(sizeof(struct process_sample) + walker->options.max_frames * sizeof(uint64_t));
+        (uint32_t)(sizeof(struct process_sample) +
+                   (walker->options.max_frames + PROCESS_LABEL_WORDS) * sizeof(uint64_t));
     struct process_sample *sample = spsc_ring_reserve(&walker->ring, max_len);
     if (sample == NULL) {
         loss_add(&walker->losses, LOSS_RING_FULL, 1);
@@ -229,13 +245,17 @@ static void emit(struct walker *walker, struct target *target,
         .code_generation = atomic_load_explicit(&walker->code_generation, memory_order_relaxed),
         .status = (uint16_t)snapshot->status,
         .state_flags = snapshot->state_flags,
+        .parent = snapshot->parent,
+        .group_leader = snapshot->group_leader,
     };
-    memcpy(sample->initial, target->initial, sizeof sample->initial);
     fill_metrics(sample, target, snapshot);
+    process_progress_look(&target->progress, snapshot, depth_of(snapshot),
+                          atomic_load_explicit(&walker->run_queue_len, memory_order_relaxed),
+                          now_ns, sample->metrics);
     fill_frames(walker, sample, snapshot);
+    fill_identity(sample, target, snapshot);
     target->last_ns = now_ns;
-    spsc_ring_commit(&walker->ring,
-                     (uint32_t)(sizeof *sample + sample->frame_cnt * sizeof(uint64_t)));
+    spsc_ring_commit(&walker->ring, process_sample_bytes(sample));
 }
 
 static bool is_lost(struct walker *walker, enum snapshot_end end)
@@ -277,8 +297,8 @@ static void take(struct walker *walker, const struct process_snapshot *snapshot,
     if (snapshot->end != SNAPSHOT_STATUS_ONLY) {
         target->name = snapshot->name;
     }
-    if (!target->initial_is_read) {
-        read_initial_call(walker, target, snapshot);
+    if (now_ns >= target->identity_due_ns) {
+        read_identity(walker, target, snapshot, now_ns);
     }
     emit(walker, target, snapshot, now_ns);
 }
@@ -593,6 +613,11 @@ bool walker_command(struct walker *walker, struct walker_command command)
 void walker_expect(struct walker *walker, uint64_t process_cnt)
 {
     atomic_store_explicit(&walker->process_cnt, process_cnt, memory_order_relaxed);
+}
+
+void walker_set_run_queue_len(struct walker *walker, int64_t len)
+{
+    atomic_store_explicit(&walker->run_queue_len, len, memory_order_relaxed);
 }
 
 uint32_t walker_chosen(struct walker *walker, uint64_t *ids, uint32_t max_cnt)

@@ -93,7 +93,8 @@ struct walker {
     uint32_t command_cnt;
     uint64_t *chosen; // pid terms of the last selection
     uint32_t chosen_cnt;
-    _Atomic uint64_t process_cnt; // that the VM says it has
+    _Atomic uint64_t process_cnt;  // that the VM says it has
+    _Atomic int64_t run_queue_len; // of all normal schedulers, as last told
     uint64_t next_select_ns;
     uint64_t selected_ns; // when the last selection was complete
     bool selecting;
@@ -120,6 +121,9 @@ bool walker_command(struct walker *walker, struct walker_command command);
 
 // Any thread. How many processes the VM has, for top_selector_expect.
 void walker_expect(struct walker *walker, uint64_t process_cnt);
+
+// Any thread. Of all normal schedulers; samples carry it from now on.
+void walker_set_run_queue_len(struct walker *walker, int64_t len);
 
 // Any thread. Copies the pid terms of the last automatic selection, at most
 // `max_cnt`; how many.

@@ -31,6 +31,9 @@ struct beam_recording {
     struct walker walker;
     struct code_follower code;
     struct process_names *names;
+    struct application_table applications;
+    struct vm_gauges *gauges;
+    struct metric_choice metrics;
     struct recording output;
     struct cpu_recording *cpu; // NULL: none
     struct cpu_usage cpu_usage;
@@ -132,6 +135,11 @@ static void add_categories(struct stack_builder *builder)
         .mailbox_len = raw->metrics[BEAM_METRIC_MESSAGE_QUEUE_LEN].value,
         .state_flags = raw->state_flags,
         .node = text_of(recording->options.cpu.node),
+        .label = process_sample_label(raw),
+        .label_cnt = raw->label_cnt,
+        .parent = raw->parent,
+        .ancestors = raw->ancestors,
+        .application = application_table_find(&recording->applications, raw->group_leader),
     };
     memcpy(facts.initial, raw->initial, sizeof facts.initial);
     builder->cnt +=
@@ -161,6 +169,11 @@ static uint32_t build_stack(struct beam_recording *recording, const struct proce
 
 static void write_sample(struct beam_recording *recording, const struct process_sample *raw)
 {
+    struct metric_value metrics[BEAM_METRIC_ALL_CNT] = {{0}};
+    struct metric_value chosen[METRIC_MAX_CNT];
+    memcpy(metrics, raw->metrics, sizeof raw->metrics);
+    vm_gauges_take_port_queue(recording->gauges, raw->id, metrics);
+    metric_choice_take(&recording->metrics, metrics, chosen);
     struct sample sample = {
         .time_ns = raw->time_ns,
         .period_ns = raw->period_ns,
@@ -169,7 +182,7 @@ static void write_sample(struct beam_recording *recording, const struct process_
         .category = text_of(process_status_name((enum process_status)raw->status)),
         .frames = recording->frames,
         .frame_cnt = build_stack(recording, raw),
-        .metrics = raw->metrics,
+        .metrics = chosen,
     };
     recording_write(&recording->output, &sample);
 }
@@ -517,6 +530,10 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     recording->options = *options;
     recording->os_pid = (uint32_t)getpid();
     recording->names = process_names_create(texts, NAMES_MAX_BYTES);
+    application_table_init(&recording->applications);
+    recording->gauges = vm_gauges_create();
+    metric_choice_make(&recording->metrics, options->cpu.metrics, METRIC_OF_WALKER);
+    session_choose_metrics(&recording->session, &recording->metrics);
     recording->frames =
         calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
     cpu_usage_init(&recording->cpu_usage);
@@ -542,10 +559,16 @@ static void start_cpu(struct beam_recording *recording, const struct vm_memory *
         .code = recording->code.code,
         .names = recording->names,
         .usage = &recording->cpu_usage,
+        .applications = &recording->applications,
+        .gauges = recording->gauges,
         .code_generation = &recording->walker.code_generation,
     };
     struct recording_options output = options->output;
     output.files.stem = options->cpu_stem;
+    if (options->keep_ns != 0) {
+        // Of the time of the dump, not of the sample.
+        options->cpu.metrics &= ~(1ULL << BEAM_METRIC_RUN_QUEUE_LEN);
+    }
     options->cpu.keep_ns = options->keep_ns;
     if (options->cpu.sampler.rate_hz > 0) {
         recording->cpu = cpu_recording_start(&sources, &recording->session, &options->cpu, &output,
@@ -565,7 +588,7 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
                         struct error *err)
 {
     struct beam_recording_options *options = &recording->options;
-    if (recording->names == NULL || recording->frames == NULL) {
+    if (recording->names == NULL || recording->frames == NULL || recording->gauges == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "recording: no memory for its tables");
     }
     if (!code_follower_init(&recording->code, &recording->walker, memory,
@@ -651,6 +674,29 @@ void beam_recording_expect(struct beam_recording *recording, uint64_t process_cn
     walker_expect(&recording->walker, process_cnt);
 }
 
+void beam_recording_set_run_queues(struct beam_recording *recording, const int64_t *lengths,
+                                   uint32_t cnt)
+{
+    uint32_t normal_cnt = recording->options.cpu.scheduler_cnt[SCHEDULER_NORMAL];
+    int64_t total = 0;
+    for (uint32_t i = 0; i < cnt && i < normal_cnt; i++) {
+        total += lengths[i];
+    }
+    vm_gauges_set_run_queues(recording->gauges, lengths, cnt, normal_cnt);
+    walker_set_run_queue_len(&recording->walker, total);
+}
+
+struct vm_gauges *beam_recording_gauges(struct beam_recording *recording)
+{
+    return recording->gauges;
+}
+
+void beam_recording_set_applications(struct beam_recording *recording,
+                                     const struct application *applications, uint32_t cnt)
+{
+    application_table_set(&recording->applications, applications, cnt);
+}
+
 uint32_t beam_recording_chosen(struct beam_recording *recording, uint64_t *ids, uint32_t max_cnt)
 {
     return walker_chosen(&recording->walker, ids, max_cnt);
@@ -667,6 +713,8 @@ void beam_recording_destroy(struct beam_recording *recording)
     cpu_recording_destroy(recording->cpu);
     code_follower_deinit(&recording->code);
     process_names_destroy(recording->names);
+    application_table_deinit(&recording->applications);
+    vm_gauges_destroy(recording->gauges);
     free(recording->frames);
     cpu_usage_deinit(&recording->cpu_usage);
     (void)pthread_cond_destroy(&recording->changed);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "capture/beam/walker.h"
 #include "model/session.h"
+#include "record/beam/application_table.h"
 #include "record/beam/cpu_recording.h"
 #include "record/beam/dump.h"
 #include "record/beam/process_names.h"
@@ -21,7 +22,7 @@ struct beam_recording_options {
     struct recording_options output;
     bool flatten_recursive; // equal neighbouring functions become one frame
     size_t code_map_max_bytes;
-    struct cpu_recording_options cpu; // sampler.rate_hz 0: none; its categories are both's
+    struct cpu_recording_options cpu; // sampler.rate_hz 0: none; categories and metrics are both's
     const char *cpu_stem;             // of its files
     uint64_t keep_ns;                 // armed: samples stay in the ring so long, files are made by
                                       // beam_recording_dump; 0 = everything is written
@@ -105,6 +106,17 @@ bool beam_recording_command(struct beam_recording *recording, struct walker_comm
 
 // Any thread. As walker_expect.
 void beam_recording_expect(struct beam_recording *recording, uint64_t process_cnt);
+
+// Any thread. As application_table_set.
+void beam_recording_set_applications(struct beam_recording *recording,
+                                     const struct application *applications, uint32_t cnt);
+
+// Any thread. As vm_gauges_set_run_queues.
+void beam_recording_set_run_queues(struct beam_recording *recording, const int64_t *lengths,
+                                   uint32_t cnt);
+
+// Any thread. For its setters; lives as long as the recording.
+struct vm_gauges *beam_recording_gauges(struct beam_recording *recording);
 
 // Any thread. As walker_chosen.
 uint32_t beam_recording_chosen(struct beam_recording *recording, uint64_t *ids, uint32_t max_cnt);

@@ -2,7 +2,9 @@
 #include "record/beam/cpu_recording.h"
 
 #include "base/clock.h"
+#include "capture/beam/process_progress.h"
 #include "capture/beam/process_snapshot.h"
+#include "capture/beam/stack_words.h"
 #include "record/beam/cpu_stack.h"
 #include "sinks/perf_script_sink.h"
 
@@ -18,13 +20,26 @@ enum {
     MIN_CHECKED = 100,
     MAX_MISMATCH_PERCENT = 2,
     KEPT_SPARE = 8, // a part of the room for kept samples is for what comes meanwhile
+    RATE_WINDOW_NS = 100 * 1000 * 1000,
+};
+
+// Reductions per CPU time, over a window of the process's own time.
+struct reduction_rate {
+    bool has_begun;
+    int64_t reductions; // when the window began
+    int64_t cpu_ns;
+    int64_t per_ms; // of the last window long enough
 };
 
 // What is remembered of a process (of a scheduler, when it ran none) for the deltas.
 struct history {
     uint64_t key;
     bool has_sizes;
-    int64_t values[CPU_METRIC_CNT];
+    struct dictionary_identity identity; // as last seen
+    int64_t values[BEAM_METRIC_CNT];
+    struct process_progress progress;
+    struct reduction_rate rate;
+    int64_t cpu_ns; // seen
 };
 
 struct cpu_recording {
@@ -34,6 +49,7 @@ struct cpu_recording {
     struct bif_table bifs;
     struct native_code *native;
     struct session session;
+    struct metric_choice metrics;
     struct loss_counters losses;
     struct recording output;
     struct spsc_ring kept; // of an armed capture; both ends are ours
@@ -71,7 +87,6 @@ static uint64_t scheduler_key(const struct cpu_sample *sample)
 static void fill_metrics(struct history *history, const struct process_snapshot *snapshot,
                          uint64_t period_ns, struct metric_value *metrics)
 {
-    memset(metrics, 0, CPU_METRIC_CNT * sizeof *metrics);
     for (int i = 0; snapshot != NULL && i < BEAM_METRIC_CNT; i++) {
         bool known = snapshot->sizes_known || i == BEAM_METRIC_REDUCTIONS ||
                      i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
@@ -82,9 +97,87 @@ static void fill_metrics(struct history *history, const struct process_snapshot 
         history->values[i] = value;
     }
     history->has_sizes = history->has_sizes || (snapshot != NULL && snapshot->sizes_known);
-    history->values[CPU_METRIC_CPU_NS] += (int64_t)period_ns;
-    metrics[CPU_METRIC_CPU_NS].value = history->values[CPU_METRIC_CPU_NS];
-    metrics[CPU_METRIC_CPU_NS].delta = (int64_t)period_ns;
+    history->cpu_ns += (int64_t)period_ns;
+    metrics[BEAM_METRIC_CPU_NS] = (struct metric_value){history->cpu_ns, (int64_t)period_ns};
+}
+
+// The count is as of the process's last switch: over a window that does not matter.
+static void fill_rate(struct history *history, const struct process_snapshot *snapshot,
+                      struct metric_value *metric)
+{
+    struct reduction_rate *rate = &history->rate;
+    int64_t reductions = snapshot->values[BEAM_METRIC_REDUCTIONS];
+    int64_t window_ns = history->cpu_ns - rate->cpu_ns;
+    int64_t before = rate->per_ms;
+    if (!rate->has_begun) {
+        *rate = (struct reduction_rate){true, reductions, history->cpu_ns, 0};
+    } else if (window_ns >= RATE_WINDOW_NS && reductions >= rate->reductions) {
+        rate->per_ms = (int64_t)((double)(reductions - rate->reductions) * 1e6 / (double)window_ns);
+        rate->reductions = reductions;
+        rate->cpu_ns = history->cpu_ns;
+    }
+    *metric = (struct metric_value){rate->per_ms, rate->per_ms - before};
+}
+
+static void fill_further(struct cpu_recording *recording, struct history *history,
+                         const struct cpu_sample *sample, const struct process_snapshot *snapshot,
+                         struct metric_value *metrics)
+{
+    enum scheduler_kind kind = (enum scheduler_kind)sample->kind;
+    struct vm_gauges *gauges = recording->sources.gauges;
+    int64_t run_queue_len = vm_gauges_run_queue_len(gauges, kind, sample->scheduler_no);
+    const uint64_t *stack =
+        sample->words + sample->process_words + sample->c_words + sample->c_root_words;
+    uint32_t stack_words = (uint32_t)sample->leaf_words + sample->root_words;
+    vm_gauges_take_account(gauges, kind, sample->scheduler_no, metrics);
+    if (snapshot == NULL) {
+        metrics[BEAM_METRIC_RUN_QUEUE_LEN].value = run_queue_len;
+        return;
+    }
+    int64_t depth =
+        stack_words == 0 ? -1 : stack_words_depth(stack, stack_words, sample->omitted_words);
+    process_progress_look(&history->progress, snapshot, depth, run_queue_len, sample->time_ns,
+                          metrics);
+    fill_rate(history, snapshot, &metrics[BEAM_METRIC_REDUCTION_RATE]);
+}
+
+// A dictionary that is being collected may not have told everything this time.
+static const struct dictionary_identity *identity_of(struct history *history,
+                                                     const struct cpu_sample *sample)
+{
+    const struct dictionary_identity *now = &sample->identity;
+    struct dictionary_identity *known = &history->identity;
+    if (now->initial[0] != 0) {
+        memcpy(known->initial, now->initial, sizeof known->initial);
+    }
+    if (now->ancestors[0] != 0) {
+        memcpy(known->ancestors, now->ancestors, sizeof known->ancestors);
+    }
+    if (now->label_cnt != 0) {
+        known->label_cnt = now->label_cnt;
+        memcpy(known->label, now->label, sizeof known->label);
+    }
+    return known;
+}
+
+static void add_process_facts(struct cpu_recording *recording, const struct cpu_sample *sample,
+                              const struct process_snapshot *snapshot,
+                              struct process_category_facts *facts)
+{
+    const struct dictionary_identity *identity =
+        identity_of(history_of(recording, snapshot->id), sample);
+    bool has_initial = identity->initial[0] != 0;
+    memcpy(facts->initial, has_initial ? identity->initial : snapshot->initial,
+           sizeof facts->initial);
+    facts->memory_bytes = snapshot->values[BEAM_METRIC_MEMORY];
+    facts->mailbox_len = snapshot->values[BEAM_METRIC_MESSAGE_QUEUE_LEN];
+    facts->state_flags = snapshot->state_flags;
+    facts->label = identity->label;
+    facts->label_cnt = identity->label_cnt;
+    facts->ancestors = identity->ancestors;
+    facts->parent = snapshot->parent;
+    facts->application =
+        application_table_find(recording->sources.applications, snapshot->group_leader);
 }
 
 static void add_categories(struct cpu_recording *recording, const struct cpu_sample *sample,
@@ -101,10 +194,7 @@ static void add_categories(struct cpu_recording *recording, const struct cpu_sam
         .node = text_of(recording->options.node),
     };
     if (snapshot != NULL) {
-        memcpy(facts.initial, snapshot->initial, sizeof facts.initial);
-        facts.memory_bytes = snapshot->values[BEAM_METRIC_MEMORY];
-        facts.mailbox_len = snapshot->values[BEAM_METRIC_MESSAGE_QUEUE_LEN];
-        facts.state_flags = snapshot->state_flags;
+        add_process_facts(recording, sample, snapshot, &facts);
     }
     if (stack->frame_cnt + PROCESS_CATEGORY_CNT <= CPU_STACK_MAX_FRAMES) {
         stack->frame_cnt += process_categories_frames(
@@ -163,7 +253,8 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
         .flatten_recursive = recording->options.flatten_recursive,
         .max_frames = recording->options.max_frames,
     };
-    struct metric_value metrics[CPU_METRIC_CNT];
+    struct metric_value metrics[BEAM_METRIC_ALL_CNT] = {{0}};
+    struct metric_value chosen[METRIC_MAX_CNT];
     struct process_snapshot *snapshot = NULL;
     cpu_stack_build(&sources, sample, &recording->stack);
     if (sample->process_words > 0) {
@@ -173,7 +264,10 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     }
     add_categories(recording, sample, snapshot);
     uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
-    fill_metrics(history_of(recording, key), snapshot, sample->period_ns, metrics);
+    struct history *history = history_of(recording, key);
+    fill_metrics(history, snapshot, sample->period_ns, metrics);
+    fill_further(recording, history, sample, snapshot, metrics);
+    metric_choice_take(&recording->metrics, metrics, chosen);
     note_quality(recording, sample);
     const struct sample written = {
         .time_ns = sample->time_ns,
@@ -184,7 +278,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
         .category = text_of(scheduler_state_name(recording->stack.state)),
         .frames = recording->stack.frames,
         .frame_cnt = recording->stack.frame_cnt,
-        .metrics = metrics,
+        .metrics = chosen,
     };
     recording_write(&recording->output, &written);
 }
@@ -469,6 +563,8 @@ static bool start_parts(struct cpu_recording *recording, const struct recording_
 static void set_session(struct cpu_recording *recording, const struct session *session)
 {
     session_init_beam_cpu(&recording->session);
+    metric_choice_make(&recording->metrics, recording->options.metrics, METRIC_OF_CPU_SAMPLER);
+    session_choose_metrics(&recording->session, &recording->metrics);
     recording->session.anchor = session->anchor;
     memcpy(recording->session.fields, session->fields, sizeof session->fields);
     recording->session.field_cnt = session->field_cnt;

@@ -9,9 +9,11 @@
 #include "base/error.h"
 #include "capture/beam/cpu_sampler.h"
 #include "capture/beam/cpu_usage.h"
+#include "record/beam/application_table.h"
 #include "record/beam/dump.h"
 #include "record/beam/process_categories.h"
 #include "record/beam/process_names.h"
+#include "record/beam/vm_gauges.h"
 #include "sinks/recording.h"
 #include "symbols/beam/code_map.h"
 
@@ -28,7 +30,8 @@ struct cpu_recording_options {
     uint64_t keep_ns;    // armed: samples are kept so long, files are made by dumps; else 0
     size_t keep_bytes;   // and take this at most
     struct process_category_order categories;
-    char node[256]; // "" = not told
+    uint64_t metrics; // ids of those beyond the default (metric_choice_parse)
+    char node[256];   // "" = not told
 };
 
 // What is lent until cpu_recording_destroy.
@@ -38,6 +41,8 @@ struct cpu_recording_sources {
     const struct code_map *code;
     struct process_names *names;
     struct cpu_usage *usage; // told who used CPU time
+    struct application_table *applications;
+    struct vm_gauges *gauges;
     const _Atomic uint32_t *code_generation;
 };
 

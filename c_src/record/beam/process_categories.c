@@ -118,6 +118,46 @@ static bool initial_frame(const uint64_t initial[3], struct process_names *names
     return known;
 }
 
+static bool terms_frame(const char *kind, const uint64_t *words, uint32_t word_cnt,
+                        struct process_names *names, struct frame *frame, bool *unknown_ret)
+{
+    bool known = word_cnt > 0 && process_names_term(names, kind, words, word_cnt, frame);
+    *unknown_ret = *unknown_ret || (word_cnt > 0 && !known);
+    return known;
+}
+
+static bool term_frame(const char *kind, uint64_t term, struct process_names *names,
+                       struct frame *frame, bool *unknown_ret)
+{
+    return terms_frame(kind, &term, term != 0, names, frame, unknown_ret);
+}
+
+// The dictionary names a parent that has a name; the struct has the pid of any.
+static uint64_t parent_of(const struct process_category_facts *facts)
+{
+    bool is_told = facts->ancestors != NULL && facts->ancestors[0] != 0;
+    return is_told ? facts->ancestors[0] : facts->parent;
+}
+
+static bool ancestors_frame(const struct process_category_facts *facts, struct process_names *names,
+                            struct frame *frame)
+{
+    char chain[TEXT_BYTES - 64] = "";
+    size_t len = 0;
+    uint32_t cnt = 0;
+    while (facts->ancestors != NULL && cnt < PROCESS_ANCESTORS && facts->ancestors[cnt] != 0) {
+        cnt++;
+    }
+    for (uint32_t i = cnt; i > 0 && len + 1 < sizeof chain; i--) {
+        len +=
+            process_names_text(names, facts->ancestors[i - 1], chain + len, sizeof chain - len - 1);
+        chain[len] = i > 1 ? '/' : '\0';
+        len += i > 1;
+    }
+    chain[len < sizeof chain ? len : sizeof chain - 1] = '\0';
+    return text_frame(text_of(chain), "ancestors", names, frame);
+}
+
 static bool category_frame(enum process_category category,
                            const struct process_category_facts *facts, struct process_names *names,
                            struct frame *frame, bool *unknown_ret)
@@ -140,6 +180,14 @@ static bool category_frame(enum process_category category,
         return scheduler_frame(facts, names, frame);
     case CATEGORY_NODE:
         return text_frame(facts->node, "node", names, frame);
+    case CATEGORY_LABEL:
+        return terms_frame("label", facts->label, facts->label_cnt, names, frame, unknown_ret);
+    case CATEGORY_PARENT:
+        return term_frame("parent", parent_of(facts), names, frame, unknown_ret);
+    case CATEGORY_ANCESTORS:
+        return ancestors_frame(facts, names, frame);
+    case CATEGORY_APPLICATION:
+        return term_frame("application", facts->application, names, frame, unknown_ret);
     case PROCESS_CATEGORY_CNT:
         break;
     }

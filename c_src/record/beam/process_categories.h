@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a process (or a scheduler) belongs to, as root frames of its stack, in an
 // order that the user chose: initial call, registered name, status, memory, mailbox,
-// priority, scheduler, node. Writer's thread only.
+// priority, scheduler, node, label, parent, ancestors, application. Writer's thread only.
 #ifndef FLAME_PROF_RECORD_BEAM_PROCESS_CATEGORIES_H
 #define FLAME_PROF_RECORD_BEAM_PROCESS_CATEGORIES_H
 
+#include "capture/beam/dictionary_identity.h"
 #include "model/sample.h"
 #include "record/beam/process_names.h"
 
@@ -14,12 +15,16 @@
 #define PROCESS_CATEGORIES(X)                                                                      \
     X(CATEGORY_INITIAL_CALL, "initial_call")                                                       \
     X(CATEGORY_REGISTERED_NAME, "registered_name")                                                 \
-    X(CATEGORY_STATUS, "status")       /* of the scheduler in a CPU sample */                      \
-    X(CATEGORY_MEMORY, "memory")       /* {memory 10s MiB} */                                      \
-    X(CATEGORY_MAILBOX, "mailbox")     /* {mailbox 100s} */                                        \
-    X(CATEGORY_PRIORITY, "priority")   /* {priority normal} */                                     \
-    X(CATEGORY_SCHEDULER, "scheduler") /* {scheduler 2}, {dirty_cpu 1}: CPU samples only */        \
-    X(CATEGORY_NODE, "node")           /* {node shop@host} */
+    X(CATEGORY_STATUS, "status")           /* of the scheduler in a CPU sample */                  \
+    X(CATEGORY_MEMORY, "memory")           /* {memory 10s MiB} */                                  \
+    X(CATEGORY_MAILBOX, "mailbox")         /* {mailbox 100s} */                                    \
+    X(CATEGORY_PRIORITY, "priority")       /* {priority normal} */                                 \
+    X(CATEGORY_SCHEDULER, "scheduler")     /* {scheduler 2}, {dirty_cpu 1}: CPU samples only */    \
+    X(CATEGORY_NODE, "node")               /* {node shop@host} */                                  \
+    X(CATEGORY_LABEL, "label")             /* {label worker 7}: proc_lib:set_label/1 */            \
+    X(CATEGORY_PARENT, "parent")           /* {parent my_sup}, {parent <0.90.0>} */                \
+    X(CATEGORY_ANCESTORS, "ancestors")     /* {ancestors shop_sup/my_sup}: the parent last */      \
+    X(CATEGORY_APPLICATION, "application") /* {application kernel} */
 
 enum process_category {
 #define CATEGORY_ENUM(id, name) id,
@@ -46,6 +51,11 @@ struct process_category_facts {
     const char *scheduler; // "scheduler", "dirty_cpu", ...; NULL = none
     uint32_t scheduler_no;
     struct text node;
+    const uint64_t *label; // label_cnt words, as term_copy has them
+    uint32_t label_cnt;
+    uint64_t parent;           // pid term, 0 = unknown
+    const uint64_t *ancestors; // PROCESS_ANCESTORS pid or atom terms, the parent first; NULL = none
+    uint64_t application;      // atom term, 0 = none
 };
 
 // Static; NULL for a name that is none.

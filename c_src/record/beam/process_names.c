@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_CELLS = 8192, ATOM_BYTES = 1024, FRAME_BYTES = 2 * ATOM_BYTES + 32 };
+enum { CACHE_CELLS = 8192, ATOM_BYTES = 1024, FRAME_BYTES = 2 * ATOM_BYTES + 32, TERM_BYTES = 512 };
 
 struct frame_cell {
     uint64_t key[3]; // what it is the frame of; 0 = unused
@@ -174,6 +174,22 @@ bool process_names_function(struct process_names *names, const uint64_t mfa[3], 
     }
     frame_from(names, cell, frame_ret);
     return true;
+}
+
+bool process_names_term(struct process_names *names, const char *kind, const uint64_t *words,
+                        uint32_t word_cnt, struct frame *frame_ret)
+{
+    char name[TERM_BYTES + 64];
+    int head = snprintf(name, 64, "{%s ", kind);
+    size_t len = term_text(&names->texts, words, word_cnt, name + head, TERM_BYTES);
+    name[(size_t)head + len] = '}';
+    const struct text text = {name, (uint32_t)((size_t)head + len + 1)};
+    return len > 0 && process_names_note(names, text, frame_ret);
+}
+
+size_t process_names_text(struct process_names *names, uint64_t term, char *text, size_t text_bytes)
+{
+    return term_text(&names->texts, &term, 1, text, text_bytes);
 }
 
 bool process_names_note(struct process_names *names, struct text name, struct frame *frame_ret)

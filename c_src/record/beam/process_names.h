@@ -7,20 +7,13 @@
 
 #include "base/string_table.h"
 #include "model/sample.h"
+#include "record/beam/term_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Called on the writer's thread; must be safe there.
-struct term_texts {
-    void *context;
-    // UTF-8 of an atom term into `text`; its length, 0 when it is not (yet) known.
-    size_t (*atom)(void *context, uint64_t term, char *text, size_t text_bytes);
-    // N of <0.N.S>; 0 when it cannot be told.
-    uint32_t (*process_number)(void *context, uint64_t pid_term);
-};
-
+// `texts` are called on the writer's thread and must be safe there.
 struct process_names;
 
 struct process_names *process_names_create(const struct term_texts *texts, size_t max_bytes);
@@ -34,6 +27,14 @@ bool process_names_initial(struct process_names *names, const uint64_t mfa[3],
 // As a frame of its own: `module:function/arity`, of `kind` ("bif", "nif").
 bool process_names_function(struct process_names *names, const uint64_t mfa[3], const char *kind,
                             struct frame *frame_ret);
+
+// `{kind TEXT}` of a copied term. False when it has no text.
+bool process_names_term(struct process_names *names, const char *kind, const uint64_t *words,
+                        uint32_t word_cnt, struct frame *frame_ret);
+
+// The text of an atom or a pid term itself; its length.
+size_t process_names_text(struct process_names *names, uint64_t term, char *text,
+                          size_t text_bytes);
 
 // Any category as it stands: `{memory 10s MiB}`. False when the texts are full.
 bool process_names_note(struct process_names *names, struct text name, struct frame *frame_ret);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// proc_lib's initial call out of a process dictionary, whatever else is in it.
-#include "capture/beam/initial_call.h"
+// Who a process is, out of its dictionary, whatever else is in it.
+#include "capture/beam/dictionary_identity.h"
+
+#include "capture/beam/term_copy.h"
 
 #include "child_process.h"
 #include "fake_vm.h"
 
 static struct fake_vm vm;
 static struct memory_reader reader;
-static uint64_t mfa[3];
+static struct dictionary_identity identity;
 
 static void for_each(void (*part)(void))
 {
@@ -20,18 +22,25 @@ static void for_each(void (*part)(void))
     }
 }
 
+static bool read_at(uint64_t dictionary)
+{
+    struct word_reader words = memory_reader_word_reader(&reader);
+    memset(&identity, 0x5A, sizeof identity);
+    dictionary_identity_read(&words, &vm.layout, dictionary, UINT32_MAX, &identity);
+    return identity.initial[0] != 0;
+}
+
 static bool read_it(const uint64_t *slots)
 {
-    memset(mfa, 0, sizeof mfa);
-    return initial_call_read(&reader, &vm.layout, fake_dictionary_address(slots), mfa);
+    return read_at(fake_dictionary_address(slots));
 }
 
 static void check_found(const uint64_t *slots)
 {
     CHECK(read_it(slots));
-    CHECK_UINT(mfa[0], fake_atom(10));
-    CHECK_UINT(mfa[1], fake_atom(11));
-    CHECK_UINT(mfa[2], 4);
+    CHECK_UINT(identity.initial[0], fake_atom(10));
+    CHECK_UINT(identity.initial[1], fake_atom(11));
+    CHECK_UINT(identity.initial[2], 4);
 }
 
 static uint64_t the_entry(void)
@@ -41,10 +50,10 @@ static uint64_t the_entry(void)
 
 static void find_in_any_slot(void)
 {
-    for (uint32_t cnt = 1; cnt <= INITIAL_CALL_MAX_SLOTS; cnt += 17) {
+    for (uint32_t cnt = 1; cnt <= IDENTITY_MAX_SLOTS; cnt += 17) {
         uint64_t *slots = fake_dictionary(&vm, cnt);
         for (uint32_t i = 0; i < cnt; i++) {
-            slots[i] = fake_pair(&vm, fake_atom(i), fake_small(i));
+            slots[i] = fake_pair(&vm, fake_atom(1000 + i), fake_small(i));
         }
         slots[cnt - 1] = the_entry();
         check_found(slots);
@@ -62,7 +71,7 @@ TEST(it_is_found_in_any_slot)
 
 static void find_in_chains(void)
 {
-    for (int before = 0; before < INITIAL_CALL_MAX_CHAIN; before++) {
+    for (int before = 0; before < IDENTITY_MAX_CHAIN; before++) {
         uint64_t *slots = fake_dictionary(&vm, 4);
         uint64_t chain = fake_cons(&vm, the_entry(), FAKE_NIL);
         for (int i = 0; i < before; i++) {
@@ -89,9 +98,9 @@ static void stay_bounded(void)
     check_found(slots);
     uint64_t *many = fake_dictionary(&vm, 100000);
     CHECK(!read_it(many));
-    many[INITIAL_CALL_MAX_SLOTS] = the_entry();
+    many[IDENTITY_MAX_SLOTS] = the_entry();
     CHECK(!read_it(many)); // behind what is looked at
-    many[INITIAL_CALL_MAX_SLOTS - 1] = the_entry();
+    many[IDENTITY_MAX_SLOTS - 1] = the_entry();
     check_found(many);
 }
 
@@ -141,9 +150,9 @@ TEST(what_is_not_an_mfa_is_refused)
 
 static void find_nothing_there(void)
 {
-    CHECK(!initial_call_read(&reader, &vm.layout, 0, mfa));
-    CHECK(!initial_call_read(&reader, &vm.layout, 8, mfa));
-    CHECK(!initial_call_read(&reader, &vm.layout, UINT64_MAX - 7, mfa));
+    CHECK(!read_at(0));
+    CHECK(!read_at(8));
+    CHECK(!read_at(UINT64_MAX - 7));
     uint64_t *slots = fake_dictionary(&vm, 2);
     ((uint32_t *)(void *)slots)[-5] = 0; // no slot in use
     slots[0] = the_entry();
@@ -153,6 +162,102 @@ static void find_nothing_there(void)
 TEST(no_dictionary_is_no_initial_call)
 {
     for_each(find_nothing_there);
+}
+
+static uint64_t list_of(const uint64_t *elements, int cnt)
+{
+    uint64_t list = FAKE_NIL;
+    for (int i = cnt; i > 0; i--) {
+        list = fake_cons(&vm, elements[i - 1], list);
+    }
+    return list;
+}
+
+static void find_ancestors(void)
+{
+    const uint64_t pid = fake_pid(&vm, 9, 1);
+    const uint64_t family[] = {fake_atom(1), pid, fake_atom(2), fake_atom(3), fake_atom(4)};
+    uint64_t *slots = fake_dictionary(&vm, 2);
+    slots[0] = fake_pair(&vm, vm.layout.ancestors_key, list_of(family, 2));
+    slots[1] = the_entry();
+    CHECK(read_it(slots));
+    CHECK_UINT(identity.ancestors[0], fake_atom(1));
+    CHECK_UINT(identity.ancestors[1], pid);
+    CHECK_UINT(identity.ancestors[2], 0);
+    CHECK_UINT(identity.label_cnt, 0);
+    slots[0] = fake_pair(&vm, vm.layout.ancestors_key, list_of(family, 5));
+    CHECK(read_it(slots));
+    CHECK_UINT(identity.ancestors[PROCESS_ANCESTORS - 1], fake_atom(3)); // as many as there is room
+    const uint64_t odd[] = {pid, fake_small(7), pid};
+    slots[0] = fake_pair(&vm, vm.layout.ancestors_key, list_of(odd, 3));
+    CHECK(read_it(slots));
+    CHECK_UINT(identity.ancestors[0], pid);
+    CHECK_UINT(identity.ancestors[1], 0);
+}
+
+TEST(ancestors_are_names_and_pids)
+{
+    for_each(find_ancestors);
+}
+
+static void find_label(void)
+{
+    const uint64_t parts[] = {fake_atom(1), fake_small(7)};
+    uint64_t *slots = fake_dictionary(&vm, 4);
+    slots[3] = fake_pair(&vm, vm.layout.label_key, fake_tuple(&vm, 2, parts));
+    CHECK(!read_it(slots));
+    CHECK_UINT(identity.label_cnt, 3);
+    CHECK_UINT(identity.label[0], TERM_COPY_TUPLE | 2 << TERM_COPY_COUNT_SHIFT);
+    CHECK_UINT(identity.label[1], fake_atom(1));
+    CHECK_UINT(identity.label[2], fake_small(7));
+}
+
+TEST(a_label_is_copied)
+{
+    for_each(find_label);
+}
+
+// The collector leaves where it moved a term to: in a tuple's header, in a cell's tail
+// behind a head of 0.
+static void follow_the_moved(void)
+{
+    uint64_t *slots = fake_dictionary(&vm, 1);
+    uint64_t entry = the_entry();
+    uint64_t old_entry = fake_pair(&vm, 0, 0);
+    *(uint64_t *)(uintptr_t)(old_entry - 2) = entry;
+    slots[0] = old_entry;
+    check_found(slots);
+    uint64_t old_cell = fake_cons(&vm, 0, fake_cons(&vm, old_entry, FAKE_NIL));
+    slots[0] = old_cell;
+    check_found(slots);
+    *(uint64_t *)(uintptr_t)(old_entry - 2) = old_entry; // to itself
+    slots[0] = old_entry;
+    CHECK(!read_it(slots));
+}
+
+TEST(what_the_collector_has_moved_is_found)
+{
+    for_each(follow_the_moved);
+}
+
+static void stop_after_some(void)
+{
+    struct word_reader words = memory_reader_word_reader(&reader);
+    uint64_t *slots = fake_dictionary(&vm, 64);
+    for (int i = 0; i < 63; i++) {
+        slots[i] = fake_pair(&vm, fake_atom(200), fake_atom(1));
+    }
+    slots[63] = the_entry();
+    uint64_t dictionary = fake_dictionary_address(slots);
+    dictionary_identity_read(&words, &vm.layout, dictionary, 63, &identity);
+    CHECK_UINT(identity.initial[0], 0);
+    dictionary_identity_read(&words, &vm.layout, dictionary, 64, &identity);
+    CHECK_UINT(identity.initial[0], fake_atom(10));
+}
+
+TEST(no_more_entries_are_read_than_allowed)
+{
+    for_each(stop_after_some);
 }
 
 // Any bytes in place of a dictionary.
@@ -166,20 +271,15 @@ static void survive_garbage(void)
             random = random * 6364136223846793005ULL + 1442695040888963407ULL;
             uint64_t inside = fake_address(area) + (random >> 33) % (4090 * 8);
             slots[i] = (random & 4) != 0 ? inside : random;
+            area[(random >> 24) % 4096] = (random & 16) != 0 ? vm.layout.label_key : 2 << 6;
             area[(random >> 20) % 4096] = (random & 8) != 0 ? inside : (random >> 50) << 6;
         }
         (void)read_it(slots);
+        CHECK(identity.label_cnt <= PROCESS_LABEL_WORDS);
     }
 }
 
 TEST(garbage_is_survived)
 {
     for_each(survive_garbage);
-}
-
-TEST(atoms_are_told_by_their_tag)
-{
-    CHECK(term_is_atom(fake_atom(0)) && term_is_atom(fake_atom(1 << 20)));
-    CHECK(!term_is_atom(0) && !term_is_atom(fake_small(11)) && !term_is_atom(FAKE_NIL));
-    CHECK(!term_is_atom(0x2B) && !term_is_atom(0x03));
 }
