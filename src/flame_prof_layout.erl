@@ -4,7 +4,7 @@
 %% contract.
 -module(flame_prof_layout).
 
--export([text/1, facts/2, file_name/1]).
+-export([text/1, facts/3, file_name/1]).
 -export_type([facts/0]).
 
 -define(VERSION, 1).
@@ -16,23 +16,36 @@
                    machine := string(),
                    layout := flame_prof_nif:layout(),
                    code := [{Start :: non_neg_integer(), End :: non_neg_integer()}],
-                   schedulers => [{Kind :: normal | dirty_cpu | dirty_io, Number :: pos_integer(),
-                                   Address :: non_neg_integer()}]}.
+                   scheduler_offsets := #{atom() => non_neg_integer()},
+                   schedulers := [{Kind :: normal | dirty_cpu | dirty_io, Number :: pos_integer(),
+                                   Address :: non_neg_integer(), Tid :: non_neg_integer()}]}.
+%% No schedulers where theirs were not found.
 
 -spec file_name(OsPid :: string()) -> binary().
 file_name(OsPid) ->
     iolist_to_binary(["flame_prof-", OsPid, ".layout"]).
 
 %% @doc What the running VM is, with a layout that has been verified in it.
--spec facts(flame_prof_nif:layout(), [{non_neg_integer(), non_neg_integer()}]) -> facts().
-facts(Layout, Code) ->
+-spec facts(flame_prof_nif:probe(), flame_prof_nif:layout(),
+            [{non_neg_integer(), non_neg_integer()}]) -> facts().
+facts(Probe, Layout, Code) ->
+    Offsets = flame_prof_nif:scheduler_offsets(),
     #{os_pid => os:getpid(),
       start_ticks => start_ticks(),
       otp_release => erlang:system_info(otp_release),
       erts_version => erlang:system_info(version),
       machine => hd(string:split(erlang:system_info(system_architecture), "-")),
       layout => Layout,
-      code => Code}.
+      code => Code,
+      scheduler_offsets => Offsets,
+      schedulers => schedulers(flame_prof_nif:find_schedulers(Probe, Layout, counts(), Offsets))}.
+
+schedulers({ok, Schedulers}) -> Schedulers;
+schedulers({error, _}) -> [].
+
+counts() ->
+    {erlang:system_info(schedulers), erlang:system_info(dirty_cpu_schedulers),
+     erlang:system_info(dirty_io_schedulers)}.
 
 %% @doc The text, whose last line is `end'.
 -spec text(facts()) -> iolist().
@@ -48,10 +61,16 @@ text(#{layout := Layout, code := Code} = Facts) ->
      [line("size", [Key, maps:get(Key, Layout)]) || Key <- Sizes],
      [line("offset", [Key, Offset])
       || {Key, Offset} <- lists:sort(maps:to_list(maps:without(Table ++ Sizes, Layout)))],
-     [line("scheduler", [Kind, Number, {address, Address}])
-      || {Kind, Number, Address} <- maps:get(schedulers, Facts, [])],
+     scheduler_lines(Facts),
      [line("code", [{address, Start}, {address, End}]) || {Start, End} <- Code],
      "end\n"].
+
+scheduler_lines(#{schedulers := []}) ->
+    [];
+scheduler_lines(#{schedulers := Schedulers, scheduler_offsets := Offsets}) ->
+    [[line("scheduler_offset", [Key, Offset]) || {Key, Offset} <- lists:sort(maps:to_list(Offsets))],
+     [line("scheduler", [Kind, Number, {address, Address}, Tid])
+      || {Kind, Number, Address, Tid} <- Schedulers]].
 
 pid_encoding(#{slot_in_low_bits := 0}) -> slot_in_high_word;
 pid_encoding(#{slot_in_low_bits := _}) -> slot_in_low_bits.

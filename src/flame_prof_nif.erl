@@ -11,6 +11,7 @@
          find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
 -export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
+-export([scheduler_offsets/0, find_schedulers/4]).
 -export([open_ranking/4, rank/1]).
 -export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, set_applications/2,
          set_run_queues/2, set_accounts/2, set_port_owners/2, stretch/3, dump/3, selected/1,
@@ -110,6 +111,17 @@ load_code(_) -> ?NOT_LOADED.
 %% Was code loaded since {@link load_code/1}? One word is read.
 -spec code_changed(probe()) -> boolean().
 code_changed(_) -> ?NOT_LOADED.
+
+%% Where the data of schedulers has what, in bytes.
+-spec scheduler_offsets() -> #{atom() => non_neg_integer()}.
+scheduler_offsets() -> ?NOT_LOADED.
+
+%% The schedulers of this VM and their threads (0: there is none), if everything agrees
+%% with these offsets; after {@link load_code/1}.
+-spec find_schedulers(probe(), layout(), Counts :: {non_neg_integer(), non_neg_integer(), non_neg_integer()},
+                      Offsets :: #{atom() => non_neg_integer()}) ->
+    {ok, [{Kind :: normal | dirty_cpu | dirty_io, pos_integer(), address(), Tid :: non_neg_integer()}]} | error().
+find_schedulers(_, _, _, _) -> ?NOT_LOADED.
 
 %% What load_code has found, as the lines of /tmp/perf-PID.map.
 -spec perf_map(probe()) ->

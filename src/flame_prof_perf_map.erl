@@ -223,7 +223,7 @@ map_of(Probe) ->
 
 write_layout(Probe, Layout, Written, #{directory := Directory}) ->
     Name = flame_prof_layout:file_name(os:getpid()),
-    Facts = flame_prof_layout:facts(Layout, flame_prof_nif:code_ranges(Probe)),
+    Facts = flame_prof_layout:facts(Probe, Layout, flame_prof_nif:code_ranges(Probe)),
     put_file(Directory, Name, flame_prof_layout:text(Facts),
              Written#{layout => path(Directory, Name)}).
 

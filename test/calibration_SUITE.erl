@@ -258,6 +258,56 @@ table(Config) ->
         Known -> Known
     end.
 
+%% --- the schedulers' data ------------------------------------------------------------
+
+it_finds_the_schedulers(Config) ->
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    {ok, Found} = find_schedulers(Config, flame_prof_nif:scheduler_offsets()),
+    {Normal, DirtyCpu, DirtyIo} = scheduler_counts(),
+    ?assertEqual([{normal, No} || No <- lists:seq(1, Normal)]
+                 ++ [{dirty_cpu, No} || No <- lists:seq(1, DirtyCpu)]
+                 ++ [{dirty_io, No} || No <- lists:seq(1, DirtyIo)],
+                 [{Kind, No} || {Kind, No, _, _} <- Found]),
+    [?assert(filelib:is_dir("/proc/self/task/" ++ integer_to_list(Tid))) || {_, _, _, Tid} <- Found].
+
+%% Each offset that the scheduler sampler goes by, moved: refused, in one line.
+it_refuses_the_schedulers_with_any_offset_moved(Config) ->
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    Offsets = flame_prof_nif:scheduler_offsets(),
+    ?assert(map_size(Offsets) >= 9),
+    Results = [{Field, By, find_schedulers(Config, Offsets#{Field := Offset + By})}
+               || {Field, Offset} <- maps:to_list(Offsets), By <- [8, -8, 4, -4, 64],
+                  Offset + By >= 0],
+    ?assertEqual([], [{Field, By} || {Field, By, {ok, _}} <- Results]),
+    [?assertMatch({match, _}, re:run(Why, "^scheduler data: [^\n]+$"))
+     || {_, _, {error, {layout, Why}}} <- Results].
+
+it_refuses_the_schedulers_with_any_two_offsets_swapped(Config) ->
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    Offsets = flame_prof_nif:scheduler_offsets(),
+    ?assertEqual([], [{A, B} || {A, OffsetA} <- maps:to_list(Offsets),
+                                {B, OffsetB} <- maps:to_list(Offsets), A < B, OffsetA =/= OffsetB,
+                                {ok, _} <- [find_schedulers(Config, Offsets#{A := OffsetB, B := OffsetA})]]).
+
+it_refuses_schedulers_that_the_vm_does_not_have(Config) ->
+    {ok, _} = flame_prof_nif:load_code(?config(probe, Config)),
+    Offsets = flame_prof_nif:scheduler_offsets(),
+    {Normal, DirtyCpu, DirtyIo} = scheduler_counts(),
+    [?assertMatch({error, {layout, _}},
+                  flame_prof_nif:find_schedulers(?config(probe, Config), ?config(layout, Config),
+                                                 Counts, Offsets))
+     || Counts <- [{Normal + 1, DirtyCpu, DirtyIo}, {Normal, DirtyCpu, DirtyIo + 1}, {5000, 0, 0}]],
+    [?assertError(badarg, find_schedulers(Config, Wrong))
+     || Wrong <- [#{}, Offsets#{type := -8}, Offsets#{type := 1 bsl 40}, type]].
+
+find_schedulers(Config, Offsets) ->
+    flame_prof_nif:find_schedulers(?config(probe, Config), ?config(layout, Config),
+                                   scheduler_counts(), Offsets).
+
+scheduler_counts() ->
+    {erlang:system_info(schedulers), erlang:system_info(dirty_cpu_schedulers),
+     erlang:system_info(dirty_io_schedulers)}.
+
 %% --- reasons ------------------------------------------------------------------------
 
 one_clear_line(Reason) ->

@@ -145,12 +145,14 @@ it_says_what_is_wrong(Config) ->
 %% --- the layout file -----------------------------------------------------------------
 
 it_publishes_the_layout(Config) ->
+    %% Its code is loaded before the file is written.
+    Idle = flame_prof_case:idle(),
     case perf_map(Config, #{layout => true}) of
-        {ok, #{layout := File}} -> is_the_layout(File);
+        {ok, #{layout := File}} -> is_the_layout(File, Idle);
         {error, {refused, Detail}} -> {skip, binary_to_list(Detail)}
     end.
 
-is_the_layout(File) ->
+is_the_layout(File, Idle) ->
     ?assertEqual("flame_prof-" ++ os:getpid() ++ ".layout", filename:basename(File)),
     {ok, Text} = file:read_file(File),
     [<<"flame_prof_layout 1">> | Lines] = binary:split(Text, <<"\n">>, [global, trim]),
@@ -159,13 +161,30 @@ is_the_layout(File) ->
     ?assertEqual([[list_to_binary(os:getpid())]], values(<<"os_pid">>, Words)),
     ?assertEqual([[list_to_binary(erlang:system_info(otp_release))]],
                  values(<<"otp_release">>, Words)),
-    Idle = flame_prof_case:idle(),
     flame_prof_case:eventually(fun() -> process_info(Idle, status) =:= {status, waiting} end),
-    a_process_is_found_by_it(Idle, Words).
+    a_process_is_found_by_it(Idle, Words),
+    a_scheduler_is_found_by_it(Words).
 
-%% As a program outside would: table, slot, struct, id, stack.
-a_process_is_found_by_it(Pid, Words) ->
+%% As a program outside would: a thread, its scheduler, the process that it runs.
+a_scheduler_is_found_by_it(Words) ->
     {ok, Probe} = flame_prof_nif:open_probe(auto),
+    Schedulers = values(<<"scheduler">>, Words),
+    ?assertEqual(erlang:system_info(schedulers),
+                 length([No || [<<"normal">>, No, _, _] <- Schedulers])),
+    [[Address, Tid]] = [[A, T] || [<<"normal">>, <<"1">>, A, T] <- Schedulers],
+    {ok, Name} = file:read_file(filename:join(["/proc/self/task", Tid, "comm"])),
+    ?assert(lists:member(string:trim(Name), [<<"1_scheduler">>, <<"erts_sched_1">>])),
+    [Offset] = [O || [<<"current_process">>, O] <- values(<<"scheduler_offset">>, Words)],
+    Hog = spawn_opt(fun Loop() -> Loop() end, [link, {scheduler, 1}]),
+    flame_prof_case:eventually(fun() ->
+        Bytes = flame_prof_nif:read_words(Probe, address(Address) + binary_to_integer(Offset), 1),
+        Bytes =:= <<(struct_of(Probe, Hog, Words)):64/little>>
+    end),
+    unlink(Hog),
+    exit(Hog, kill),
+    ok = flame_prof_nif:close_probe(Probe).
+
+struct_of(Probe, Pid, Words) ->
     Bits = flame_prof_nif:term_bits(Pid),
     [[Table, Slots]] = values(<<"process_table">>, Words),
     Slot = case values(<<"pid_encoding">>, Words) of
@@ -173,6 +192,13 @@ a_process_is_found_by_it(Pid, Words) ->
                [[<<"slot_in_low_bits">>]] -> (Bits bsr 4) band (binary_to_integer(Slots) - 1)
            end,
     <<Process:64/little>> = flame_prof_nif:read_words(Probe, address(Table) + 8 * Slot, 1),
+    Process.
+
+%% As a program outside would: table, slot, struct, id, stack.
+a_process_is_found_by_it(Pid, Words) ->
+    {ok, Probe} = flame_prof_nif:open_probe(auto),
+    Bits = flame_prof_nif:term_bits(Pid),
+    Process = struct_of(Probe, Pid, Words),
     Word = fun(Field) ->
                [Offset] = [O || [<<"offset">>, F, O] <- Words, F =:= Field],
                <<W:64/little>> =

@@ -10,7 +10,8 @@ the_text_is_as_documented_test() ->
               layout => #{id => 0, stop => 88, slot_in_low_bits => 1, slot_cnt => 1024,
                           table_address => 16#7F00ABC0, process_bytes => 776,
                           message_bytes => 88, psd_bytes => 80},
-              code => [{16#1000, 16#2FFF}, {16#A000, 16#B000}]},
+              code => [{16#1000, 16#2FFF}, {16#A000, 16#B000}],
+              scheduler_offsets => #{current_process => 168, no => 184}, schedulers => []},
     ?assertEqual(<<"flame_prof_layout 1\n"
                    "os_pid 4242\n"
                    "start_ticks 17\n"
@@ -27,7 +28,9 @@ the_text_is_as_documented_test() ->
                    "code 0x1000 0x2fff\n"
                    "code 0xa000 0xb000\n"
                    "end\n">>, iolist_to_binary(flame_prof_layout:text(Facts))),
-    With = Facts#{schedulers => [{normal, 1, 16#7F00}, {dirty_cpu, 2, 16#7F80}]},
+    With = Facts#{schedulers := [{normal, 1, 16#7F00, 4243}, {dirty_cpu, 2, 16#7F80, 0}]},
     ?assertMatch({_, _}, binary:match(iolist_to_binary(flame_prof_layout:text(With)),
-                                      <<"\nscheduler normal 1 0x7f00\n"
-                                        "scheduler dirty_cpu 2 0x7f80\ncode ">>)).
+                                      <<"\nscheduler_offset current_process 168\n"
+                                        "scheduler_offset no 184\n"
+                                        "scheduler normal 1 0x7f00 4243\n"
+                                        "scheduler dirty_cpu 2 0x7f80 0\ncode ">>)).

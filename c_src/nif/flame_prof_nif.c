@@ -6,6 +6,7 @@
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 #include "nif/ranking_nif.h"
+#include "nif/scheduler_nif.h"
 #include "nif/session_nif.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,8 @@ static ErlNifFunc FUNCTIONS[] = {
     {"code_ranges", 1, export_nif_code_ranges, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"replace_file", 3, export_nif_replace_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"remove_file", 2, export_nif_remove_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"scheduler_offsets", 0, scheduler_nif_offsets, 0},
+    {"find_schedulers", 4, scheduler_nif_find, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"open_ranking", 4, ranking_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},

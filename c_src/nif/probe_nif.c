@@ -334,6 +334,29 @@ const struct code_map *probe_nif_code(ErlNifEnv *env, ERL_NIF_TERM term)
     return get_probe(env, term, &probe) ? probe->code : NULL;
 }
 
+// By its slot: in a dirty NIF the environment has a shadow.
+uint64_t probe_nif_caller(ErlNifEnv *env, const struct otp_layout *layout)
+{
+    ErlNifPid self;
+    uint64_t id = enif_self(env, &self) == NULL ? 0 : (uint64_t)enif_make_pid(env, &self);
+    uint64_t slot = otp_layout_slot(layout, id);
+    const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)
+                                         layout->table_address; // NOLINT(performance-no-int-to-ptr)
+    return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
+}
+
+bool probe_nif_memory(ErlNifEnv *env, ERL_NIF_TERM term, const struct vm_memory **memory_ret,
+                      struct memory_reader **reader_ret)
+{
+    struct probe *probe;
+    if (!get_probe(env, term, &probe)) {
+        return false;
+    }
+    *memory_ret = &probe->memory;
+    *reader_ret = &probe->reader;
+    return true;
+}
+
 // {Name, File, Line, IsStub} | undefined
 ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {

@@ -38,6 +38,13 @@ ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TE
 // "auto", "guarded_load", "process_vm_readv"; false for anything else.
 bool probe_nif_reader_kind(ErlNifEnv *env, ERL_NIF_TERM atom, enum reader_kind *kind_ret);
 
+// Address of the calling process's struct, 0 when it is not in the table.
+uint64_t probe_nif_caller(ErlNifEnv *env, const struct otp_layout *layout);
+
+// What the probe reads with, borrowed from it; false where the term is no probe.
+bool probe_nif_memory(ErlNifEnv *env, ERL_NIF_TERM term, const struct vm_memory **memory_ret,
+                      struct memory_reader **reader_ret);
+
 // The code that load_code has read, borrowed from the probe; NULL where the term is
 // no probe or has read none.
 const struct code_map *probe_nif_code(ErlNifEnv *env, ERL_NIF_TERM term);

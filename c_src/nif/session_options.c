@@ -101,17 +101,6 @@ static bool get_walker_options(ErlNifEnv *env, ERL_NIF_TERM config, struct walke
     return ok;
 }
 
-// This process's struct, by its slot: in a dirty NIF the environment has a shadow.
-static uint64_t caller_address(ErlNifEnv *env, const struct otp_layout *layout)
-{
-    ErlNifPid self;
-    uint64_t id = enif_self(env, &self) == NULL ? 0 : (uint64_t)enif_make_pid(env, &self);
-    uint64_t slot = otp_layout_slot(layout, id);
-    const volatile uint64_t *table = (const volatile uint64_t *)(uintptr_t)
-                                         layout->table_address; // NOLINT(performance-no-int-to-ptr)
-    return id != 0 && slot < layout->slot_cnt ? table[slot] : 0;
-}
-
 // [atom()], the first is the outermost frame.
 static bool get_categories(ErlNifEnv *env, ERL_NIF_TERM config,
                            struct process_category_order *order, struct error *err)
@@ -193,7 +182,7 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
     cpu->sampler.reader = options->walker.reader;
     cpu->flatten_recursive = options->flatten_recursive;
     cpu->max_frames = options->walker.max_frames;
-    cpu->caller = caller_address(env, layout);
+    cpu->caller = probe_nif_caller(env, layout);
     cpu->first_bif[0] = (uint64_t)nif_atom(env, "erlang");
     cpu->first_bif[1] = (uint64_t)nif_atom(env, "abs");
     return ok;

@@ -499,6 +499,11 @@ void cpu_recording_tick(struct cpu_recording *recording)
 
 // ---- life -----------------------------------------------------------------------------------
 
+static bool is_code(const void *context, uint64_t address)
+{
+    return code_map_covers(context, address);
+}
+
 static bool start_sampler(struct cpu_recording *recording, struct error *err)
 {
     const struct cpu_recording_options *options = &recording->options;
@@ -508,8 +513,16 @@ static bool start_sampler(struct cpu_recording *recording, struct error *err)
     if (!memory_reader_open(&reader, options->sampler.reader, err)) {
         return false;
     }
-    bool found = scheduler_table_find(&table, sources->memory, &reader, options->scheduler_cnt,
-                                      options->caller, err);
+    struct scheduler_search search = {
+        .memory = sources->memory,
+        .reader = &reader,
+        .layout = &SCHEDULER_LAYOUT,
+        .process = options->caller,
+        .is_code = is_code,
+        .is_code_context = sources->code,
+    };
+    memcpy(search.wanted, options->scheduler_cnt, sizeof search.wanted);
+    bool found = scheduler_table_find(&table, &search, err);
     if (found) {
         (void)bif_table_read(&recording->bifs, sources->memory, &reader, options->first_bif[0],
                              options->first_bif[1]);
