@@ -32,7 +32,7 @@ LIBS = -pthread -ldl
 
 # --- what is made of what -----------------------------------------------------
 
-COMMON_DIRS := base model store sinks
+COMMON_DIRS := base model store sinks unwind
 NIF_DIRS := $(COMMON_DIRS) capture/beam symbols/beam record/beam nif
 CLI_DIRS := $(COMMON_DIRS) import capture/system symbols/system record/system query export cli
 # For a static libelf that lacks what it calls; see there.

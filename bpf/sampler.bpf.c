@@ -12,12 +12,14 @@
 #include "filter.bpf.h"
 #include "kernel_types.h"
 #include "sampler.h"
+#include "unwind_table.h"
 #include "user_walk.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
 const volatile __u64 period_ns = 10000000;
+const volatile __u32 snapshots = 1; // 1: of processes without tables, instead of frame pointers
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -45,10 +47,63 @@ struct {
     __type(value, struct known_process);
 } known SEC(".maps");
 
+// --- unwind tables, written by user space -----------------------------------------
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, UNWIND_MAX_PROCESSES);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u32);
+    __type(value, struct unwind_process);
+} unwind_processes SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, UNWIND_MAX_MAPPINGS);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct unwind_mapping);
+} unwind_mappings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, UNWIND_MAX_PAGES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct unwind_page);
+} unwind_pages SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, UNWIND_MAX_RULES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct unwind_rule);
+} unwind_rules SEC(".maps");
+
+struct unwind_shard {
+    struct unwind_row rows[UNWIND_SHARD_ROWS];
+};
+
+// One large element each, so that a search in it is plain loads.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, UNWIND_MAX_SHARDS);
+    __type(key, __u32);
+    __array(
+        values, struct {
+            __uint(type, BPF_MAP_TYPE_ARRAY);
+            __uint(map_flags, BPF_F_MMAPABLE);
+            __uint(max_entries, 1);
+            __type(key, __u32);
+            __uint(value_size, sizeof(struct unwind_shard));
+        });
+} unwind_shards SEC(".maps");
+
 // Too large for the BPF stack; and with the walk's state in a map instead of on
 // the stack the verifier looks at the loop once and not once per iteration.
 struct work {
-    struct user_walk walk;
+    struct user_walk walk; // first: user_walk_add() comes from it to the record
     struct sampler_record record;
 };
 
@@ -65,7 +120,90 @@ static __always_inline struct work *this_work(void)
     return bpf_map_lookup_elem(&works, &zero);
 }
 
-// Where the user frame number `depth` goes, SAMPLER_MAX_FRAMES when nowhere.
+// --- the walk's two hooks ---------------------------------------------------------
+
+static __always_inline int find_mapping(struct user_walk *walk, __u64 place)
+{
+    __u32 low = walk->process.mapping_first;
+    __u32 high = low + walk->process.mapping_cnt;
+    for (int i = 0; i < 13; i++) { // 2^12 is UNWIND_MAX_PROCESS_MAPPINGS
+        if (low >= high) {
+            break;
+        }
+        __u32 middle = (low + high) / 2;
+        struct unwind_mapping *mapping = bpf_map_lookup_elem(&unwind_mappings, &middle);
+        if (mapping == NULL) {
+            break;
+        }
+        if (place < mapping->start) {
+            high = middle;
+        } else if (place >= mapping->end) {
+            low = middle + 1;
+        } else {
+            walk->mapping = *mapping;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static __always_inline const struct unwind_shard *find_shard(__u32 number)
+{
+    __u32 zero = 0;
+    void *shard = bpf_map_lookup_elem(&unwind_shards, &number);
+    return shard == NULL ? NULL : bpf_map_lookup_elem(shard, &zero);
+}
+
+static __always_inline __u32 find_rule(const struct unwind_page *page, __u32 low)
+{
+    const struct unwind_shard *shard = find_shard(page->first / UNWIND_SHARD_ROWS);
+    if (shard == NULL) {
+        return UNWIND_NO_RULE;
+    }
+    __u32 at = page->first % UNWIND_SHARD_ROWS;
+    __u32 end = at + page->row_cnt;
+    for (int i = 0; i < 16; i++) { // 2^16 is UNWIND_SHARD_ROWS
+        if (end - at <= 1) {
+            break;
+        }
+        __u32 middle = (at + end) / 2;
+        if (shard->rows[middle & (UNWIND_SHARD_ROWS - 1)].low <= low) {
+            at = middle;
+        } else {
+            end = middle;
+        }
+    }
+    return shard->rows[at & (UNWIND_SHARD_ROWS - 1)].rule;
+}
+
+static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
+{
+    if ((place < walk->mapping.start || place >= walk->mapping.end) && !find_mapping(walk, place)) {
+        return walk->process.mapping_cnt == 0 ? USER_WALK_NO_TABLES : USER_WALK_NO_MAPPING;
+    }
+    __u64 offset = place - walk->mapping.start + walk->mapping.offset;
+    __u32 number = offset / UNWIND_PAGE_BYTES;
+    if (walk->mapping.kind == UNWIND_MAPPING_ERLANG) {
+        return USER_WALK_ERLANG;
+    }
+    if (walk->mapping.kind != UNWIND_MAPPING_TABLE || number >= walk->mapping.page_cnt) {
+        return USER_WALK_NO_RULE;
+    }
+    number += walk->mapping.page_first;
+    const struct unwind_page *page = bpf_map_lookup_elem(&unwind_pages, &number);
+    if (page == NULL || page->row_cnt == 0) {
+        return USER_WALK_NO_RULE;
+    }
+    __u32 rule_id = find_rule(page, offset % UNWIND_PAGE_BYTES);
+    const struct unwind_rule *rule = bpf_map_lookup_elem(&unwind_rules, &rule_id);
+    if (rule == NULL || rule->cfa == UNWIND_CFA_NONE) {
+        return USER_WALK_NO_RULE;
+    }
+    walk->rule = *rule;
+    return USER_WALK_RULE;
+}
+
+// Where the user frame number `depth` goes.
 static __always_inline __u32 user_frame_index(const struct sampler_record *record, __u32 depth)
 {
     __u32 index = depth;
@@ -76,20 +214,26 @@ static __always_inline __u32 user_frame_index(const struct sampler_record *recor
     return record->kernel_cnt + index;
 }
 
+static __always_inline int user_walk_add(struct user_walk *walk, __u64 address)
+{
+    struct work *work = (struct work *)walk;
+    __u32 index = user_frame_index(&work->record, walk->depth);
+    if (index >= SAMPLER_MAX_FRAMES) {
+        return USER_WALK_OVER;
+    }
+    work->record.frames[index] = address;
+    walk->depth++;
+    return 0;
+}
+
 // A global function: verified once, however often the loop below calls it.
 __attribute__((noinline)) int user_stack_step(void)
 {
     struct work *work = this_work();
-    if (work == NULL) {
-        return USER_WALK_OVER;
-    }
-    __u32 index = user_frame_index(&work->record, work->walk.depth);
-    if (index >= SAMPLER_MAX_FRAMES) {
-        return USER_WALK_OVER;
-    }
-    work->record.frames[index] = work->walk.pc;
-    return user_walk_step(&work->walk);
+    return work == NULL ? USER_WALK_OVER : user_walk_step(&work->walk);
 }
+
+// --- one user stack -----------------------------------------------------------------
 
 static __always_inline void count_user_frames(struct sampler_record *record, __u32 depth)
 {
@@ -104,23 +248,90 @@ static __always_inline void count_user_frames(struct sampler_record *record, __u
 
 #ifdef __TARGET_ARCH_x86
 #define IS_32BIT(regs) ((regs)->cs == 0x23) // __USER32_CS
+#define TAKE_REGISTERS(walk, regs)                                                                 \
+    do {                                                                                           \
+        (walk)->r13 = (regs)->r13;                                                                 \
+        (walk)->r10 = (regs)->r10;                                                                 \
+        (walk)->r11 = (regs)->r11;                                                                 \
+        (walk)->rax = (regs)->rax;                                                                 \
+    } while (0)
 #else
 #define IS_32BIT(regs) 0
+#define TAKE_REGISTERS(walk, regs) ((void)0)
 #endif
 
-static __always_inline void walk_user_stack(struct work *work, __u64 pc, __u64 sp, __u64 fp,
-                                            int is_32bit)
+static __always_inline void begin_walk(struct user_walk *walk, __u64 pc, __u64 sp, __u64 fp)
 {
-    if (is_32bit || !user_walk_is_code(pc)) { // an io_uring worker has no user registers
+    walk->pc = pc;
+    walk->sp = sp;
+    walk->fp = fp;
+    walk->depth = 0;
+    walk->end = SAMPLER_UNWIND_TOO_DEEP;
+    walk->is_exact = 1;
+    walk->in_erlang = 0;
+    walk->mapping.start = 0;
+    walk->mapping.end = 0;
+    walk->erlang_pid = 0;
+    walk->erlang_skipped = 0;
+}
+
+// The largest piece of the stack that is there, from sp on.
+static __always_inline __u32 copy_stack(__u64 *to, __u64 sp)
+{
+    __u32 bytes = SAMPLER_SNAPSHOT_STACK_BYTES;
+    for (int i = 0; i < 6; i++) {
+        if (bpf_probe_read_user(to, bytes & (2 * SAMPLER_SNAPSHOT_STACK_BYTES - 1),
+                                (const void *)sp) == 0) {
+            return bytes;
+        }
+        bytes /= 2;
+    }
+    return 0;
+}
+
+static __always_inline void take_snapshot(struct work *work)
+{
+    const struct user_walk *walk = &work->walk;
+    __u32 at = work->record.kernel_cnt;
+    if (at > SAMPLER_MAX_KERNEL_FRAMES) {
+        return;
+    }
+    __u64 *to = &work->record.frames[at];
+    to[0] = walk->pc;
+    to[1] = walk->sp;
+    to[2] = walk->fp;
+    to[3] = walk->r13;
+    to[4] = walk->r10;
+    to[5] = walk->r11;
+    to[6] = walk->rax;
+    to[7] = 0;
+    work->record.snapshot_words =
+        SAMPLER_SNAPSHOT_REGISTERS + copy_stack(to + SAMPLER_SNAPSHOT_REGISTERS, walk->sp) / 8;
+    work->record.unwind_end = SAMPLER_UNWIND_SNAPSHOT;
+}
+
+static __always_inline int has_tables(struct work *work)
+{
+    __u32 pid = work->record.pid;
+    const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
+    if (process == NULL || process->address_space != work->record.address_space) {
+        work->walk.process.mapping_cnt = 0;
+        return 0;
+    }
+    work->walk.process = *process;
+    return 1;
+}
+
+static __always_inline void walk_user_stack(struct work *work, int is_32bit)
+{
+    if (is_32bit || !user_walk_is_code(work->walk.pc)) { // an io_uring worker has no user registers
         work->record.unwind_end = is_32bit ? SAMPLER_UNWIND_32BIT : SAMPLER_UNWIND_NO_USER;
         return;
     }
-    work->walk = (struct user_walk){
-        .pc = pc,
-        .sp = sp,
-        .fp = fp,
-        .end = SAMPLER_UNWIND_TOO_DEEP,
-    };
+    if (!has_tables(work) && snapshots) {
+        take_snapshot(work);
+        return;
+    }
     for (int i = 0; i < SAMPLER_MAX_DEPTH; i++) {
         if (user_stack_step() != USER_WALK_GO_ON) {
             break;
@@ -128,6 +339,7 @@ static __always_inline void walk_user_stack(struct work *work, __u64 pc, __u64 s
     }
     count_user_frames(&work->record, work->walk.depth);
     work->record.unwind_end = work->walk.end;
+    work->record.erlang_pid = work->walk.erlang_pid;
 }
 
 static __always_inline void take_user_stack(struct work *work, struct bpf_perf_event_data *ctx,
@@ -139,10 +351,14 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
     }
     if (in_kernel) {
         const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-        walk_user_stack(work, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs), IS_32BIT(regs));
+        begin_walk(&work->walk, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs));
+        TAKE_REGISTERS(&work->walk, regs);
+        walk_user_stack(work, IS_32BIT(regs));
     } else {
-        walk_user_stack(work, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),
-                        PT_REGS_FP(&ctx->regs), IS_32BIT(&ctx->regs));
+        begin_walk(&work->walk, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),
+                   PT_REGS_FP(&ctx->regs));
+        TAKE_REGISTERS(&work->walk, &ctx->regs);
+        walk_user_stack(work, IS_32BIT(&ctx->regs));
     }
 }
 
@@ -179,11 +395,11 @@ static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
 
 static __always_inline long send(struct sampler_record *record)
 {
-    __u32 frame_cnt = record->kernel_cnt + record->user_cnt;
-    if (frame_cnt > SAMPLER_MAX_FRAMES) {
+    __u32 word_cnt = record->kernel_cnt + record->user_cnt + record->snapshot_words;
+    if (word_cnt > SAMPLER_MAX_WORDS) {
         return -1;
     }
-    return bpf_ringbuf_output(&samples, record, SAMPLER_RECORD_HEADER_BYTES + 8 * frame_cnt,
+    return bpf_ringbuf_output(&samples, record, SAMPLER_RECORD_HEADER_BYTES + 8 * word_cnt,
                               wake_up_flag(record));
 }
 
@@ -213,6 +429,8 @@ static __always_inline void take_sample(struct work *work, struct bpf_perf_event
     record->user_cnt = 0;
     record->user_omitted = 0;
     record->tail_first = 0;
+    record->snapshot_words = 0;
+    record->erlang_pid = 0;
     take_identity(record, task);
     if (in_kernel) {
         long bytes = bpf_get_stack(ctx, record->frames, 8 * SAMPLER_MAX_KERNEL_FRAMES, 0);

@@ -18,8 +18,13 @@ enum {
     SAMPLER_USER_TAIL_FRAMES = 64,
     SAMPLER_MAX_USER_FRAMES = SAMPLER_USER_HEAD_FRAMES + SAMPLER_USER_TAIL_FRAMES,
     SAMPLER_MAX_FRAMES = SAMPLER_MAX_KERNEL_FRAMES + SAMPLER_MAX_USER_FRAMES,
-    /* Frames walked before giving up. */
+    /* Frames walked, or pieces of an Erlang stack read, before giving up. */
     SAMPLER_MAX_DEPTH = 1024,
+    /* A copy of registers and stack, in place of user frames. */
+    SAMPLER_SNAPSHOT_REGISTERS = 8,
+    SAMPLER_SNAPSHOT_STACK_BYTES = 8192,
+    SAMPLER_SNAPSHOT_WORDS = SAMPLER_SNAPSHOT_REGISTERS + SAMPLER_SNAPSHOT_STACK_BYTES / 8,
+    SAMPLER_MAX_WORDS = SAMPLER_MAX_KERNEL_FRAMES + SAMPLER_SNAPSHOT_WORDS,
     SAMPLER_MAX_TRACED_PROCESSES = 16384,
     SAMPLER_MAX_KNOWN_PROCESSES = 8192,
     SAMPLER_MAX_FILTER_VALUES = 256, /* of each kind */
@@ -37,21 +42,37 @@ enum sampler_filter_kind {
 
 /* Why the walk of a user stack ended. Append only: the numbers are in records. */
 enum sampler_unwind_end {
-    SAMPLER_UNWIND_COMPLETE = 0,           /* the frame pointer was 0: the chain's own end */
+    SAMPLER_UNWIND_COMPLETE = 0,           /* the outermost frame, by its table or its chain */
     SAMPLER_UNWIND_NO_USER = 1,            /* kernel thread: no user stack at all */
     SAMPLER_UNWIND_BAD_FRAME_POINTER = 2,  /* not above the last one, misaligned, far away */
     SAMPLER_UNWIND_BAD_RETURN_ADDRESS = 3, /* not an address of user space */
     SAMPLER_UNWIND_UNREADABLE = 4,         /* stack page not in memory */
     SAMPLER_UNWIND_TOO_DEEP = 5,           /* SAMPLER_MAX_DEPTH */
     SAMPLER_UNWIND_32BIT = 6,              /* 32-bit task: frames have another shape */
+    SAMPLER_UNWIND_ERLANG = 7,             /* complete: where the Erlang process begins */
+    SAMPLER_UNWIND_NO_MAPPING = 8,         /* code where we know of no mapping */
+    SAMPLER_UNWIND_BAD_FRAME = 9,          /* a table led to no frame above the last one */
+    SAMPLER_UNWIND_BEAM_IDLE = 10,         /* complete: emulator code that runs no process */
+    SAMPLER_UNWIND_BEAM_UNKNOWN = 11,      /* Erlang code of a release we do not know */
+    SAMPLER_UNWIND_BEAM_UNVERIFIED = 12,   /* r13 led to no plausible Erlang process */
+    SAMPLER_UNWIND_SNAPSHOT = 13,          /* not yet walked: registers and stack are sent */
     SAMPLER_UNWIND_END_CNT
 };
 
+/* Set in a user frame whose address is not behind a call: below a signal handler. */
+#define SAMPLER_FRAME_EXACT (1ULL << 63)
+
 /*
- * `frames`: kernel_cnt kernel addresses, then user_cnt user addresses, leaf
- * first each. With user_omitted > 0 the last SAMPLER_USER_TAIL_FRAMES of them
+ * A record is the header and as many words of `frames` as it uses:
+ *
+ *     kernel_cnt kernel addresses, leaf first
+ *     then either user_cnt user addresses, leaf first,
+ *     or, with snapshot_words > 0 (the process has no tables yet), what user space
+ *     needs to walk the stack itself: pc, sp, fp, r13, r10, r11, rax, 0, then the
+ *     stack from sp on, snapshot_words words in all.
+ *
+ * With user_omitted > 0 the last SAMPLER_USER_TAIL_FRAMES of them
  * are a ring whose outermost frame stands before index tail_first.
- * Only the used part of `frames` is sent.
  */
 struct sampler_record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
@@ -63,7 +84,8 @@ struct sampler_record {
     __u32 user_omitted;
     __u8 unwind_end; /* enum sampler_unwind_end */
     __u8 tail_first; /* 0 .. SAMPLER_USER_TAIL_FRAMES - 1 */
-    __u16 padding;
+    __u16 snapshot_words;
+    __u64 erlang_pid;      /* term of the Erlang process that ran; 0 = none, or not a BEAM */
     __u64 address_space;   /* equal for equal address spaces of one process; changes on exec */
     __u64 thread_start_ns; /* tells a reused thread id from the one before */
     __u64 cpu_ns;          /* these five: of the thread, since it started */
@@ -72,10 +94,10 @@ struct sampler_record {
     __u64 minor_faults;
     __u64 major_faults;
     char comm[SAMPLER_COMM_BYTES]; /* NUL-terminated */
-    __u64 frames[SAMPLER_MAX_FRAMES];
+    __u64 frames[SAMPLER_MAX_WORDS];
 };
 
-enum { SAMPLER_RECORD_HEADER_BYTES = 104 };
+enum { SAMPLER_RECORD_HEADER_BYTES = 112 };
 
 /*
  * Of one CPU since the start; an array by CPU number, mapped by user space. Every tick is counted
@@ -94,10 +116,10 @@ struct sampler_counters {
 
 _Static_assert(__builtin_offsetof(struct sampler_record, frames) == SAMPLER_RECORD_HEADER_BYTES,
                "the header has padding nobody declared");
-_Static_assert(sizeof(struct sampler_record) ==
-                   SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_FRAMES,
+_Static_assert(sizeof(struct sampler_record) == SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_WORDS,
                "the record has padding nobody declared");
 _Static_assert(sizeof(struct sampler_counters) == 64, "counters of two CPUs share a cache line");
+_Static_assert((int)SAMPLER_MAX_WORDS >= (int)SAMPLER_MAX_FRAMES, "one array for both");
 _Static_assert((SAMPLER_USER_TAIL_FRAMES & (SAMPLER_USER_TAIL_FRAMES - 1)) == 0,
                "the tail is a ring indexed by a mask");
 _Static_assert((int)SAMPLER_MAX_DEPTH > (int)SAMPLER_MAX_USER_FRAMES, "nothing would be omitted");

@@ -1,21 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One step down a user stack. No maps, no globals: a test compiles this as
- * plain C with its own bpf_probe_read_user(). Frame pointers are the first
- * unwinder; a table unwinder goes in front of them in user_walk_step().
+ * One step down a user stack: by the table of the code that the frame is in, else
+ * by the frame pointer; below Erlang code by erlang_walk.bpf.h. No maps, no globals.
+ * Three include it: the BPF program, the walk over a copied stack in user space
+ * (capture/system/snapshot_walk.c) and its test. They define before:
+ *
+ *     bpf_probe_read_user()
+ *     user_walk_lookup(walk, place)     fills walk->rule; enum user_walk_code
+ *     user_walk_add(walk, address)      takes a frame; 0, or USER_WALK_OVER when
+ *                                       there is no place for more
  */
 #ifndef FLAME_PROF_BPF_USER_WALK_H
 #define FLAME_PROF_BPF_USER_WALK_H
 
 #include "sampler.h"
+#include "unwind_table.h"
 
 /* The registers of the frame whose pc comes next. */
 struct user_walk {
     __u64 pc;
     __u64 sp;
     __u64 fp;
-    __u32 depth; /* frames seen so far */
-    __u32 end;   /* enum sampler_unwind_end, once the walk is over */
+    __u64 r13;
+    __u64 r10; /* these three: of the innermost frame, or below a signal frame */
+    __u64 r11;
+    __u64 rax;
+    __u32 depth;    /* frames seen so far */
+    __u8 end;       /* enum sampler_unwind_end, once the walk is over */
+    __u8 is_exact;  /* pc is where it goes on, not behind a call */
+    __u8 in_erlang; /* the rest is the Erlang stack */
+    __u8 padding;
+    struct unwind_mapping mapping; /* that the last frame was in */
+    struct unwind_rule rule;
+    struct unwind_process process;
+    __u64 erlang_at;      /* the next word of the Erlang stack ... */
+    __u64 erlang_end;     /* ... and where it begins */
+    __u64 erlang_pid;     /* term, 0 = none */
+    __u32 erlang_words;   /* to read before skipping the middle */
+    __u32 erlang_skipped; /* words left out */
 };
 
 enum {
@@ -25,9 +47,20 @@ enum {
     USER_WALK_MAX_FRAME_BYTES = 1 << 20,
 };
 
+enum user_walk_code {
+    USER_WALK_RULE,    /* walk->rule */
+    USER_WALK_NO_RULE, /* known code without a rule, generated code: frame pointers */
+    USER_WALK_ERLANG,  /* code of the BEAM's JIT */
+    USER_WALK_NO_MAPPING,
+    USER_WALK_NO_TABLES, /* the process is not known yet */
+};
+
 /* Nothing is mapped below (vm.mmap_min_addr), or above on x86-64 and arm64. */
 #define USER_WALK_MIN_ADDRESS 0x1000ULL
 #define USER_WALK_MAX_ADDRESS 0x00ffffffffffffffULL
+
+static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place);
+static __always_inline int user_walk_add(struct user_walk *walk, __u64 address);
 
 static __always_inline int user_walk_end(struct user_walk *walk, enum sampler_unwind_end end)
 {
@@ -39,6 +72,13 @@ static __always_inline int user_walk_is_code(__u64 address)
 {
     return address >= USER_WALK_MIN_ADDRESS && address <= USER_WALK_MAX_ADDRESS;
 }
+
+static __always_inline int user_walk_read(void *to, __u32 bytes, __u64 from)
+{
+    return bpf_probe_read_user(to, bytes, (const void *)from) == 0;
+}
+
+/* --- frame pointers --------------------------------------------------------- */
 
 #if defined(__TARGET_ARCH_x86) || defined(__x86_64__)
 /*
@@ -54,7 +94,7 @@ static __always_inline int user_walk_is_code(__u64 address)
 static __always_inline int user_walk_return_at(__u64 pc)
 {
     __u64 code[2] = {0, 0}; /* the byte before pc, then those from pc on */
-    if (bpf_probe_read_user(code, sizeof(code), (const void *)(pc - 1)) != 0) {
+    if (!user_walk_read(code, sizeof(code), pc - 1)) {
         return -1;
     }
     __u64 from_pc = code[0] >> 8 | code[1] << 56;
@@ -78,6 +118,14 @@ static __always_inline int user_walk_return_at(__u64 pc)
 }
 #endif
 
+static __always_inline void user_walk_to(struct user_walk *walk, __u64 pc, __u64 sp, __u64 fp)
+{
+    walk->pc = pc;
+    walk->sp = sp;
+    walk->fp = fp;
+    walk->is_exact = 0;
+}
+
 /* The leaf's caller, where the frame pointer does not know it. */
 static __always_inline int user_walk_leaf_step(struct user_walk *walk)
 {
@@ -86,13 +134,11 @@ static __always_inline int user_walk_leaf_step(struct user_walk *walk)
     if (at < 0) {
         return USER_WALK_OVER;
     }
-    if (bpf_probe_read_user(&return_address, sizeof(return_address),
-                            (const void *)(walk->sp + (__u64)at)) != 0 ||
+    if (!user_walk_read(&return_address, sizeof(return_address), walk->sp + (__u64)at) ||
         !user_walk_is_code(return_address)) {
         return USER_WALK_OVER;
     }
-    walk->pc = return_address;
-    walk->sp += (__u64)at + 8;
+    user_walk_to(walk, return_address, walk->sp + (__u64)at + 8, walk->fp);
     return USER_WALK_GO_ON;
 }
 
@@ -106,7 +152,7 @@ static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk)
     if ((fp & 7) != 0 || fp < walk->sp || fp - walk->sp > USER_WALK_MAX_FRAME_BYTES) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME_POINTER);
     }
-    if (bpf_probe_read_user(frame, sizeof(frame), (const void *)fp) != 0) {
+    if (!user_walk_read(frame, sizeof(frame), fp)) {
         return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
     }
     if (frame[1] == 0) {
@@ -115,20 +161,142 @@ static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk)
     if (!user_walk_is_code(frame[1])) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_RETURN_ADDRESS);
     }
-    walk->pc = frame[1];
-    walk->sp = fp + 16;
-    walk->fp = frame[0];
+    user_walk_to(walk, frame[1], fp + 16, frame[0]);
     return USER_WALK_GO_ON;
 }
 
-/* From one frame to its caller; depth is that of the frame left. */
-static __always_inline int user_walk_step(struct user_walk *walk)
+static __always_inline int user_walk_by_frame_pointer(struct user_walk *walk)
 {
-    __u32 depth = walk->depth++;
-    if (depth == 0 && user_walk_leaf_step(walk) == USER_WALK_GO_ON) {
+    if (walk->is_exact && user_walk_leaf_step(walk) == USER_WALK_GO_ON) {
         return USER_WALK_GO_ON;
     }
     return user_walk_frame_pointer_step(walk);
+}
+
+/* --- tables ----------------------------------------------------------------- */
+
+/* The kernel's frame: siginfo lies above, `struct sigcontext` 40 bytes in. */
+static __always_inline int user_walk_signal_step(struct user_walk *walk)
+{
+    __u64 saved[17]; /* r8 .. r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip */
+    if (!user_walk_read(saved, sizeof(saved), walk->sp + 40)) {
+        return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
+    }
+    if (!user_walk_is_code(saved[16])) {
+        return user_walk_end(walk, SAMPLER_UNWIND_BAD_RETURN_ADDRESS);
+    }
+    user_walk_to(walk, saved[16], saved[15], saved[10]);
+    walk->r10 = saved[2];
+    walk->r11 = saved[3];
+    walk->r13 = saved[5];
+    walk->rax = saved[13];
+    walk->is_exact = 1;
+    return USER_WALK_GO_ON;
+}
+
+/* The canonical frame address; 0 when it cannot be told. */
+static __always_inline __u64 user_walk_cfa(const struct user_walk *walk)
+{
+    const struct unwind_rule *rule = &walk->rule;
+    __u64 offset = (__u64)(__s64)rule->cfa_offset;
+    __u64 word = 0;
+    switch (rule->cfa) {
+    case UNWIND_CFA_SP:
+        return walk->sp + offset;
+    case UNWIND_CFA_FP:
+        return walk->fp + offset;
+    case UNWIND_CFA_DEREF_SP:
+        return user_walk_read(&word, 8, walk->sp + offset) ? word + (__u64)(__s64)rule->deref_add
+                                                           : 0;
+    case UNWIND_CFA_DEREF_FP:
+        return user_walk_read(&word, 8, walk->fp + offset) ? word + (__u64)(__s64)rule->deref_add
+                                                           : 0;
+    case UNWIND_CFA_PLT:
+        return walk->sp + 8 + ((walk->pc & 15) >= offset ? 8 : 0);
+    case UNWIND_CFA_R10:
+        return walk->is_exact ? walk->r10 + offset : 0;
+    case UNWIND_CFA_RAX:
+        return walk->is_exact ? walk->rax + offset : 0;
+    case UNWIND_CFA_R11:
+        return walk->is_exact ? walk->r11 + offset : 0;
+    default:
+        return 0;
+    }
+}
+
+static __always_inline int user_walk_caller_fp(const struct user_walk *walk, __u64 cfa, __u64 *fp)
+{
+    const struct unwind_rule *rule = &walk->rule;
+    __u64 offset = (__u64)(__s64)rule->fp_offset;
+    if (rule->fp == UNWIND_FP_AT_CFA) {
+        return user_walk_read(fp, 8, cfa + offset);
+    }
+    if (rule->fp == UNWIND_FP_AT_FP) {
+        return user_walk_read(fp, 8, walk->fp + offset);
+    }
+    return 1;
+}
+
+static __always_inline int user_walk_by_rule(struct user_walk *walk)
+{
+    __u64 return_address = 0;
+    __u64 fp = walk->fp;
+    if (walk->rule.cfa == UNWIND_CFA_END) {
+        return user_walk_end(walk, SAMPLER_UNWIND_COMPLETE);
+    }
+    if (walk->rule.cfa == UNWIND_CFA_SIGNAL) {
+        return user_walk_signal_step(walk);
+    }
+    __u64 cfa = user_walk_cfa(walk);
+    if (cfa <= walk->sp) {
+        return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME);
+    }
+    if (!user_walk_read(&return_address, 8, cfa + (__u64)(__s64)walk->rule.return_offset) ||
+        !user_walk_caller_fp(walk, cfa, &fp)) {
+        return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
+    }
+    if (walk->rule.r13_offset != 0) {
+        (void)user_walk_read(&walk->r13, 8, cfa + (__u64)(__s64)walk->rule.r13_offset);
+    }
+    if (return_address == 0) {
+        return user_walk_end(walk, SAMPLER_UNWIND_COMPLETE);
+    }
+    if (!user_walk_is_code(return_address)) {
+        return user_walk_end(walk, SAMPLER_UNWIND_BAD_RETURN_ADDRESS);
+    }
+    user_walk_to(walk, return_address, cfa, fp);
+    return USER_WALK_GO_ON;
+}
+
+#include "erlang_walk.bpf.h"
+
+/*
+ * Takes one frame (of an Erlang stack, a few) and goes on to its caller. A return
+ * address may be the first byte behind a function that never returns: it is looked
+ * up by the byte before.
+ */
+static __always_inline int user_walk_step(struct user_walk *walk)
+{
+    if (walk->in_erlang) {
+        return erlang_walk_step(walk);
+    }
+    __u64 pc = walk->pc;
+    __u64 mark = walk->is_exact && walk->depth > 0 ? SAMPLER_FRAME_EXACT : 0;
+    if (user_walk_add(walk, pc | mark) != 0) {
+        return USER_WALK_OVER;
+    }
+    switch (user_walk_lookup(walk, walk->is_exact ? pc : pc - 1)) {
+    case USER_WALK_RULE:
+        return user_walk_by_rule(walk);
+    case USER_WALK_NO_RULE:
+        return user_walk_by_frame_pointer(walk);
+    case USER_WALK_ERLANG:
+        return erlang_walk_begin(walk);
+    case USER_WALK_NO_MAPPING:
+        return user_walk_end(walk, SAMPLER_UNWIND_NO_MAPPING);
+    default:
+        return user_walk_by_frame_pointer(walk);
+    }
 }
 
 #endif

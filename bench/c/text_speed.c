@@ -38,6 +38,7 @@ struct range {
 struct bench {
     struct sample_queue queue;
     struct thread_counters *threads;
+    struct process_history *history;
     struct frame_names *names;
     struct session session;
     struct loss_counters losses;
@@ -121,6 +122,8 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
             .user_cnt = bench->depth,
             .frames = &bench->stacks[*at % bench->stack_cnt * bench->depth],
         };
+        (void)process_history_note(bench->history, sample.pid, sample.address_space,
+                                   sample.time_ns);
         frame_names_note(bench->names, &sample, sample.time_ns);
         (void)sample_queue_push(&bench->queue, &sample);
     }
@@ -157,7 +160,8 @@ static bool open_parts(struct bench *bench, const char *directory)
     };
     sample_queue_init(&bench->queue, 16 << 20);
     bench->threads = thread_counters_create(1024);
-    bench->names = frame_names_create(&PERF_SCRIPT_SINK);
+    bench->history = process_history_create(1 << 20);
+    bench->names = frame_names_create(bench->history, &PERF_SCRIPT_SINK);
     bench->stacks = calloc((size_t)bench->stack_cnt * bench->depth, sizeof *bench->stacks);
     session_init_system(&bench->session);
     if (bench->threads == NULL || bench->names == NULL || bench->stacks == NULL) {

@@ -113,14 +113,19 @@ static void print_losses(const struct loss_snapshot *losses)
 static void print_stacks(const struct system_recording_stats *stats)
 {
     uint64_t user = 0;
+    uint64_t complete = 0;
     for (int i = 0; i < SYSTEM_STACK_END_CNT; i++) {
-        user += i == SYSTEM_STACK_NO_USER ? 0 : stats->stack_ends[i];
+        bool counts = i != SYSTEM_STACK_NO_USER;
+        user += counts ? stats->stack_ends[i] : 0;
+        complete +=
+            counts && system_stack_is_complete((enum system_stack_end)i) ? stats->stack_ends[i] : 0;
     }
-    (void)fprintf(stderr,
-                  "  stacks   %.1f %% of the user stacks reach the end of their frame-pointer "
-                  "chain; %.1f %% of all frames have a name\n",
-                  percent(stats->stack_ends[SYSTEM_STACK_COMPLETE], user),
-                  percent(stats->frame_cnt - stats->unnamed_frame_cnt, stats->frame_cnt));
+    (void)fprintf(
+        stderr,
+        "  stacks   %.1f %% of the user stacks are complete; %.1f %% of all frames have a "
+        "name\n",
+        percent(complete, user),
+        percent(stats->frame_cnt - stats->unnamed_frame_cnt, stats->frame_cnt));
     if (stats->unread_processes > 0) {
         (void)fprintf(stderr,
                       "           %llu processes were gone, or not ours to see, before their "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Call frame information that was made up: each rule, and lies.
-#include "symbols/beam/call_frame.h"
+#include "unwind/call_frame.h"
 
 #include "test.h"
 

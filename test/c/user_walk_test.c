@@ -10,6 +10,29 @@ static long bpf_probe_read_user(void *to, uint32_t size, const void *from);
 
 #include "user_walk.bpf.h"
 
+// What the table of the code says; frame pointers unless a test sets a rule.
+static enum user_walk_code code_kind;
+static struct unwind_rule code_rule;
+static uint64_t looked_up;
+
+static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
+{
+    looked_up = place;
+    walk->rule = code_rule;
+    return code_kind;
+}
+
+static uint64_t taken[64];
+
+static __always_inline int user_walk_add(struct user_walk *walk, __u64 address)
+{
+    if (walk->depth == sizeof taken / sizeof taken[0]) {
+        return USER_WALK_OVER;
+    }
+    taken[walk->depth++] = address;
+    return 0;
+}
+
 enum { STACK = 0x7000, STACK_WORDS = 64, CODE = 0x40000, CODE_BYTES = 64 };
 
 static uint64_t stack[STACK_WORDS];
@@ -38,7 +61,8 @@ static struct user_walk begin(uint64_t pc, uint64_t sp, uint64_t fp)
 {
     memset(stack, 0, sizeof stack);
     memset(code, 0x90, sizeof code);
-    return (struct user_walk){.pc = pc, .sp = sp, .fp = fp};
+    code_kind = USER_WALK_NO_RULE;
+    return (struct user_walk){.pc = pc, .sp = sp, .fp = fp, .is_exact = 1};
 }
 
 static void frame(int word, uint64_t next_fp, uint64_t return_address)
@@ -144,3 +168,172 @@ TEST(a_push_without_a_frame_is_not_taken_for_one)
     check_caller(PUSHES, sizeof PUSHES, 0, 0x50100);
 }
 #endif
+
+// --- tables ---------------------------------------------------------------------------
+
+static struct user_walk by_rule(struct unwind_rule rule)
+{
+    struct user_walk walk = begin(0x50000, STACK, STACK + 64);
+    code_kind = USER_WALK_RULE;
+    code_rule = rule;
+    for (int i = 0; i < STACK_WORDS; i++) {
+        stack[i] = 0x60000 + (uint64_t)i;
+    }
+    return walk;
+}
+
+TEST(a_rule_finds_the_caller_without_a_frame_pointer)
+{
+    struct user_walk walk = by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SP,
+                                                         .cfa_offset = 32,
+                                                         .fp = UNWIND_FP_AT_CFA,
+                                                         .fp_offset = -16,
+                                                         .r13_offset = -24,
+                                                         .return_offset = -8});
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x60003);
+    CHECK_UINT(walk.sp, STACK + 32);
+    CHECK_UINT(walk.fp, 0x60002);
+    CHECK_UINT(walk.r13, 0x60001);
+    CHECK_UINT(looked_up, 0x50000);
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(looked_up, 0x60002); // inside the call
+    CHECK_UINT(taken[1], 0x60003);
+}
+
+TEST(a_frame_may_be_where_a_word_says)
+{
+    struct user_walk walk = by_rule((struct unwind_rule){
+        .cfa = UNWIND_CFA_DEREF_FP, .cfa_offset = -8, .fp = UNWIND_FP_AT_FP, .return_offset = -8});
+    stack[7] = STACK + 128; // as gcc realigns: the CFA is at rbp - 8, rbp at rbp
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.sp, STACK + 128);
+    CHECK_UINT(walk.pc, 0x6000f);
+    CHECK_UINT(walk.fp, 0x60008);
+}
+
+TEST(registers_of_the_innermost_frame_are_not_believed_below)
+{
+    struct user_walk walk =
+        by_rule((struct unwind_rule){.cfa = UNWIND_CFA_R10, .return_offset = -8});
+    walk.r10 = STACK + 16;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x60001);
+    walk.r10 = STACK + 64;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME);
+}
+
+TEST(below_a_signal_handler_the_place_is_exact)
+{
+    struct user_walk walk = by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SIGNAL});
+    stack[5 + 15] = STACK + 256; // rsp
+    stack[5 + 16] = 0x70000;     // rip
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x70000);
+    CHECK_UINT(walk.sp, STACK + 256);
+    CHECK_UINT(walk.r13, 0x60000 + 5 + 5);
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_END};
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_COMPLETE);
+    CHECK_UINT(looked_up, 0x70000);
+    CHECK_UINT(taken[1], 0x70000 | SAMPLER_FRAME_EXACT);
+}
+
+TEST(a_table_that_leads_nowhere_ends_it)
+{
+    struct user_walk walk =
+        by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SP, .cfa_offset = -64, .return_offset = -8});
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME);
+    walk = by_rule((struct unwind_rule){
+        .cfa = UNWIND_CFA_SP, .cfa_offset = 8 * STACK_WORDS + 64, .return_offset = -8});
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_UNREADABLE);
+    code_kind = USER_WALK_NO_MAPPING;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_NO_MAPPING);
+}
+
+// --- Erlang ---------------------------------------------------------------------------
+
+enum { JIT = 0x40000000, PROCESS = STACK };
+
+// A process of OTP 27 in the first words, its stack in the last 16, as the code behind a
+// BIF has it in rbp.
+static struct user_walk in_erlang(void)
+{
+    struct user_walk walk = begin(CODE, STACK + 8 * 48, 0);
+    code_kind = USER_WALK_ERLANG;
+    walk.process.beam = (struct unwind_beam){.stop = 88, .heap = 192, .htop = 80};
+    walk.process.code_start = JIT;
+    walk.process.code_end = JIT + 0x10000;
+    walk.r13 = PROCESS;
+    stack[0] = 0x2903;
+    stack[192 / 8] = STACK + 8 * 32;
+    stack[200 / 8] = STACK + 8 * 64;
+    stack[80 / 8] = STACK + 8 * 40;
+    stack[88 / 8] = STACK + 8 * 60;
+    stack[49] = JIT + 0x100;
+    stack[50] = JIT + 0x101; // a term, by its tag
+    stack[61] = JIT + 0x200;
+    return walk;
+}
+
+static void walk_all(struct user_walk *walk)
+{
+    for (int i = 0; i < 100 && user_walk_step(walk) == USER_WALK_GO_ON; i++) {
+    }
+}
+
+TEST(return_addresses_are_taken_off_the_erlang_stack)
+{
+    struct user_walk walk = in_erlang();
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_ERLANG);
+    CHECK_UINT(walk.depth, 3);
+    CHECK_UINT(taken[1], JIT + 0x100);
+    CHECK_UINT(taken[2], JIT + 0x200);
+    CHECK_UINT(walk.erlang_pid, 0x2903);
+}
+
+TEST(below_c_code_the_code_behind_the_call_says_where_the_stack_is)
+{
+    static const unsigned char FROM_RBP[] = {0x90, 0x48, 0x8b, 0xe5};
+    static const unsigned char FROM_PROCESS[] = {0x49, 0x8b, 0x65, 88};
+    struct user_walk walk = in_erlang();
+    walk.is_exact = 0;
+    walk.fp = STACK + 8 * 60;
+    memcpy(code, FROM_RBP, sizeof FROM_RBP);
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_ERLANG);
+    CHECK_UINT(walk.depth, 2);
+    CHECK_UINT(taken[1], JIT + 0x200);
+    walk = in_erlang();
+    walk.is_exact = 0;
+    memcpy(code, FROM_PROCESS, sizeof FROM_PROCESS);
+    walk_all(&walk);
+    CHECK_UINT(walk.depth, 2);
+    walk = in_erlang(); // neither: a call that no process made
+    walk.is_exact = 0;
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BEAM_IDLE);
+    CHECK_UINT(walk.depth, 1);
+}
+
+TEST(a_process_that_is_none_is_not_believed)
+{
+    struct user_walk walk = in_erlang();
+    stack[0] = 0x2900;
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BEAM_IDLE);
+    walk = in_erlang();
+    stack[88 / 8] = STACK + 8 * 39; // the stack reaches into the heap
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BEAM_UNVERIFIED);
+    walk = in_erlang();
+    walk.process.beam.stop = 0;
+    walk_all(&walk);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BEAM_UNKNOWN);
+    CHECK_UINT(walk.erlang_pid, 0);
+}

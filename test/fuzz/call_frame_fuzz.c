@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a section of call frame information, any registers on any stack: the
 // walk ends, and touches nothing outside.
-#include "symbols/beam/call_frame.h"
+#include "unwind/call_frame.h"
 
 #include <string.h>
 

@@ -65,12 +65,45 @@ int process_files_open_here(struct text path, uint64_t inode)
     return open_text_in_root("/", path, inode);
 }
 
+static void name_mapping(uint32_t pid, const struct process_mapping *mapping, char *name,
+                         size_t name_bytes)
+{
+    (void)snprintf(name, name_bytes, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start,
+                   mapping->end);
+}
+
+bool process_files_identify(uint32_t pid, const struct process_mapping *mapping, struct text path,
+                            struct process_file_identity *identity)
+{
+    char name[96];
+    struct stat status;
+    name_mapping(pid, mapping, name, sizeof name);
+    if (stat(name, &status) != 0) {
+        int fd = process_files_open_mapping(pid, mapping, path);
+        fd = fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
+        bool ok = fd >= 0 && fstat(fd, &status) == 0;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    *identity = (struct process_file_identity){
+        .dev = status.st_dev,
+        .inode = status.st_ino,
+        .size = (uint64_t)status.st_size,
+        .changed_s = status.st_ctim.tv_sec,
+        .changed_ns = status.st_ctim.tv_nsec,
+    };
+    return S_ISREG(status.st_mode);
+}
+
 int process_files_open_mapping(uint32_t pid, const struct process_mapping *mapping,
                                struct text path)
 {
     char name[96];
-    (void)snprintf(name, sizeof name, "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid,
-                   mapping->start, mapping->end);
+    name_mapping(pid, mapping, name, sizeof name);
     int fd = regular_or_close(open(name, OPEN_FLAGS), 0);
     if (fd >= 0) {
         return fd;

@@ -10,6 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// What makes a file this file: an inode number alone is reused within a second by
+// programs that are built, run and deleted.
+struct process_file_identity {
+    uint64_t dev;
+    uint64_t inode;
+    uint64_t size;
+    int64_t changed_s;
+    int64_t changed_ns;
+};
+
+// Of the mapped file. False when it cannot be looked at.
+bool process_files_identify(uint32_t pid, const struct process_mapping *mapping, struct text path,
+                            struct process_file_identity *identity);
+
 // The mapped file: through /proc/PID/map_files, else by its path if the inode is
 // still that one. A read-only descriptor of the caller's, or -1.
 int process_files_open_mapping(uint32_t pid, const struct process_mapping *mapping,

@@ -16,11 +16,12 @@ enum { PROCESS_HISTORY_MAX_PROCESSES = 4096 };
 struct process {
     uint32_t pid;
     uint64_t address_space;
-    uint64_t used_at;  // a count that rises with every use
-    uint64_t noted_ns; // CLOCK_MONOTONIC of the first note
-    uint64_t read_ns;  // ... of the last reading
-    uint64_t pause_ns; // ... before the next
-    uint64_t maps_id;  // of these mappings; no others ever have it; 0 = none were read
+    uint64_t used_at;   // a count that rises with every use
+    uint64_t noted_ns;  // CLOCK_MONOTONIC of the first note
+    uint64_t read_ns;   // ... of the last reading
+    uint64_t pause_ns;  // ... before the next
+    uint64_t maps_id;   // of these mappings; no others ever have it; 0 = none were read
+    uint64_t tables_id; // the caller's own, 0 when new: the maps_id it made tables of
     struct process_maps maps;
 };
 

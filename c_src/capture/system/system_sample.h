@@ -4,6 +4,7 @@
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_SAMPLE_H
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Why the walk of the user stack ended. The order is that of
@@ -15,7 +16,14 @@
     X(SYSTEM_STACK_BAD_RETURN_ADDRESS, "bad_return_address")                                       \
     X(SYSTEM_STACK_UNREADABLE, "unreadable")                                                       \
     X(SYSTEM_STACK_TOO_DEEP, "too_deep")                                                           \
-    X(SYSTEM_STACK_32BIT, "32bit_task")
+    X(SYSTEM_STACK_32BIT, "32bit_task")                                                            \
+    X(SYSTEM_STACK_ERLANG, "erlang") /* complete, too */                                           \
+    X(SYSTEM_STACK_NO_MAPPING, "unknown_code")                                                     \
+    X(SYSTEM_STACK_BAD_FRAME, "bad_frame")                                                         \
+    X(SYSTEM_STACK_BEAM_IDLE, "emulator") /* complete: no process runs */                          \
+    X(SYSTEM_STACK_BEAM_UNKNOWN, "unknown_beam")                                                   \
+    X(SYSTEM_STACK_BEAM_UNVERIFIED, "unverified_beam")                                             \
+    X(SYSTEM_STACK_SNAPSHOT, "not_walked")
 
 enum system_stack_end {
 #define SYSTEM_STACK_ENUM(id, name) id,
@@ -25,6 +33,24 @@ enum system_stack_end {
 };
 
 enum { SYSTEM_COMM_BYTES = 16, SYSTEM_MAX_FRAMES = 383 };
+
+// In a user frame: its address is where the code goes on, not behind a call. Below
+// signal handlers.
+#define SYSTEM_FRAME_EXACT (1ULL << 63)
+
+// What is needed to walk a user stack later.
+struct system_snapshot {
+    uint64_t pc, sp, fp, r13, r10, r11, rax;
+    const uint64_t *stack; // from sp on
+    uint32_t stack_bytes;
+};
+
+// Is the stack whole?
+static inline bool system_stack_is_complete(enum system_stack_end end)
+{
+    return end == SYSTEM_STACK_COMPLETE || end == SYSTEM_STACK_ERLANG ||
+           end == SYSTEM_STACK_BEAM_IDLE || end == SYSTEM_STACK_NO_USER;
+}
 
 // Pointers are borrowed for the call that hands the sample over.
 struct system_sample {
@@ -43,9 +69,11 @@ struct system_sample {
     char comm[SYSTEM_COMM_BYTES]; // NUL-terminated
     uint32_t kernel_cnt;
     uint32_t user_cnt;
-    uint32_t user_omitted;    // frames left out of the middle of the user stack ...
-    uint32_t user_omitted_at; // ... in front of this index of the user frames
-    const uint64_t *frames;   // kernel_cnt + user_cnt addresses, each part leaf first
+    uint32_t user_omitted;                  // frames left out of the middle of the user stack ...
+    uint32_t user_omitted_at;               // ... in front of this index of the user frames
+    const uint64_t *frames;                 // kernel_cnt + user_cnt addresses, each part leaf first
+    uint64_t erlang_pid;                    // term of the Erlang process that ran, 0 = none
+    const struct system_snapshot *snapshot; // NULL, or in place of user frames
 };
 
 #endif

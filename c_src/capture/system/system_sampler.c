@@ -6,6 +6,7 @@
 #include "capture/system/cpu_list.h"
 #include "capture/system/libbpf_log.h"
 #include "capture/system/sampler_filter.h"
+#include "capture/system/unwind_memory.h"
 #include "sampler.h"
 #include "sampler.skel.h"
 
@@ -20,6 +21,8 @@
 
 _Static_assert((int)SYSTEM_STACK_END_CNT == (int)SAMPLER_UNWIND_END_CNT, "one name per end");
 _Static_assert((int)SYSTEM_STACK_32BIT == (int)SAMPLER_UNWIND_32BIT, "ends in the same order");
+_Static_assert((int)SYSTEM_STACK_SNAPSHOT == (int)SAMPLER_UNWIND_SNAPSHOT, "in the same order");
+_Static_assert(SYSTEM_FRAME_EXACT == SAMPLER_FRAME_EXACT, "one mark");
 _Static_assert((int)SYSTEM_MAX_FRAMES == (int)SAMPLER_MAX_FRAMES, "frames of one sample");
 _Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");
 
@@ -31,6 +34,7 @@ struct system_sampler {
     void *context;
     struct sampler_bpf *bpf;
     struct ring_buffer *ring;
+    struct unwind_store *unwind;
     struct sampler_counters *counters; // possible_cnt of them, shared with the BPF program
     struct cpu_clock *clocks;          // possible_cnt
     uint32_t possible_cnt;
@@ -91,23 +95,57 @@ static void sample_of_record(const struct sampler_record *record, const uint64_t
         .user_omitted = record->user_omitted,
         .user_omitted_at = SAMPLER_USER_HEAD_FRAMES,
         .frames = frames,
+        .erlang_pid = record->erlang_pid,
     };
     memcpy(sample->comm, record->comm, sizeof sample->comm);
     sample->comm[sizeof sample->comm - 1] = '\0';
+}
+
+static struct system_snapshot snapshot_of_record(const struct sampler_record *record)
+{
+    const __u64 *words = record->frames + record->kernel_cnt;
+    return (struct system_snapshot){
+        .pc = words[0],
+        .sp = words[1],
+        .fp = words[2],
+        .r13 = words[3],
+        .r10 = words[4],
+        .r11 = words[5],
+        .rax = words[6],
+        .stack = (const uint64_t *)words + SAMPLER_SNAPSHOT_REGISTERS,
+        .stack_bytes = 8 * (record->snapshot_words - (uint32_t)SAMPLER_SNAPSHOT_REGISTERS),
+    };
+}
+
+static bool is_whole(const struct sampler_record *record, size_t size)
+{
+    if (size < SAMPLER_RECORD_HEADER_BYTES) {
+        return false;
+    }
+    uint32_t frame_cnt = (uint32_t)record->kernel_cnt + record->user_cnt;
+    bool fits =
+        frame_cnt <= SAMPLER_MAX_FRAMES &&
+        frame_cnt + record->snapshot_words <= SAMPLER_MAX_WORDS &&
+        (record->snapshot_words == 0 || record->snapshot_words >= SAMPLER_SNAPSHOT_REGISTERS);
+    return fits &&
+           size >= SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)frame_cnt + record->snapshot_words);
 }
 
 static int on_record(void *context, void *data, size_t size)
 {
     struct system_sampler *sampler = context;
     const struct sampler_record *record = data;
-    if (size < SAMPLER_RECORD_HEADER_BYTES ||
-        size < SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)record->kernel_cnt + record->user_cnt) ||
-        (uint32_t)record->kernel_cnt + record->user_cnt > SAMPLER_MAX_FRAMES) {
+    if (!is_whole(record, size)) {
         return 0; // our own BPF program never sends such a record
     }
     struct system_sample sample;
     copy_frames(record, sampler->frames);
     sample_of_record(record, sampler->frames, &sample);
+    struct system_snapshot snapshot;
+    if (record->snapshot_words > 0) {
+        snapshot = snapshot_of_record(record);
+        sample.snapshot = &snapshot;
+    }
     sampler->handler(sampler->context, &sample);
     return 0;
 }
@@ -217,6 +255,19 @@ static bool open_ring(struct system_sampler *sampler, struct error *err)
     return sampler->ring != NULL || error_os(err, errno, "map the ring buffer");
 }
 
+static bool open_unwind(struct system_sampler *sampler, struct error *err)
+{
+    const struct unwind_map_fds fds = {
+        .rules = bpf_map__fd(sampler->bpf->maps.unwind_rules),
+        .pages = bpf_map__fd(sampler->bpf->maps.unwind_pages),
+        .mappings = bpf_map__fd(sampler->bpf->maps.unwind_mappings),
+        .shards = bpf_map__fd(sampler->bpf->maps.unwind_shards),
+        .processes = bpf_map__fd(sampler->bpf->maps.unwind_processes),
+    };
+    sampler->unwind = unwind_store_create(&fds, err);
+    return sampler->unwind != NULL;
+}
+
 static bool fill_filters(struct system_sampler *sampler, struct error *err)
 {
     const struct system_filter *filter = sampler->options.filter;
@@ -252,7 +303,7 @@ struct system_sampler *system_sampler_create(const struct system_sampler_options
     sampler->handler = handler;
     sampler->context = context;
     if (!check_kernel(err) || !open_skeleton(sampler, err) || !map_counters(sampler, err) ||
-        !open_ring(sampler, err) || !fill_filters(sampler, err)) {
+        !open_ring(sampler, err) || !open_unwind(sampler, err) || !fill_filters(sampler, err)) {
         system_sampler_destroy(sampler);
         return NULL;
     }
@@ -266,6 +317,7 @@ void system_sampler_destroy(struct system_sampler *sampler)
     }
     system_sampler_stop(sampler);
     ring_buffer__free(sampler->ring);
+    unwind_store_destroy(sampler->unwind);
     if (sampler->counters != NULL) {
         (void)munmap(sampler->counters, counters_bytes(sampler));
     }
@@ -377,6 +429,11 @@ struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)
         sum.cpu_cnt += cpu_clock_is_open(&sampler->clocks[cpu]) ? 1 : 0;
     }
     return sum;
+}
+
+struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler)
+{
+    return sampler->unwind;
 }
 
 uint64_t system_sampler_start_ns(const struct system_sampler *sampler)

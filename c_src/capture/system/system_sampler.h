@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "capture/system/system_filter.h"
 #include "capture/system/system_sample.h"
+#include "capture/system/unwind_store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,6 +73,9 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
 
 // Adds a process to those of SYSTEM_SCOPE_PROCESSES and _TREES.
 bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct error *err);
+
+// By which it walks stacks; to be filled by the owner. Valid until _destroy.
+struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler);
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler);
 

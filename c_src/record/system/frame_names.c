@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 enum {
-    MAX_HISTORY_BYTES = 16 << 20,
     MAX_ELF_BYTES = 64 << 20,
     MAX_JIT_BYTES = 48 << 20,
     MAX_VDSO_BYTES = 1 << 20,
@@ -29,7 +28,7 @@ enum {
 #define NAME_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
 
 struct frame_names {
-    struct process_history *history;
+    struct process_history *history; // borrowed
     struct elf_cache *files;
     struct jit_names *jit;
     struct frame_cache *cache;
@@ -50,20 +49,19 @@ struct naming {
     bool maps_checked; // that they hold all of the stack; once is enough
 };
 
-struct frame_names *frame_names_create(const struct sink *sink)
+struct frame_names *frame_names_create(struct process_history *history, const struct sink *sink)
 {
     struct frame_names *names = calloc(1, sizeof *names);
     if (names == NULL) {
         return NULL;
     }
-    names->history = process_history_create(MAX_HISTORY_BYTES);
+    names->history = history;
     names->files = elf_cache_create(MAX_ELF_BYTES);
     names->jit = jit_names_create(MAX_JIT_BYTES);
     names->cache = frame_cache_create(MAX_CACHED_TEXT_BYTES, sink);
     symbol_table_init(&names->vdso, MAX_VDSO_BYTES);
     (void)vdso_load(&names->vdso);
-    if (names->history == NULL || names->files == NULL || names->jit == NULL ||
-        names->cache == NULL) {
+    if (names->files == NULL || names->jit == NULL || names->cache == NULL) {
         frame_names_destroy(names);
         return NULL;
     }
@@ -75,7 +73,6 @@ void frame_names_destroy(struct frame_names *names)
     if (names == NULL) {
         return;
     }
-    process_history_destroy(names->history);
     elf_cache_destroy(names->files);
     jit_names_destroy(names->jit);
     frame_cache_destroy(names->cache);
@@ -262,6 +259,16 @@ static uint64_t inside_call(uint64_t address, uint32_t index)
     return index == 0 ? address : address - 1;
 }
 
+static bool is_return(uint64_t user_frame, uint32_t index)
+{
+    return index > 0 && (user_frame & SYSTEM_FRAME_EXACT) == 0;
+}
+
+static uint64_t inside_user_call(uint64_t user_frame, uint32_t index)
+{
+    return (user_frame & ~SYSTEM_FRAME_EXACT) - (is_return(user_frame, index) ? 1 : 0);
+}
+
 static const uint64_t *user_frames(const struct system_sample *sample)
 {
     return sample->frames + sample->kernel_cnt;
@@ -271,7 +278,7 @@ static bool maps_hold_all(const struct process *process, const struct system_sam
 {
     const uint64_t *frames = user_frames(sample);
     for (uint32_t i = 0; i < sample->user_cnt; i++) {
-        if (process_maps_find(&process->maps, inside_call(frames[i], i)) == NULL) {
+        if (process_maps_find(&process->maps, inside_user_call(frames[i], i)) == NULL) {
             return false;
         }
     }
@@ -340,8 +347,8 @@ static struct frame_key user_key(const struct naming *naming, uint32_t i)
 {
     return (struct frame_key){
         .owner = maps_id(naming),
-        .address = user_frames(naming->sample)[i],
-        .is_return = i > 0,
+        .address = user_frames(naming->sample)[i] & ~SYSTEM_FRAME_EXACT,
+        .is_return = is_return(user_frames(naming->sample)[i], i),
     };
 }
 
@@ -357,15 +364,14 @@ static void begin_user_frames(const struct naming *naming)
 static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack *stack)
 {
     struct frame_cache *cache = naming->names->cache;
-    uint64_t address = user_frames(naming->sample)[i];
     struct frame_key key = user_key(naming, i);
-    struct frame frame = {.address = address};
+    struct frame frame = {.address = key.address};
     struct frame_place place = {.frames = &frame, .frame_cnt = 1};
     if (key.owner == 0 ||
         !frame_cache_find(cache, naming->names->begun[i], &key, naming->now_ns, &place)) {
         check_maps(naming);
-        uint64_t until_ns =
-            name_user_frame(naming, inside_call(address, i), &frame, &place.is_named);
+        uint64_t inside = key.address - (key.is_return ? 1 : 0);
+        uint64_t until_ns = name_user_frame(naming, inside, &frame, &place.is_named);
         key.owner = maps_id(naming); // the maps may be new
         if (until_ns > naming->now_ns) {
             frame_cache_put(cache, &key, until_ns, &place);
@@ -399,10 +405,9 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns)
 {
-    bool is_new = process_history_note(names->history, sample->pid, sample->address_space, now_ns);
     const struct process *process =
         process_history_find(names->history, sample->pid, sample->address_space);
-    if (process == NULL || (!is_new && !process_history_is_young(process, now_ns))) {
+    if (process == NULL || !process_history_is_young(process, now_ns)) {
         return;
     }
     struct naming naming = begin(names, sample, now_ns);
@@ -413,11 +418,8 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
 struct frame_names_stats frame_names_stats(const struct frame_names *names)
 {
     return (struct frame_names_stats){
-        .process_cnt = process_history_count(names->history),
         .file_cnt = elf_cache_count(names->files),
-        .unread_processes = process_history_unread(names->history),
-        .memory_bytes = process_history_memory_bytes(names->history) +
-                        elf_cache_memory_bytes(names->files) +
+        .memory_bytes = elf_cache_memory_bytes(names->files) +
                         frame_cache_memory_bytes(names->cache) +
                         symbol_table_memory_bytes(&names->kernel.table),
     };

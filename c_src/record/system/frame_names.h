@@ -5,6 +5,7 @@
 #ifndef FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
 #define FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
 
+#include "capture/system/process_history.h"
 #include "capture/system/system_sample.h"
 #include "model/sample.h"
 #include "sinks/sink.h"
@@ -15,14 +16,14 @@
 
 struct frame_names;
 
-// Frames get their form in `sink`, too (frame.shown); NULL: they do not. NULL when
-// out of memory.
-struct frame_names *frame_names_create(const struct sink *sink);
+// `history` is borrowed. Frames get their form in `sink`, too (frame.shown); NULL: they do not.
+// NULL when out of memory.
+struct frame_names *frame_names_create(struct process_history *history, const struct sink *sink);
 void frame_names_destroy(struct frame_names *names);
 
-// Call for each sample as soon as it is taken from the ring: reads the mappings
-// of a process that is new to us, and the symbols this sample needs, while the
-// process lives. `now_ns` is CLOCK_MONOTONIC.
+// Call for each sample as soon as it is taken from the ring and its process is noted
+// in the history: reads the symbols it needs while the process, if it is young, lives.
+// `now_ns` is CLOCK_MONOTONIC.
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns);
 
@@ -40,9 +41,7 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
                       uint64_t now_ns, struct named_stack *stack);
 
 struct frame_names_stats {
-    uint32_t process_cnt;
     uint32_t file_cnt;
-    uint64_t unread_processes; // gone, or not ours to see, when first wanted
     size_t memory_bytes;
 };
 

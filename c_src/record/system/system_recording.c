@@ -7,14 +7,17 @@
 #include "record/system/privileges.h"
 #include "record/system/sample_queue.h"
 #include "record/system/thread_counters.h"
+#include "record/system/unwind_tables.h"
 #include "sinks/perf_script_sink.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     MAX_QUEUE_BYTES = 16 << 20,
     MAX_THREADS = 32768,
+    MAX_HISTORY_BYTES = 16 << 20,
 };
 // A CPU can be that much behind the others in handing over what it has.
 #define HOLD_BACK_NS (100ULL * CLOCK_NS_PER_MS)
@@ -27,11 +30,14 @@ struct system_recording {
     struct system_sampler *sampler;
     struct sample_queue queue;
     struct thread_counters *threads;
+    struct process_history *history;
     struct frame_names *names;
     struct system_categories *categories;
+    struct unwind_tables *tables;
     struct system_ticks seen_ticks; // those already in `losses`
     struct system_recording_stats stats;
     uint64_t drained_ns;
+    uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
     struct named_stack stack;
     struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX]; // of one sample
 };
@@ -52,7 +58,7 @@ static void fill_session(struct system_recording *recording)
     (void)session_set(session, "sample_interval_ns", "%llu",
                       (unsigned long long)sampler->period_ns);
     (void)session_set(session, "scope", "%s", SCOPES[sampler->scope]);
-    (void)session_set(session, "unwinder", "frame pointers");
+    (void)session_set(session, "unwinder", "tables, frame pointers, Erlang stacks");
     (void)session_set(session, "options", "%s", recording->options.options_text);
     privileges_describe(rights, sizeof rights);
     (void)session_set(session, "privileges", "%s", rights);
@@ -60,12 +66,34 @@ static void fill_session(struct system_recording *recording)
 
 // --- from the ring to the queue -----------------------------------------------
 
-static void on_sample(void *context, const struct system_sample *sample)
+// Its process is read, has tables, and its stack is walked if that is still to do.
+static void complete(struct system_recording *recording, struct system_sample *sample)
+{
+    uint64_t now_ns = recording->drained_ns;
+    (void)process_history_note(recording->history, sample->pid, sample->address_space, now_ns);
+    struct process *process =
+        process_history_find(recording->history, sample->pid, sample->address_space);
+    if (process != NULL) {
+        if (sample->stack_end == SYSTEM_STACK_NO_MAPPING) {
+            process_history_refresh(recording->history, process, now_ns);
+        }
+        unwind_tables_note(recording->tables, process, now_ns);
+    }
+    if (sample->snapshot != NULL) {
+        memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
+        unwind_store_walk(system_sampler_unwind_store(recording->sampler), sample,
+                          recording->walked);
+    }
+}
+
+static void on_sample(void *context, const struct system_sample *raw)
 {
     struct system_recording *recording = context;
-    frame_names_note(recording->names, sample, recording->drained_ns);
-    system_categories_note(recording->categories, sample);
-    switch (sample_queue_push(&recording->queue, sample)) {
+    struct system_sample sample = *raw;
+    complete(recording, &sample);
+    frame_names_note(recording->names, &sample, recording->drained_ns);
+    system_categories_note(recording->categories, &sample);
+    switch (sample_queue_push(&recording->queue, &sample)) {
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
@@ -89,7 +117,7 @@ static void count_degraded(struct system_recording *recording, const struct syst
         degraded_add(&recording->losses, DEGRADED_STACK_TRUNCATED);
     } else if (end == SYSTEM_STACK_32BIT) {
         degraded_add(&recording->losses, DEGRADED_STACK_MISSING);
-    } else if (end != SYSTEM_STACK_COMPLETE && end != SYSTEM_STACK_NO_USER) {
+    } else if (!system_stack_is_complete(end)) {
         degraded_add(&recording->losses, DEGRADED_STACK_PARTIAL);
     }
     if (recording->stack.unnamed_cnt > 0) {
@@ -157,14 +185,20 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     const struct system_recording_options *options = &recording->options;
     sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
     recording->threads = thread_counters_create(MAX_THREADS);
-    recording->names = frame_names_create(&PERF_SCRIPT_SINK);
+    recording->history = process_history_create(MAX_HISTORY_BYTES);
+    recording->names = frame_names_create(recording->history, &PERF_SCRIPT_SINK);
     recording->categories = system_categories_create(&options->categories);
-    if (recording->threads == NULL || recording->names == NULL || recording->categories == NULL) {
+    if (recording->threads == NULL || recording->history == NULL || recording->names == NULL ||
+        recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
     if (recording->sampler == NULL) {
         return false;
+    }
+    recording->tables = unwind_tables_create(system_sampler_unwind_store(recording->sampler));
+    if (recording->tables == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     fill_session(recording);
     return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
@@ -194,11 +228,13 @@ void system_recording_destroy(struct system_recording *recording)
         return;
     }
     (void)recording_close(&recording->output, "not stopped", NULL);
+    unwind_tables_destroy(recording->tables);
     system_sampler_destroy(recording->sampler);
     sample_queue_deinit(&recording->queue);
     thread_counters_destroy(recording->threads);
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
+    process_history_destroy(recording->history);
     free(recording);
 }
 
@@ -227,6 +263,21 @@ void system_recording_step(struct system_recording *recording, int timeout_ms)
     recording_tick(&recording->output);
 }
 
+// Of the whole recording: "complete=120 erlang=40 ...".
+static void note_stack_ends(struct system_recording *recording)
+{
+    char text[512] = "";
+    size_t len = 0;
+    for (int i = 0; i < SYSTEM_STACK_END_CNT; i++) {
+        if (recording->stats.stack_ends[i] > 0) {
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s=%llu", len > 0 ? " " : "",
+                                    system_stack_end_name((enum system_stack_end)i),
+                                    (unsigned long long)recording->stats.stack_ends[i]);
+        }
+    }
+    recording_note(&recording->output, "stack_ends", text);
+}
+
 bool system_recording_stop(struct system_recording *recording, const char *end_reason,
                            struct error *err)
 {
@@ -236,6 +287,7 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
     recording->drained_ns = clock_monotonic_ns();
     write_until(recording, UINT64_MAX);
     take_ticks(recording);
+    note_stack_ends(recording);
     return recording_close(&recording->output, end_reason, err);
 }
 
@@ -248,7 +300,7 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
     stats.file_cnt = files->finished_cnt;
     stats.ticks = system_sampler_ticks(recording->sampler);
     stats.losses = loss_counters_read(&recording->losses);
-    stats.unread_processes = frame_names_stats(recording->names).unread_processes;
+    stats.unread_processes = process_history_unread(recording->history);
     return stats;
 }
 

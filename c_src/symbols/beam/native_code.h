@@ -7,7 +7,7 @@
 #define FLAME_PROF_SYMBOLS_BEAM_NATIVE_CODE_H
 
 #include "base/text.h"
-#include "symbols/beam/call_frame.h"
+#include "unwind/call_frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,31 +4,10 @@
 // ABI for x86-64 uses it
 // (https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/ehframechpt.html).
 // Hostile input: every offset is checked, every loop bounded. One thread.
-#ifndef FLAME_PROF_SYMBOLS_BEAM_CALL_FRAME_H
-#define FLAME_PROF_SYMBOLS_BEAM_CALL_FRAME_H
+#ifndef FLAME_PROF_UNWIND_CALL_FRAME_H
+#define FLAME_PROF_UNWIND_CALL_FRAME_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-// DWARF register numbers of x86-64.
-enum {
-    FRAME_REGISTER_RBX = 3,
-    FRAME_REGISTER_RBP = 6,
-    FRAME_REGISTER_RSP = 7,
-    FRAME_REGISTER_RIP = 16, // the return address column
-    FRAME_REGISTER_CNT = 17,
-};
-
-struct frame_registers {
-    uint64_t values[FRAME_REGISTER_CNT];
-};
-
-// Reads one word of the stack that is unwound; false when it is not known.
-struct frame_memory {
-    void *context;
-    bool (*read)(void *context, uint64_t address, uint64_t *word_ret);
-};
+#include "unwind/cfi_expression.h"
 
 struct call_frame_function {
     uint64_t start;
@@ -36,11 +15,9 @@ struct call_frame_function {
     uint32_t entry; // offset of its FDE
 };
 
-// Of one object; addresses are those of this process.
+// Of one object; addresses are those of the section's.
 struct call_frame_table {
-    unsigned char *bytes; // a copy of .eh_frame
-    size_t len;
-    uint64_t address;                      // where the original lies
+    struct cfi_section section;            // a copy of .eh_frame; the address is the original's
     struct call_frame_function *functions; // by start
     uint32_t function_cnt;
 };
@@ -48,6 +25,10 @@ struct call_frame_table {
 // Copies the section and indexes it. False when out of memory or malformed from the
 // first entry on.
 bool call_frame_table_init(struct call_frame_table *table, const void *bytes, size_t len,
+                           uint64_t address);
+// The same without a copy: `bytes_take` is from malloc and becomes the table's, also
+// on failure.
+bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, size_t len,
                            uint64_t address);
 void call_frame_table_deinit(struct call_frame_table *table);
 

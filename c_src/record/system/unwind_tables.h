@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives the sampler the unwind tables of what runs: made from a file when the first
+// process that has it mapped is met, kept for all others, made anew when a process
+// executes another program or loads a library. One owner, one thread.
+#ifndef FLAME_PROF_RECORD_SYSTEM_UNWIND_TABLES_H
+#define FLAME_PROF_RECORD_SYSTEM_UNWIND_TABLES_H
+
+#include "capture/system/process_history.h"
+#include "capture/system/system_sample.h"
+#include "capture/system/unwind_store.h"
+
+#include <stdint.h>
+
+struct unwind_tables;
+
+// `store` is borrowed. NULL when out of memory.
+struct unwind_tables *unwind_tables_create(struct unwind_store *store);
+void unwind_tables_destroy(struct unwind_tables *tables);
+
+// Call for each sample with the process it is of, whose mappings are known: what it
+// maps has tables then.
+void unwind_tables_note(struct unwind_tables *tables, struct process *process, uint64_t now_ns);
+
+#endif

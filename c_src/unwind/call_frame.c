@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/call_frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SECTION_BYTES = 64 << 20, MAX_FUNCTIONS = 1 << 20 };
+
+// ---- the table ----------------------------------------------------------------------
+
+static bool make_room(struct call_frame_table *table, uint32_t *capacity)
+{
+    if (table->function_cnt < *capacity) {
+        return true;
+    }
+    uint32_t next = *capacity == 0 ? 64 : *capacity * 2;
+    struct call_frame_function *larger = realloc(table->functions, next * sizeof *table->functions);
+    if (larger == NULL) {
+        return false;
+    }
+    table->functions = larger;
+    *capacity = next;
+    return true;
+}
+
+// Appends each FDE; a length of 0 ends the section.
+static bool add_functions(struct call_frame_table *table)
+{
+    struct cfi_fde fde = {0};
+    size_t at = 0;
+    uint32_t capacity = 0;
+    while (at + 8 <= table->section.len && table->function_cnt < MAX_FUNCTIONS) {
+        size_t next;
+        struct cfi_cursor cursor = cfi_open_entry(&table->section, at, &next);
+        if (!cursor.ok) {
+            break; // the end, or what lies behind it
+        }
+        uint64_t id = cfi_take_bytes(&cursor, 4);
+        if (id != 0 && cfi_parse_fde(&table->section, at, &fde)) {
+            if (!make_room(table, &capacity)) {
+                return false;
+            }
+            table->functions[table->function_cnt++] =
+                (struct call_frame_function){fde.start, fde.end, (uint32_t)at};
+        }
+        at = next;
+    }
+    return table->function_cnt > 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    uint64_t left = ((const struct call_frame_function *)a)->start;
+    uint64_t right = ((const struct call_frame_function *)b)->start;
+    return left < right ? -1 : left > right;
+}
+
+static bool is_sorted(const struct call_frame_table *table)
+{
+    for (uint32_t i = 1; i < table->function_cnt; i++) {
+        if (table->functions[i].start < table->functions[i - 1].start) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, size_t len,
+                           uint64_t address)
+{
+    *table = (struct call_frame_table){
+        .section = {.bytes = bytes_take, .len = len, .address = address},
+    };
+    if (bytes_take == NULL || len > MAX_SECTION_BYTES || !add_functions(table)) {
+        call_frame_table_deinit(table);
+        return false;
+    }
+    if (!is_sorted(table)) {
+        qsort(table->functions, table->function_cnt, sizeof *table->functions, by_start);
+    }
+    return true;
+}
+
+bool call_frame_table_init(struct call_frame_table *table, const void *bytes, size_t len,
+                           uint64_t address)
+{
+    unsigned char *copy = len > 0 && len <= MAX_SECTION_BYTES ? malloc(len) : NULL;
+    if (copy == NULL) {
+        *table = (struct call_frame_table){0};
+        return false;
+    }
+    memcpy(copy, bytes, len);
+    return call_frame_table_take(table, copy, len, address);
+}
+
+void call_frame_table_deinit(struct call_frame_table *table)
+{
+    free((void *)table->section.bytes);
+    free(table->functions);
+    *table = (struct call_frame_table){0};
+}
+
+const struct call_frame_function *call_frame_find(const struct call_frame_table *table, uint64_t pc)
+{
+    uint32_t low = 0;
+    uint32_t high = table->function_cnt;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (table->functions[middle].start <= pc) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct call_frame_function *function = low > 0 ? &table->functions[low - 1] : NULL;
+    return function != NULL && pc < function->end ? function : NULL;
+}
+
+// ---- one step -----------------------------------------------------------------------------
+
+static bool find_cfa(const struct cfi_section *section, const struct cfi_row *row,
+                     const struct frame_memory *memory, const struct frame_registers *registers,
+                     uint64_t *cfa_ret)
+{
+    if (row->cfa_is_expression) {
+        return cfi_evaluate(section, row->cfa_expression, registers, memory, NULL, cfa_ret);
+    }
+    if (row->cfa_register >= FRAME_REGISTER_CNT) {
+        return false;
+    }
+    *cfa_ret = registers->values[row->cfa_register] + (uint64_t)row->cfa_offset;
+    return true;
+}
+
+static bool apply_rule(const struct cfi_section *section, const struct cfi_rule *rule, uint64_t cfa,
+                       const struct frame_memory *memory, const struct frame_registers *registers,
+                       uint64_t *value)
+{
+    uint64_t address = cfa + (uint64_t)rule->offset;
+    switch (rule->kind) {
+    case CFI_RULE_SAME:
+    case CFI_RULE_UNDEFINED:
+        return true;
+    case CFI_RULE_AT_CFA:
+        return memory->read(memory->context, address, value);
+    case CFI_RULE_REGISTER:
+        *value = rule->offset >= 0 && rule->offset < FRAME_REGISTER_CNT
+                     ? registers->values[rule->offset]
+                     : *value;
+        return rule->offset >= 0 && rule->offset < FRAME_REGISTER_CNT;
+    case CFI_RULE_EXPRESSION:
+        return cfi_evaluate(section, rule->expression, registers, memory, &cfa, &address) &&
+               memory->read(memory->context, address, value);
+    case CFI_RULE_IS_CFA:
+        *value = address;
+        return true;
+    case CFI_RULE_IS_EXPRESSION:
+        return cfi_evaluate(section, rule->expression, registers, memory, &cfa, value);
+    }
+    return false;
+}
+
+enum call_frame_step call_frame_unwind(const struct call_frame_table *table, uint64_t pc,
+                                       const struct frame_memory *memory,
+                                       struct frame_registers *registers, bool *is_signal_ret)
+{
+    const struct cfi_section *section = &table->section;
+    const struct call_frame_function *function = call_frame_find(table, pc);
+    struct cfi_fde fde = {0};
+    struct cfi_row row;
+    uint64_t cfa = 0;
+    if (function == NULL || !cfi_parse_fde(section, function->entry, &fde) ||
+        !cfi_find_row(section, &fde, pc, &row)) {
+        return CALL_FRAME_UNKNOWN;
+    }
+    if (row.rules[FRAME_REGISTER_RIP].kind == CFI_RULE_UNDEFINED) {
+        return CALL_FRAME_OUTERMOST;
+    }
+    if (!find_cfa(section, &row, memory, registers, &cfa)) {
+        return CALL_FRAME_UNKNOWN;
+    }
+    // Where a rule leads below the stack pointer the register was popped again (an
+    // epilogue) and holds what was saved. The return address never does.
+    uint64_t rsp = registers->values[FRAME_REGISTER_RSP];
+    struct frame_registers caller = *registers;
+    caller.values[FRAME_REGISTER_RSP] = cfa;
+    for (int i = 0; i < FRAME_REGISTER_CNT; i++) {
+        const struct cfi_rule *rule = &row.rules[i];
+        bool is_popped = rule->kind == CFI_RULE_AT_CFA && i != FRAME_REGISTER_RIP &&
+                         cfa + (uint64_t)rule->offset < rsp;
+        if (!is_popped && !apply_rule(section, rule, cfa, memory, registers, &caller.values[i])) {
+            return CALL_FRAME_UNKNOWN;
+        }
+    }
+    *registers = caller;
+    *is_signal_ret = fde.cie.is_signal;
+    return CALL_FRAME_CALLER;
+}
