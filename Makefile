@@ -95,7 +95,7 @@ ERL_INCLUDE = $(eval ERL_INCLUDE := $(shell $(ERL) -noshell -noinput -eval \
 # zlib also comes first: Debian sid's static libelf has a crc32() of its own, and
 # whichever is met first must be zlib's, whose file has more that is needed.
 SYSTEM_LIBS = $(eval SYSTEM_LIBS := -liberty -lz $(shell $(PKG_CONFIG) --static --libs libbpf libelf \
-	zlib libzstd liblzma 2>/dev/null))$(SYSTEM_LIBS)
+	zlib libzstd liblzma 2>/dev/null) -lm)$(SYSTEM_LIBS)
 SYSTEM_CFLAGS = $(eval SYSTEM_CFLAGS := $(shell $(PKG_CONFIG) --cflags libbpf libelf zlib \
 	2>/dev/null))$(SYSTEM_CFLAGS)
 

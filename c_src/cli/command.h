@@ -25,6 +25,10 @@ struct command {
 int cmd_record(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_heatmap(int argc, char **argv);
+int cmd_flamegraph(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 
 // Prints `flameprof: <detail>` to stderr and returns the exit code that fits.
 int command_failed(const struct error *err);

@@ -9,6 +9,10 @@
 static const struct command COMMANDS[] = {
     {"record", "sample what runs on this host's CPUs into a file", cmd_record},
     {"top", "show which functions and processes a file is about", cmd_top},
+    {"heatmap", "draw a metric over time on the terminal", cmd_heatmap},
+    {"flamegraph", "draw a flame graph on the terminal", cmd_flamegraph},
+    {"diff", "show what changed between two files or two ranges", cmd_diff},
+    {"export", "write heatmaps, flame graphs, folded stacks, CSV", cmd_export},
     {"info", "show what is in a file: header, counts, sums, gaps", cmd_info},
 };
 
@@ -18,12 +22,14 @@ static void print_help(FILE *to)
 {
     (void)fputs("usage: flameprof COMMAND [OPTIONS]\n\n", to);
     for (size_t i = 0; i < COMMAND_CNT; i++) {
-        (void)fprintf(to, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+        (void)fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
     }
     (void)fputs("\nflameprof COMMAND --help tells more; flameprof --version tells the version.\n"
                 "\n"
                 "  flameprof record -d 10 -o host.perf     the whole host for ten seconds\n"
-                "  flameprof top host.perf                 what it was doing\n",
+                "  flameprof top host.perf                 what it was doing\n"
+                "  flameprof heatmap host.perf             when\n"
+                "  flameprof flamegraph host.perf          how it came to that\n",
                 to);
 }
 

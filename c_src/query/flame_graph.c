@@ -229,7 +229,8 @@ bool flame_graph_init(struct flame_graph *graph, const struct selection *selecti
     struct stack_view view = {.nodes = NULL};
     struct grower grower = {
         .graph = graph, .options = options, .sums = &sums, .view = &view, .err = err};
-    *graph = (struct flame_graph){.profile = selection->profile};
+    *graph = (struct flame_graph){.profile = selection->profile,
+                                  .has_lines = options->view.splits_lines};
     bool ok = stack_sums_init(&sums, selection, options->weight, options->dimensions,
                               options->dimension_cnt, err);
     uint8_t *is_used = ok ? used_stacks(&sums, selection->profile) : NULL;

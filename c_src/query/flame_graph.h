@@ -46,6 +46,7 @@ struct flame_graph {
     struct flame_node *nodes;      // [0] is the root
     uint32_t node_cnt;
     bool has_signs;
+    bool has_lines;       // frames of one function may differ by line
     int64_t total;        // the sum of all weights, signed
     uint64_t row_cnt;     // samples in it
     uint64_t lacking_cnt; // selected samples that lack the metric

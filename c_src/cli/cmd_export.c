@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.h"
+#include "cli/view_run.h"
+#include "export/export_format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_help(void)
+{
+    (void)puts("usage: flameprof export [OPTIONS] FILE...\n"
+               "\n"
+               "Writes what is in a file in another format, all of it or what --filter, --from\n"
+               "and --to leave of it.\n");
+    view_options_print_help(VIEW_EXPORT);
+    (void)puts("\nformats");
+    for (size_t i = 0; export_format_at(i) != NULL; i++) {
+        const struct export_format *format = export_format_at(i);
+        (void)printf("  %-12s .%-16s %s\n", format->name, format->suffix, format->summary);
+    }
+    (void)puts("\nexamples\n"
+               "  flameprof export --format heatmap --metric erlang_memory_delta beam.perf.gz\n"
+               "  flameprof export --format folded --filter status=running -o beam.folded x.perf\n"
+               "  flameprof export --format csv --from 10 --to 20 beam.perf");
+}
+
+static const struct export_format *find_format(const struct view_options *options,
+                                               struct error *err)
+{
+    const struct export_format *format = NULL;
+    if (options->format != NULL) {
+        format = export_format_find(options->format);
+        if (format == NULL) {
+            (void)error_set(err, ERROR_BAD_ARGUMENT, "--format %s: there is no such format",
+                            options->format);
+        }
+    } else if (options->output != NULL) {
+        format = export_format_of_path(options->output);
+        if (format == NULL) {
+            (void)error_set(err, ERROR_BAD_ARGUMENT,
+                            "-o %s: no format has this suffix, add --format", options->output);
+        }
+    } else {
+        (void)error_set(err, ERROR_BAD_ARGUMENT, "which --format?");
+    }
+    return format;
+}
+
+static bool write_format(const struct view_run *run, const struct byte_output *output,
+                         struct error *err)
+{
+    const struct export_format *format = find_format(run->options, err);
+    struct export_request request = {
+        .selection = &run->selection,
+        .has_weight = run->options->metric != NULL,
+        .weight = run->weight,
+        .heatmap = {run->weight, run->options->row_cnt, run->options->column_ns},
+        .flame = run->flame,
+    };
+    return format != NULL && format->write(&request, output, err);
+}
+
+int cmd_export(int argc, char **argv)
+{
+    struct error err = {0};
+    struct view_options options;
+    struct view_run run;
+    if (!view_options_parse(&options, VIEW_EXPORT, argc, argv, &err)) {
+        return command_misused("export", &err);
+    }
+    if (options.wants_help) {
+        print_help();
+        return EXIT_CODE_DONE;
+    }
+    if (find_format(&options, &err) == NULL) {
+        return command_misused("export", &err);
+    }
+    bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
+    int exit_code = ok ? view_run_write(&run, write_format) : command_failed(&err);
+    view_run_close(&run);
+    return exit_code;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/export_format.h"
+
+#include <string.h>
+
+static const struct export_format FORMATS[] = {
+    {"heatmap", "heatmap.json", "heatmaps as Flamescope's /heatmap/ answers", export_heatmap_json},
+    {"flamegraph", "flamegraph.json", "a flame graph as Flamescope's /flamegraph/ answers",
+     export_flamegraph_json},
+    {"folded", "folded", "root;...;leaf WEIGHT, for flamegraph.pl, inferno, speedscope",
+     export_folded},
+    {"csv", "csv", "one line per sample, every category and metric a column", export_csv},
+};
+
+enum { FORMAT_CNT = sizeof FORMATS / sizeof FORMATS[0] };
+
+const struct export_format *export_format_find(const char *name)
+{
+    for (size_t i = 0; i < FORMAT_CNT; i++) {
+        if (strcmp(FORMATS[i].name, name) == 0) {
+            return &FORMATS[i];
+        }
+    }
+    return NULL;
+}
+
+const struct export_format *export_format_of_path(const char *path)
+{
+    size_t path_len = strlen(path);
+    for (size_t i = 0; i < FORMAT_CNT; i++) {
+        size_t len = strlen(FORMATS[i].suffix);
+        if (path_len > len + 1 && path[path_len - len - 1] == '.' &&
+            strcmp(path + path_len - len, FORMATS[i].suffix) == 0) {
+            return &FORMATS[i];
+        }
+    }
+    return NULL;
+}
+
+const struct export_format *export_format_at(size_t idx)
+{
+    return idx < FORMAT_CNT ? &FORMATS[idx] : NULL;
+}

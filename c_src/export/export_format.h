@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Formats that a profile is exported to: one file each in export/, one row each in
+// export_format.c, one signature. What is written is decided by the request alone; a
+// format takes of it what it has room for.
+#ifndef FLAME_PROF_EXPORT_EXPORT_FORMAT_H
+#define FLAME_PROF_EXPORT_EXPORT_FORMAT_H
+
+#include "base/byte_output.h"
+#include "query/flame_graph.h"
+#include "query/heatmap.h"
+#include "query/selection.h"
+
+struct export_request {
+    const struct selection *selection; // with its profile
+    bool has_weight;                   // a metric was asked for; else all there are
+    struct weight weight;              // that, or weight_default()
+    struct heatmap_options heatmap;    // its weight is `weight`
+    struct flame_options flame;        // its weight is `weight`
+};
+
+struct export_format {
+    const char *name;    // of --format
+    const char *suffix;  // of files, without a dot in front
+    const char *summary; // for --help
+    // All of it, or false with the reason. May be called from any thread.
+    bool (*write)(const struct export_request *request, const struct byte_output *output,
+                  struct error *err);
+};
+
+// By name; NULL when there is none.
+const struct export_format *export_format_find(const char *name);
+
+// By the suffix of a path ("x.svg"); NULL when none has it.
+const struct export_format *export_format_of_path(const char *path);
+
+// The `idx`-th, NULL behind the last.
+const struct export_format *export_format_at(size_t idx);
+
+// --- the formats --------------------------------------------------------------
+
+bool export_heatmap_json(const struct export_request *request, const struct byte_output *output,
+                         struct error *err);
+bool export_flamegraph_json(const struct export_request *request, const struct byte_output *output,
+                            struct error *err);
+bool export_folded(const struct export_request *request, const struct byte_output *output,
+                   struct error *err);
+bool export_csv(const struct export_request *request, const struct byte_output *output,
+                struct error *err);
+
+#endif

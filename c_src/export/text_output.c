@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/text_output.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void text_output_init(struct text_output *text, const struct byte_output *output, struct error *err)
+{
+    text->output = output;
+    text->err = err;
+    text->has_failed = false;
+    text->len = 0;
+}
+
+static void flush(struct text_output *text)
+{
+    if (text->len > 0 && !text->has_failed) {
+        text->has_failed = !byte_output_write(text->output, text->bytes, text->len, text->err);
+    }
+    text->len = 0;
+}
+
+bool text_output_finish(struct text_output *text)
+{
+    flush(text);
+    return !text->has_failed;
+}
+
+void text_output_text(struct text_output *text, struct text bytes)
+{
+    while (bytes.len > 0) {
+        size_t room = sizeof text->bytes - text->len;
+        size_t len = bytes.len < room ? bytes.len : room;
+        memcpy(text->bytes + text->len, bytes.bytes, len);
+        text->len += len;
+        bytes = (struct text){bytes.bytes + len, bytes.len - (uint32_t)len};
+        if (text->len == sizeof text->bytes) {
+            flush(text);
+        }
+    }
+}
+
+void text_output_string(struct text_output *text, const char *string)
+{
+    text_output_text(text, text_of(string));
+}
+
+void text_output_char(struct text_output *text, char byte)
+{
+    text->bytes[text->len++] = byte;
+    if (text->len == sizeof text->bytes) {
+        flush(text);
+    }
+}
+
+void text_output_u64(struct text_output *text, uint64_t value)
+{
+    char digits[20];
+    uint32_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    text_output_text(text, (struct text){digits + at, (uint32_t)sizeof digits - at});
+}
+
+void text_output_i64(struct text_output *text, int64_t value)
+{
+    if (value < 0) {
+        text_output_char(text, '-');
+    }
+    text_output_u64(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void text_output_format(struct text_output *text, const char *format, ...)
+{
+    char bytes[512];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(bytes, sizeof bytes, format, args);
+    va_end(args);
+    if (len > 0) {
+        uint32_t used = len < (int)sizeof bytes ? (uint32_t)len : (uint32_t)sizeof bytes - 1;
+        text_output_text(text, (struct text){bytes, used});
+    }
+}
+
+// --- characters ---------------------------------------------------------------
+
+// Bytes of the UTF-8 character at the front; 0 when it is none.
+static uint32_t character_len(struct text bytes)
+{
+    unsigned char first = (unsigned char)bytes.bytes[0];
+    if (first < 0x80) {
+        return 1;
+    }
+    uint32_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || bytes.len < len) {
+        return 0;
+    }
+    for (uint32_t i = 1; i < len; i++) {
+        if (((unsigned char)bytes.bytes[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    // Too long a form, surrogates, beyond Unicode.
+    unsigned char second = (unsigned char)bytes.bytes[1];
+    bool is_wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) ||
+                    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
+    return is_wrong ? 0 : len;
+}
+
+static void json_character(struct text_output *text, struct text character)
+{
+    unsigned char byte = (unsigned char)character.bytes[0];
+    if (byte == '"' || byte == '\\') {
+        text_output_char(text, '\\');
+        text_output_char(text, (char)byte);
+    } else if (byte < 0x20 || byte == 0x7f) {
+        text_output_format(text, "\\u%04x", byte);
+    } else {
+        text_output_text(text, character);
+    }
+}
+
+void text_output_json(struct text_output *text, struct text bytes)
+{
+    text_output_char(text, '"');
+    while (bytes.len > 0) {
+        uint32_t len = character_len(bytes);
+        if (len == 0) {
+            text_output_string(text, "\\ufffd");
+            len = 1;
+        } else {
+            json_character(text, (struct text){bytes.bytes, len});
+        }
+        bytes = (struct text){bytes.bytes + len, bytes.len - len};
+    }
+    text_output_char(text, '"');
+}
+
+static bool is_control(struct text character)
+{
+    unsigned char first = (unsigned char)character.bytes[0];
+    bool is_c1 = character.len == 2 && first == 0xc2 && (unsigned char)character.bytes[1] < 0xa0;
+    return first < 0x20 || first == 0x7f || is_c1;
+}
+
+uint32_t text_output_cells(struct text_output *text, struct text bytes, uint32_t max_cells)
+{
+    uint32_t cells = 0;
+    while (bytes.len > 0 && cells < max_cells) {
+        uint32_t len = character_len(bytes);
+        if (len == 0 || is_control((struct text){bytes.bytes, len})) {
+            text_output_char(text, '?');
+            len = len == 0 ? 1 : len;
+        } else {
+            text_output_text(text, (struct text){bytes.bytes, len});
+        }
+        cells++;
+        bytes = (struct text){bytes.bytes + len, bytes.len - len};
+    }
+    return cells;
+}
