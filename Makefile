@@ -49,7 +49,9 @@ sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
 
 NIF_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(NIF_DIRS)))
-CLI_SOURCES := $(filter-out $(CLI_NOT),$(call sources,$(CLI_DIRS)))
+# Names of Erlang code; the rest of that folder is about the process it runs in.
+CLI_BEAM := $(addprefix c_src/symbols/beam/,code_map.c gdb_symfile.c)
+CLI_SOURCES := $(filter-out $(CLI_NOT),$(call sources,$(CLI_DIRS))) $(CLI_BEAM)
 # Unit tests see every layer but the two outermost entrances.
 LAYER_SOURCES := $(filter-out c_src/nif/% c_src/cli/main.c $(CLI_NOT),\
 	$(sort $(call sources,$(NIF_DIRS) $(CLI_DIRS))))

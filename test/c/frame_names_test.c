@@ -45,7 +45,7 @@ static struct process_history *history;
 static struct frame_names *create(void)
 {
     history = process_history_create(1 << 20);
-    return frame_names_create(history, NULL);
+    return frame_names_create(history, NULL, NULL);
 }
 
 static void destroy(struct frame_names *names)

@@ -73,6 +73,7 @@ struct system_sample {
     uint32_t user_omitted_at;               // ... in front of this index of the user frames
     const uint64_t *frames;                 // kernel_cnt + user_cnt addresses, each part leaf first
     uint64_t erlang_pid;                    // term of the Erlang process that ran, 0 = none
+    uint32_t code_generation;               // record/system/beam_names.h; 0 = not known
     const struct system_snapshot *snapshot; // NULL, or in place of user frames
 };
 

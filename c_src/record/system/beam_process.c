@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/system/beam_process.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // struct process of each release, tag-pinned in capture/beam/otp_layout.h. The walk
@@ -40,14 +42,19 @@ static bool is_beam(struct text path)
     return ends_with(path, "/beam.smp") || ends_with(path, "/beam.jit.smp");
 }
 
+bool beam_process_is_program(const struct process *process, const struct process_mapping *mapping)
+{
+    return is_beam(process_maps_path(&process->maps, mapping));
+}
+
 struct beam_process beam_process_of(const struct process *process)
 {
     struct beam_process beam = {.is_beam = false};
     for (uint32_t i = 0; i < process->maps.cnt && !beam.is_beam; i++) {
-        struct text path = process_maps_path(&process->maps, &process->maps.mappings[i]);
-        if (is_beam(path)) {
+        const struct process_mapping *mapping = &process->maps.mappings[i];
+        if (beam_process_is_program(process, mapping)) {
             beam.is_beam = true;
-            beam.erts_major = erts_major_of(path);
+            beam.erts_major = erts_major_of(process_maps_path(&process->maps, mapping));
         }
     }
     for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
@@ -65,4 +72,69 @@ bool beam_process_made(const struct process *process, const struct process_mappi
     struct text path = process_maps_path(&process->maps, mapping);
     return mapping->kind == PROCESS_MAPPING_ANONYMOUS &&
            (path.len == 0 || text_equal(path, TEXT("/memfd:vmem")));
+}
+
+// --- pids -----------------------------------------------------------------------------
+
+enum { PID_SHIFT = 4, MIN_TABLE_BITS = 10, MAX_TABLE_BITS = 27, LINE_BITS = 3 };
+
+static uint32_t bits_of(unsigned long slot_cnt)
+{
+    uint32_t bits = MIN_TABLE_BITS;
+    while (bits < MAX_TABLE_BITS && 1UL << bits < slot_cnt) {
+        bits++;
+    }
+    return bits;
+}
+
+// What follows the last `-P`; 0 when it is not given, or not a number.
+static unsigned long table_size_option(uint32_t pid)
+{
+    char path[32];
+    char *word = NULL;
+    size_t word_bytes = 0;
+    unsigned long size = 0;
+    bool is_next = false;
+    (void)snprintf(path, sizeof path, "/proc/%u/cmdline", pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && getdelim(&word, &word_bytes, '\0', file) > 0) {
+        if (strcmp(word, "--") == 0) {
+            break; // the emulator's own flags end here
+        }
+        if (is_next) {
+            size = strtoul(word, NULL, 10);
+        }
+        is_next = strcmp(word, "-P") == 0;
+    }
+    free(word);
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return size;
+}
+
+struct beam_pid_encoding beam_process_pid_encoding(const struct process *process)
+{
+    enum { DEFAULT_SIZE = 262144, DEFAULT_SIZE_FROM_27 = 1048576 };
+    struct beam_process beam = beam_process_of(process);
+    unsigned long size = table_size_option(process->pid);
+    if (size == 0) {
+        size = beam.erts_major >= 15 ? DEFAULT_SIZE_FROM_27 : DEFAULT_SIZE;
+    }
+    return (struct beam_pid_encoding){
+        .is_rotated = beam.erts_major >= 14,
+        .table_bits = bits_of(size),
+    };
+}
+
+uint32_t beam_process_number(const struct beam_pid_encoding *encoding, uint64_t pid_term)
+{
+    uint32_t data = (uint32_t)pid_term >> PID_SHIFT;
+    if (!encoding->is_rotated) {
+        return data;
+    }
+    uint32_t mask = (1U << encoding->table_bits) - 1;
+    uint32_t slot = data & mask;
+    return (data & ~mask) | slot >> LINE_BITS |
+           (slot & ((1U << LINE_BITS) - 1)) << (encoding->table_bits - LINE_BITS);
 }

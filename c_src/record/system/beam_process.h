@@ -19,7 +19,24 @@ struct beam_process {
 // By the program it runs (beam.smp, of erts-VERSION).
 struct beam_process beam_process_of(const struct process *process);
 
+// Is this the code of the VM itself (beam.smp)?
+bool beam_process_is_program(const struct process *process, const struct process_mapping *mapping);
+
 // Did the JIT of this VM make the code in this mapping?
 bool beam_process_made(const struct process *process, const struct process_mapping *mapping);
+
+// How a pid term holds the number that is printed. From OTP 26 on the bits of the
+// number are rotated within the size of the process table, a power of two
+// (erl_ptab.h, erts_ptab_pixdata2data).
+struct beam_pid_encoding {
+    bool is_rotated;
+    uint32_t table_bits;
+};
+
+// Asks the VM's command line for the size of the table (-P).
+struct beam_pid_encoding beam_process_pid_encoding(const struct process *process);
+
+// N of <0.N.0>.
+uint32_t beam_process_number(const struct beam_pid_encoding *encoding, uint64_t pid_term);
 
 #endif

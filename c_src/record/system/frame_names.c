@@ -21,6 +21,7 @@ enum {
     MAX_CACHED_TEXT_BYTES = 8 << 20,
     // All names made up for one sample; never grown, so that they stay in place.
     SCRATCH_BYTES = 64 << 10,
+    GENERATION_SHIFT = 40, // maps ids are counted, and never get that far
 };
 #define OPEN_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
 // For names that may become better or others: of generated code, of files that
@@ -29,6 +30,7 @@ enum {
 
 struct frame_names {
     struct process_history *history; // borrowed
+    struct beam_names *beams;        // borrowed, or NULL
     struct elf_cache *files;
     struct jit_names *jit;
     struct frame_cache *cache;
@@ -49,13 +51,15 @@ struct naming {
     bool maps_checked; // that they hold all of the stack; once is enough
 };
 
-struct frame_names *frame_names_create(struct process_history *history, const struct sink *sink)
+struct frame_names *frame_names_create(struct process_history *history, struct beam_names *beams,
+                                       const struct sink *sink)
 {
     struct frame_names *names = calloc(1, sizeof *names);
     if (names == NULL) {
         return NULL;
     }
     names->history = history;
+    names->beams = beams;
     names->files = elf_cache_create(MAX_ELF_BYTES);
     names->jit = jit_names_create(MAX_JIT_BYTES);
     names->cache = frame_cache_create(MAX_CACHED_TEXT_BYTES, sink);
@@ -130,6 +134,18 @@ static struct frame omitted_frame(struct frame_names *names, uint32_t cnt)
     };
 }
 
+static struct frame process_frame(struct frame_names *names, uint32_t number)
+{
+    uint32_t left = SCRATCH_BYTES - names->scratch_used;
+    char *at = names->scratch + names->scratch_used;
+    int len = snprintf(at, left, "<0.%u.0>", number);
+    if ((uint32_t)len >= left) {
+        return (struct frame){.name = TEXT("[process]"), .file = TEXT("process")};
+    }
+    names->scratch_used += (uint32_t)len;
+    return (struct frame){.name = {at, (uint32_t)len}, .file = TEXT("process")};
+}
+
 // --- user frames --------------------------------------------------------------
 
 static int open_debug_file(void *context, const char *path)
@@ -184,16 +200,48 @@ static bool find_in_vdso(const struct frame_names *names, const struct process_m
     return true;
 }
 
+// The few bytes in front of a function's entry, where the return address of a process's
+// first function points to.
+static struct text without_prologue(struct text name)
+{
+    static const struct text MARK = {"-CodeInfoPrologue", 17};
+    if (name.len > MARK.len &&
+        memcmp(name.bytes + name.len - MARK.len, MARK.bytes, MARK.len) == 0) {
+        name.len -= MARK.len;
+    }
+    return name;
+}
+
+// Of an Erlang VM by its memory, of others by the map that they write.
+static bool find_generated(const struct naming *naming, uint64_t address, struct frame *frame)
+{
+    struct code_location location;
+    struct frame_names *names = naming->names;
+    if (naming->sample->code_generation != 0 && names->beams != NULL &&
+        beam_names_find(names->beams, naming->process, address, naming->sample->code_generation,
+                        &location)) {
+        frame->name = without_prologue(location.name);
+        frame->file = location.file.len > 0 ? location.file : TEXT("beam");
+        frame->line = location.line;
+        return true;
+    }
+    if (jit_names_find(names->jit, naming->process, address, naming->now_ns, &frame->name)) {
+        frame->file = perf_map_path(names, naming->process->pid);
+        return true;
+    }
+    return false;
+}
+
 static bool find_name(const struct naming *naming, struct process_mapping *mapping,
-                      struct text path, uint64_t address, struct text *name)
+                      struct text path, uint64_t address, struct frame *frame)
 {
     switch (mapping->kind) {
     case PROCESS_MAPPING_FILE:
-        return find_in_file(naming, mapping, path, address, name);
+        return find_in_file(naming, mapping, path, address, &frame->name);
     case PROCESS_MAPPING_ANONYMOUS:
-        return jit_names_find(naming->names->jit, naming->process, address, naming->now_ns, name);
+        return find_generated(naming, address, frame);
     case PROCESS_MAPPING_VDSO:
-        return find_in_vdso(naming->names, mapping, address, name);
+        return find_in_vdso(naming->names, mapping, address, &frame->name);
     case PROCESS_MAPPING_OTHER:
         break;
     }
@@ -223,12 +271,10 @@ static uint64_t name_user_frame(const struct naming *naming, uint64_t address, s
     }
     struct text path = process_maps_path(&naming->process->maps, mapping);
     frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
-    *is_named = find_name(naming, mapping, path, address, &frame->name);
+    *is_named = find_name(naming, mapping, path, address, frame);
     if (!*is_named) {
         bool has_brackets = path.len == 0 || path.bytes[0] == '[';
         frame->name = has_brackets ? frame->file : bracketed(naming->names, basename_of(path));
-    } else if (mapping->kind == PROCESS_MAPPING_ANONYMOUS) {
-        frame->file = perf_map_path(naming->names, naming->process->pid);
     }
     return good_until_ns(naming, mapping);
 }
@@ -338,15 +384,20 @@ static void add_kernel_frames(const struct naming *naming, struct named_stack *s
     }
 }
 
-static uint64_t maps_id(const struct naming *naming)
+// Code that an Erlang VM loads in place of other code has another owner.
+static uint64_t owner_of(const struct naming *naming)
 {
-    return naming->process == NULL ? 0 : naming->process->maps_id;
+    if (naming->process == NULL || naming->process->maps_id == 0) {
+        return 0;
+    }
+    return naming->process->maps_id +
+           ((uint64_t)naming->sample->code_generation << GENERATION_SHIFT);
 }
 
 static struct frame_key user_key(const struct naming *naming, uint32_t i)
 {
     return (struct frame_key){
-        .owner = maps_id(naming),
+        .owner = owner_of(naming),
         .address = user_frames(naming->sample)[i] & ~SYSTEM_FRAME_EXACT,
         .is_return = is_return(user_frames(naming->sample)[i], i),
     };
@@ -372,12 +423,24 @@ static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack
         check_maps(naming);
         uint64_t inside = key.address - (key.is_return ? 1 : 0);
         uint64_t until_ns = name_user_frame(naming, inside, &frame, &place.is_named);
-        key.owner = maps_id(naming); // the maps may be new
+        key.owner = owner_of(naming); // the maps may be new
         if (until_ns > naming->now_ns) {
             frame_cache_put(cache, &key, until_ns, &place);
         }
     }
     add_place(stack, &place);
+}
+
+// The Erlang process that ran is the root of its stack.
+static void add_erlang_process(const struct naming *naming, struct named_stack *stack)
+{
+    struct frame_names *names = naming->names;
+    uint32_t number = 0;
+    if (naming->sample->erlang_pid != 0 && naming->process != NULL && names->beams != NULL &&
+        beam_names_process_number(names->beams, naming->process, naming->sample->erlang_pid,
+                                  &number)) {
+        stack->frames[stack->frame_cnt++] = process_frame(names, number);
+    }
 }
 
 static void add_user_frames(struct naming *naming, struct named_stack *stack)
@@ -390,6 +453,7 @@ static void add_user_frames(struct naming *naming, struct named_stack *stack)
         }
         add_user_frame(naming, i, stack);
     }
+    add_erlang_process(naming, stack);
 }
 
 void frame_names_name(struct frame_names *names, const struct system_sample *sample,

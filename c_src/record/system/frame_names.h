@@ -8,6 +8,7 @@
 #include "capture/system/process_history.h"
 #include "capture/system/system_sample.h"
 #include "model/sample.h"
+#include "record/system/beam_names.h"
 #include "sinks/sink.h"
 
 #include <stdbool.h>
@@ -16,9 +17,10 @@
 
 struct frame_names;
 
-// `history` is borrowed. Frames get their form in `sink`, too (frame.shown); NULL: they do not.
-// NULL when out of memory.
-struct frame_names *frame_names_create(struct process_history *history, const struct sink *sink);
+// `history` and `beams` are borrowed; `beams` may be NULL. Frames get their form in `sink`, too
+// (frame.shown); NULL: they do not. NULL when out of memory.
+struct frame_names *frame_names_create(struct process_history *history, struct beam_names *beams,
+                                       const struct sink *sink);
 void frame_names_destroy(struct frame_names *names);
 
 // Call for each sample as soon as it is taken from the ring and its process is noted
@@ -27,8 +29,8 @@ void frame_names_destroy(struct frame_names *names);
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns);
 
-// Room for every frame of a sample and the mark of omitted ones.
-enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 1 };
+// Room for every frame of a sample, the mark of omitted ones and the Erlang process.
+enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 };
 
 struct named_stack {
     uint32_t frame_cnt;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "model/session.h"
+#include "record/system/beam_names.h"
 #include "record/system/frame_names.h"
 #include "record/system/privileges.h"
 #include "record/system/sample_queue.h"
@@ -31,6 +32,7 @@ struct system_recording {
     struct sample_queue queue;
     struct thread_counters *threads;
     struct process_history *history;
+    struct beam_names *beams;
     struct frame_names *names;
     struct system_categories *categories;
     struct unwind_tables *tables;
@@ -66,6 +68,13 @@ static void fill_session(struct system_recording *recording)
 
 // --- from the ring to the queue -----------------------------------------------
 
+static bool is_of_beam(const struct system_sample *sample)
+{
+    return sample->erlang_pid != 0 || sample->stack_end == SYSTEM_STACK_BEAM_IDLE ||
+           sample->stack_end == SYSTEM_STACK_BEAM_UNKNOWN ||
+           sample->stack_end == SYSTEM_STACK_BEAM_UNVERIFIED;
+}
+
 // Its process is read, has tables, and its stack is walked if that is still to do.
 static void complete(struct system_recording *recording, struct system_sample *sample)
 {
@@ -83,6 +92,9 @@ static void complete(struct system_recording *recording, struct system_sample *s
         memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
         unwind_store_walk(system_sampler_unwind_store(recording->sampler), sample,
                           recording->walked);
+    }
+    if (process != NULL && is_of_beam(sample)) {
+        sample->code_generation = beam_names_note(recording->beams, process, now_ns);
     }
 }
 
@@ -186,10 +198,11 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
     recording->threads = thread_counters_create(MAX_THREADS);
     recording->history = process_history_create(MAX_HISTORY_BYTES);
-    recording->names = frame_names_create(recording->history, &PERF_SCRIPT_SINK);
+    recording->beams = beam_names_create();
+    recording->names = frame_names_create(recording->history, recording->beams, &PERF_SCRIPT_SINK);
     recording->categories = system_categories_create(&options->categories);
-    if (recording->threads == NULL || recording->history == NULL || recording->names == NULL ||
-        recording->categories == NULL) {
+    if (recording->threads == NULL || recording->history == NULL || recording->beams == NULL ||
+        recording->names == NULL || recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
@@ -234,6 +247,7 @@ void system_recording_destroy(struct system_recording *recording)
     thread_counters_destroy(recording->threads);
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
+    beam_names_destroy(recording->beams);
     process_history_destroy(recording->history);
     free(recording);
 }

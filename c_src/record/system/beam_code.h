@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of a running Erlang VM, from its memory: the list of JIT code that it
+// keeps for GDB, always there on Linux. Nothing need run in the VM, no flag be set.
+// Everything read is foreign and may change meanwhile. Bounded. One owner, one thread.
+#ifndef FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
+#define FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
+
+#include "symbols/beam/code_map.h"
+#include "symbols/system/elf_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A zeroed struct knows nothing.
+struct beam_code {
+    uint32_t pid;
+    uint64_t descriptor; // of the list, in the VM
+    uint64_t first;      // entry at the last complete walk
+    uint32_t generation; // of the code; rises with each walk that found it changed
+    struct code_map *map;
+};
+
+// Finds the list in the data of `program`, which the VM has loaded `bias` above its
+// addresses. False when there is none, or it may not be read.
+bool beam_code_init(struct beam_code *code, uint32_t pid, const struct elf_file *program,
+                    uint64_t bias, size_t max_bytes);
+// Harmless twice and on a zeroed struct.
+void beam_code_deinit(struct beam_code *code);
+
+// Reads what was loaded since: one word when nothing was. False when it could not be
+// read, as the VM is gone or the list did not hold still; what is known stays.
+bool beam_code_refresh(struct beam_code *code);
+
+#endif

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/system/beam_names.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/system/process_files.h"
+#include "record/system/beam_code.h"
+#include "record/system/beam_process.h"
+#include "record/system/unwind_image.h"
+
+#include <stdlib.h>
+
+enum { MAX_VMS = 32, MAX_CODE_BYTES = 16 << 20 };
+#define LOOK_AGAIN_NS (50ULL * CLOCK_NS_PER_MS)
+
+// A VM that cannot be read has an entry, too, so that it is not tried at every sample.
+struct vm {
+    uint32_t pid;
+    uint64_t address_space; // 0 = free
+    uint64_t used_at;
+    uint64_t looked_ns;
+    struct beam_pid_encoding encoding;
+    struct beam_code code;
+};
+
+struct beam_names {
+    struct vm vms[MAX_VMS];
+    uint64_t uses;
+};
+
+struct beam_names *beam_names_create(void)
+{
+    return calloc(1, sizeof(struct beam_names));
+}
+
+void beam_names_destroy(struct beam_names *names)
+{
+    for (int i = 0; names != NULL && i < MAX_VMS; i++) {
+        beam_code_deinit(&names->vms[i].code);
+    }
+    free(names);
+}
+
+static struct vm *find(struct beam_names *names, const struct process *process)
+{
+    for (int i = 0; i < MAX_VMS; i++) {
+        struct vm *vm = &names->vms[i];
+        if (vm->address_space == process->address_space && vm->pid == process->pid) {
+            vm->used_at = ++names->uses;
+            return vm;
+        }
+    }
+    return NULL;
+}
+
+static const struct process_mapping *program_of(const struct process *process)
+{
+    for (uint32_t i = 0; i < process->maps.cnt; i++) {
+        if (beam_process_is_program(process, &process->maps.mappings[i])) {
+            return &process->maps.mappings[i];
+        }
+    }
+    return NULL;
+}
+
+static void open_code(struct vm *vm, const struct process *process)
+{
+    const struct process_mapping *mapping = program_of(process);
+    struct elf_file program = {0};
+    uint64_t address = 0;
+    if (mapping == NULL) {
+        return;
+    }
+    int fd = process_files_open_mapping(process->pid, mapping,
+                                        process_maps_path(&process->maps, mapping));
+    if (fd < 0 || !elf_file_open(&program, fd, NULL)) {
+        return;
+    }
+    bool ok =
+        unwind_image_address(program.segments, program.segment_cnt, mapping->offset, &address) &&
+        beam_code_init(&vm->code, process->pid, &program, mapping->start - address, MAX_CODE_BYTES);
+    if (!ok) {
+        log_info("the code of Erlang VM %u cannot be read: its functions are named by its perf "
+                 "map, if it has one",
+                 process->pid);
+    }
+    elf_file_close(&program);
+}
+
+static struct vm *add(struct beam_names *names, const struct process *process)
+{
+    struct vm *vm = &names->vms[0];
+    for (int i = 1; i < MAX_VMS; i++) {
+        vm = names->vms[i].used_at < vm->used_at ? &names->vms[i] : vm;
+    }
+    beam_code_deinit(&vm->code);
+    *vm = (struct vm){
+        .pid = process->pid,
+        .address_space = process->address_space,
+        .used_at = ++names->uses,
+        .encoding = beam_process_pid_encoding(process),
+    };
+    open_code(vm, process);
+    return vm;
+}
+
+uint32_t beam_names_note(struct beam_names *names, const struct process *process, uint64_t now_ns)
+{
+    struct vm *vm = find(names, process);
+    vm = vm == NULL ? add(names, process) : vm;
+    if (vm->code.map != NULL && now_ns - vm->looked_ns >= LOOK_AGAIN_NS) {
+        vm->looked_ns = now_ns;
+        (void)beam_code_refresh(&vm->code);
+    }
+    return vm->code.generation;
+}
+
+bool beam_names_find(struct beam_names *names, const struct process *process, uint64_t address,
+                     uint32_t generation, struct code_location *location)
+{
+    const struct vm *vm = find(names, process);
+    return vm != NULL && vm->code.generation != 0 &&
+           code_map_find(vm->code.map, address, generation, location);
+}
+
+bool beam_names_process_number(struct beam_names *names, const struct process *process,
+                               uint64_t pid_term, uint32_t *number)
+{
+    const struct vm *vm = find(names, process);
+    if (vm == NULL || pid_term == 0) {
+        return false;
+    }
+    *number = beam_process_number(&vm->encoding, pid_term);
+    return true;
+}

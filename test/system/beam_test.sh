@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# An Erlang VM that was started with no flags, seen from outside.
+. "$(dirname "$0")/case.sh"
+
+start_vm() {
+    need_root
+    command -v erl >/dev/null || skip "no Erlang here"
+    erlc -o . "$root/test/system/beam_load.erl" || fail "cannot compile beam_load.erl"
+    erl -noinput -pa . -pa "$root/ebin" +S 2:2 -eval "$1, beam_load:start()." >vm.log 2>&1 &
+    vm=$!
+    trap 'kill "$vm" 2>/dev/null' EXIT
+    wait_for "$2"
+}
+
+# Samples whose thread is a normal scheduler of the VM; names without their lines.
+of_schedulers() {
+    fold "$1" | grep -E '^[0-9]+/[0-9]+ (N_scheduler|erts_sched)' | sed -E 's/;[0-9]+(;|$)/\1/g'
+}
+
+end_of() {
+    local cnt
+    cnt=$(field x.perf stack_ends | tail -1 | tr " " "\n" | sed -n "s/^$1=//p")
+    echo "${cnt:-0}"
+}
+
+erlang_stacks_are_complete() {
+    local all complete
+    start_vm 'ok = file:write_file("ready", "")' ready
+    sleep 0.5
+    run record -F 499 -p "$vm" -d 2 -o x.perf
+    want_code 0
+    want_valid --whole x.perf
+    all=$(field x.perf stack_ends | tail -1 | tr ' ' '\n' | awk -F= '{ n += $2 } END { print n }')
+    complete=$(($(end_of complete) + $(end_of erlang) + $(end_of emulator)))
+    want_between "the share of complete stacks: $(field x.perf stack_ends)" "$((complete * 1000 / all))" 970 1000
+    want "a function with its process" grep -q 'beam_load:burn/1;[^;]*normal_exit/0;<0\.[0-9]*\.0>$' <(of_schedulers x.perf)
+    want "a BIF below its caller" grep -q ';lists:sort/1\|;beam_load:.*bifs/0' <(of_schedulers x.perf)
+    want "both ends of a deep stack" grep -q 'beam_load:down/1;.*beam_load:burn/1' <(of_schedulers x.perf)
+    echo "     $all samples: $(field x.perf stack_ends | tail -1)"
+}
+
+names_agree_with_the_perf_map() {
+    local agreed
+    [ -e "$root/priv/flame_prof_nif.so" ] || skip "the NIF is not built"
+    start_vm '{ok, _} = flame_prof:perf_map(), ok = file:write_file("ready", "")' ready
+    run record -F 499 -p "$vm" -d 2 -o x.perf
+    want_code 0
+    # Frames in Erlang files, by address, against the ranges of the map.
+    # A leaf is where the code is, the others are behind their calls.
+    awk '/^\t/ && ($0 ~ /\(.*\.erl\)$/ || $2 ~ /^global::/) { print $1, was_event ? 0 : 1, $2 } { was_event = !/^\t/ }' x.perf |
+        sort -u >frames
+    # shellcheck disable=SC2016 # perl's
+    agreed=$(perl -e '
+        open my $map, "<", shift or die; my @all;
+        while (<$map>) { chomp; my ($start, $size, $name) = split / /, $_, 3; push @all, [hex $start, hex $size, $name] }
+        my ($good, $bad) = (0, 0);
+        while (<STDIN>) {
+            chomp; my ($at, $back, $name) = split / /, $_, 3; $at = hex($at) - $back; $name =~ s/;\d+$//;
+            my ($low, $high) = (0, scalar @all);
+            while ($low < $high) { my $m = int(($low + $high) / 2); if ($all[$m][0] <= $at) { $low = $m + 1 } else { $high = $m } }
+            next unless $low > 0; my $function = $all[$low - 1];
+            next if $at >= $function->[0] + $function->[1];
+            $function->[2] =~ s/-CodeInfoPrologue$//;
+            if ($function->[2] eq $name) { $good++ } else { $bad++; print STDERR "$name is $function->[2]\n" }
+        }
+        print "$good $bad"' "/tmp/perf-$vm.map" <frames)
+    rm -f "/tmp/perf-$vm.map"
+    want_between "addresses that agree ($agreed)" "${agreed% *}" 10 100000
+    [ "${agreed#* }" = 0 ] || fail "$agreed: names that are others"
+    echo "     ${agreed% *} addresses agree"
+}
+
+code_that_is_loaded_meanwhile_has_names() {
+    start_vm 'ok = file:write_file("ready", ""), spawn(fun F() -> case filelib:is_file("go") of
+        true -> beam_load:swap("later"); false -> timer:sleep(20), F() end end)' ready
+    mkdir later
+    printf -- '-module(beam_load_swapped).\n-export([run/0]).\nrun() -> _ = lists:seq(1, 1000), run().\n' >later/beam_load_swapped.erl
+    erlc -o later later/beam_load_swapped.erl
+    start record -F 499 -p "$vm" -d 3 -o x.perf
+    wait_for .x.perf.part
+    sleep 0.5
+    touch go
+    finish
+    want_code 0
+    want "the new module has its name" grep -q 'beam_load_swapped:run/0' <(of_schedulers x.perf)
+}
+
+run_cases erlang_stacks_are_complete names_agree_with_the_perf_map code_that_is_loaded_meanwhile_has_names

@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Stacks of code without frame pointers: each one that is recorded must be one that the
+# source can have, from its innermost function to the bottom.
+. "$(dirname "$0")/case.sh"
+
+nester=$work/nester
+
+build_nester() {
+    need_root
+    [ -x "$nester" ] || ${CC:-cc} -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o "$nester" \
+        "$root/test/system/nester.c" -pthread || fail "cannot build nester.c"
+}
+
+# Samples of nester in FILE that are exact, and all; those that are not go to the file bad.
+# What is not a function of nester.c is `libc`, and in front of its functions left out.
+exact() {
+    fold "$1" | awk -v bad="$PWD/bad" '
+        BEGIN {
+            n = split("burn realigned variable recurse compare sort on_signal step thread_cpu_s work thread_main main", own)
+            for (i = 1; i <= n; i++) is_own[own[i]] = 1
+            deep = "(((burn;)?realigned;)?variable;)?(recurse;)+"
+            sorted = "((burn;)?compare;(libc;)+)?sort;"
+            signal = "(burn;)?on_signal;(libc;)+"
+            allowed = "^(((" deep "|" sorted "|" signal ")?step;|thread_cpu_s;)?work;)?" \
+                "(thread_main;libc;libc|main;libc;libc;libc);$"
+        }
+        $2 != "nester" { next }
+        {
+            all++
+            n = split($3, frame, ";")
+            for (at = 1; at <= n && !(frame[at] in is_own); at++) { }
+            if (at > n) { other++; next } # before main, behind exit
+            stack = ""
+            for (; at <= n; at++) stack = stack (frame[at] in is_own ? frame[at] : "libc") ";"
+            if (stack ~ allowed) good++; else print stack, $3 >bad
+        }
+        END { printf "%d %d %d\n", good, all, other }'
+}
+
+every_stack_is_one_of_the_source() {
+    local good all other
+    build_nester
+    run record -F 997 -o x.perf -- "$nester" 1.5
+    want_code 0
+    want_valid --whole x.perf
+    read -r good all other < <(exact x.perf)
+    want_between "samples" "$all" 1500 4000
+    want_between "those outside main" "$other" 0 $((all / 50 + 10))
+    [ "$((good + other))" = "$all" ] ||
+        fail "$((all - good - other)) of $all stacks are not the source's: $(head -3 bad)"
+    want "a signal handler was met" grep -q 'on_signal' <(fold x.perf)
+    want "a realigned frame was met" grep -q 'realigned;variable;recurse' <(fold x.perf)
+    echo "     $all samples, $good of them exact, $other before main or behind it"
+}
+
+a_stripped_program_is_walked_as_well() {
+    local complete all
+    build_nester
+    cp "$nester" ./stripped
+    strip ./stripped 2>/dev/null || skip "there is no strip"
+    run record -F 499 -o x.perf -- ./stripped 0.5
+    want_code 0
+    all=$(fold x.perf | awk '$2 == "stripped"' | wc -l)
+    complete=$(field x.perf stack_ends | tail -1 | tr ' ' '\n' | sed -n 's/^complete=//p')
+    want_between "complete stacks of $all: $(field x.perf stack_ends)" "$((complete * 1000 / all))" 950 1100
+}
+
+short_processes_are_walked_to_the_bottom() {
+    local all good
+    build_nester
+    run record -F 997 -o x.perf -- sh -c "for i in 1 2 3 4 5 6 7 8 9 10; do $nester 0.02; done"
+    want_code 0
+    all=$(fold x.perf | awk '$2 == "nester" && / .*(work|main)/' | wc -l)
+    good=$(fold x.perf | awk '$2 == "nester" && $3 ~ /;work;(main|thread_main);.*(_start|clone3?)$/' | wc -l)
+    want_between "samples of ten short processes" "$all" 100 1000
+    want_between "the share of whole stacks among $all" "$((good * 1000 / all))" 950 1000
+}
+
+run_cases every_stack_is_one_of_the_source a_stripped_program_is_walked_as_well \
+    short_processes_are_walked_to_the_bottom
