@@ -318,6 +318,30 @@ burn_in_c() -> _ = walker_test_nif:compute(300000), burn_in_c().
 
 bump() -> erlang:bump_reductions(4000), receive after 5 -> bump() end.
 
+%% --- the profiler itself -----------------------------------------------------------------------
+
+%% Whatever the session does is marked at the root, and nothing else is.
+it_marks_its_own_work(Config) ->
+    {ok, Session} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    Deadline = erlang:monotonic_time(millisecond) + 10000,
+    keep_busy(Session, Deadline),
+    _ = cpu_load:run(300, [arithmetic_part]),
+    {ok, _} = flame_prof:stop(),
+    Samples = cpu_samples(Config),
+    Own = of_process(Session, Samples),
+    ?assertMatch([_ | _], Own),
+    ?assertEqual([], [S || S <- Own, not is_marked(S)]),
+    ?assertEqual([], [S || S <- Samples, is_marked(S), has_function(<<"cpu_load:arithmetic_part/1">>, S)]).
+
+is_marked(#{frames := Frames}) -> element(1, lists:last(Frames)) =:= <<"[flame_prof]">>.
+
+%% Until it has used so much CPU time that it must have been seen.
+keep_busy(Session, Deadline) ->
+    _ = [flame_prof:info() || _ <- lists:seq(1, 100)],
+    {reductions, Reductions} = process_info(Session, reductions),
+    Reductions > 5000000 orelse erlang:monotonic_time(millisecond) > Deadline
+        orelse keep_busy(Session, Deadline).
+
 %% --- armed --------------------------------------------------------------------------------------
 
 it_keeps_samples_when_armed(Config) ->

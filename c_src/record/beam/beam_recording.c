@@ -37,6 +37,7 @@ struct beam_recording {
     struct recording output;
     struct cpu_recording *cpu; // NULL: none
     struct cpu_usage cpu_usage;
+    struct own_processes own;
     struct dump dump;
     struct frame *frames;
     uint32_t os_pid;
@@ -537,6 +538,9 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     recording->frames =
         calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
     cpu_usage_init(&recording->cpu_usage);
+    for (uint32_t i = 0; i < options->walker.excluded_cnt; i++) {
+        own_processes_add(&recording->own, options->walker.excluded[i]);
+    }
     recording->options.walker.cpu_usage = &recording->cpu_usage;
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -559,6 +563,7 @@ static void start_cpu(struct beam_recording *recording, const struct vm_memory *
         .code = recording->code.code,
         .names = recording->names,
         .usage = &recording->cpu_usage,
+        .own = &recording->own,
         .applications = &recording->applications,
         .gauges = recording->gauges,
         .code_generation = &recording->walker.code_generation,
@@ -666,6 +671,9 @@ bool beam_recording_wait(struct beam_recording *recording, uint64_t deadline_ns)
 
 bool beam_recording_command(struct beam_recording *recording, struct walker_command command)
 {
+    if (command.kind == WALKER_EXCLUDE) {
+        own_processes_add(&recording->own, command.id);
+    }
     return walker_command(&recording->walker, command);
 }
 

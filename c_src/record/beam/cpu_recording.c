@@ -203,6 +203,17 @@ static void add_categories(struct cpu_recording *recording, const struct cpu_sam
     }
 }
 
+// What the profiler costs is not the node's work: apart from it, at the root.
+static void mark_own(struct cpu_recording *recording, const struct process_snapshot *snapshot)
+{
+    struct cpu_stack *stack = &recording->stack;
+    if (snapshot != NULL && own_processes_has(recording->sources.own, snapshot->id) &&
+        stack->frame_cnt < CPU_STACK_MAX_FRAMES) {
+        stack->frames[stack->frame_cnt++] =
+            (struct frame){.name = TEXT("[flame_prof]"), .file = TEXT("beam")};
+    }
+}
+
 static void note_quality(struct cpu_recording *recording, const struct cpu_sample *sample)
 {
     const struct cpu_stack *stack = &recording->stack;
@@ -263,6 +274,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
                                     snapshot);
     }
     add_categories(recording, sample, snapshot);
+    mark_own(recording, snapshot);
     uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
     struct history *history = history_of(recording, key);
     fill_metrics(history, snapshot, sample->period_ns, metrics);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "capture/beam/cpu_sampler.h"
 #include "capture/beam/cpu_usage.h"
+#include "capture/beam/own_processes.h"
 #include "record/beam/application_table.h"
 #include "record/beam/dump.h"
 #include "record/beam/process_categories.h"
@@ -41,6 +42,7 @@ struct cpu_recording_sources {
     const struct code_map *code;
     struct process_names *names;
     struct cpu_usage *usage; // told who used CPU time
+    const struct own_processes *own;
     struct application_table *applications;
     struct vm_gauges *gauges;
     const _Atomic uint32_t *code_generation;
