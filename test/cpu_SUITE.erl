@@ -223,6 +223,28 @@ it_sees_processes_that_live_for_a_millisecond(Config) ->
     ?assert(Count > 100),
     ?assert(abs(Truth - Sampled) =< ?POINTS).
 
+%% Tens of thousands a second, as many as the machine can: no sample is lost, and theirs
+%% are what they worked.
+it_sees_processes_that_live_for_microseconds(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    Deadline = erlang:monotonic_time(millisecond) + 30000,
+    {PerSecond, ShortNs, SteadyNs} =
+        cpu_load:swarm(fun() ->
+                           #{cpu := #{samples := Count}} = flame_prof:info(),
+                           Count > 3000 orelse erlang:monotonic_time(millisecond) > Deadline
+                       end),
+    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof:stop(),
+    Samples = cpu_samples(Config),
+    Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
+    Steady = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:steady_work/1">>, S)]),
+    Truth = 100 * ShortNs / (ShortNs + SteadyNs),
+    Sampled = 100 * Short / (Short + Steady),
+    ct:pal("~b processes a second, truth ~.1f %, sampled ~.1f % of ~b samples",
+           [PerSecond, Truth, Sampled, length(Samples)]),
+    ?assertEqual(0, Lost),
+    ?assert(length(Samples) > 1000),
+    ?assert(abs(Truth - Sampled) =< ?POINTS).
+
 %% --- dirty schedulers, waiting ----------------------------------------------------------
 
 it_sees_dirty_nifs(Config) ->
@@ -370,7 +392,7 @@ it_keeps_no_more_than_there_is_room_for(Config) ->
     Deep = flame_prof_case:spawned(fun() -> burn_deep(200) end),
     flame_prof_case:eventually(fun() -> kept(dropped_early) > 0 end),
     ?assert(kept(kept_bytes) =< 1024 * 1024),
-    exit(Deep, kill),
+    flame_prof_case:end_all([Deep]),
     {ok, _} = flame_prof:dump(),
     [File] = cpu_files(Config),
     #{samples := Samples, comments := Comments} = perf_script_reader:read(File),

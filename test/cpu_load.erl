@@ -7,6 +7,7 @@
 -export([lists_part/1, maps_part/1, binaries_part/1, ets_part/1, gc_part/1, bif_part/1, nif_part/1,
          arithmetic_part/1]).
 -export([short_lived/2, short_work/1]).
+-export([swarm/1, steady_work/1]).
 
 parts() ->
     [lists_part, maps_part, binaries_part, ets_part, gc_part, bif_part, nif_part, arithmetic_part].
@@ -114,3 +115,52 @@ start_short() ->
 short_work(N) ->
     Value = count(N, 0),
     {short, Value}.
+
+%% As many processes as the machine can start and end, each with 20 us of work or so,
+%% beside as many that work on; until `IsEnough' is true. Nobody is preempted within
+%% what is measured, so the clock of the thread is the process's. Gives how many there
+%% were a second, and the CPU time in ns of either kind of work.
+swarm(IsEnough) ->
+    %% Started, ended, work of those, work of the others.
+    Counters = counters:new(4, [write_concurrency]),
+    From = erlang:monotonic_time(millisecond),
+    Pids = [spawn_opt(Loop, [link])
+            || _ <- lists:seq(1, erlang:system_info(schedulers_online)),
+               Loop <- [fun() -> start_swarm(Counters) end, fun() -> work_on(Counters) end]],
+    until(IsEnough),
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Pids],
+    Ended = counters:get(Counters, 2),
+    {Ended * 1000 div (erlang:monotonic_time(millisecond) - From),
+     counters:get(Counters, 3), counters:get(Counters, 4)}.
+
+until(IsEnough) ->
+    IsEnough() orelse receive after 100 -> until(IsEnough) end.
+
+%% At most so many at a time.
+start_swarm(Counters) ->
+    case counters:get(Counters, 1) - counters:get(Counters, 2) < 200 of
+        true ->
+            counters:add(Counters, 1, 1),
+            _ = spawn(fun() ->
+                          measured(Counters, 3, fun() -> short_work(1000) end),
+                          counters:add(Counters, 2, 1)
+                      end);
+        false ->
+            erlang:yield()
+    end,
+    start_swarm(Counters).
+
+work_on(Counters) ->
+    erlang:yield(),
+    measured(Counters, 4, fun() -> steady_work(2000) end),
+    work_on(Counters).
+
+measured(Counters, At, Work) ->
+    Before = walker_test_nif:thread_cpu_ns(),
+    Value = Work(),
+    counters:add(Counters, At, walker_test_nif:thread_cpu_ns() - Before),
+    keep(Value).
+
+steady_work(N) ->
+    Value = count(N, 0),
+    {steady, Value}.

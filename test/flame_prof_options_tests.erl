@@ -70,7 +70,7 @@ refused_values_test_() ->
                          {auto_select, top}, {auto_select, {top, -1}}, {auto_select, {top, 1, 0}},
                          {auto_select, {bottom, 1}}, {auto_select, {top, 1.5}},
                          {auto_select, []}, {auto_select, [{top, 1}]},
-                         {auto_select, #{by => cpu}}, {auto_select, #{bye => memory}},
+                         {auto_select, #{by => gpu}}, {auto_select, #{bye => memory}},
                          {auto_select, #{count => 100001}}, {auto_select, #{interval => 99}},
                          {auto_select, [#{by => memory}, #{by => memory, count => 1}]},
                          {auto_select, [#{by => memory, count => 60000}, #{count => 60000}]},
@@ -97,11 +97,18 @@ unknown_options_are_refused_with_a_hint_test() ->
     {error, {bad_option, Detail}} = flame_prof_options:start(#{colour => red}),
     ?assertNotEqual(nomatch, binary:match(Detail, <<"sample_interval">>)).
 
+cpu_is_a_criterion_where_it_is_sampled_test_() ->
+    By = #{by => cpu, count => 5},
+    [?_assertMatch({ok, #{auto_select := {top, [{cpu, 5}], _}}},
+                   flame_prof_options:start(#{auto_select => By})),
+     ?_assertMatch({error, {bad_option, _}},
+                   flame_prof_options:start(#{auto_select => By, cpu_sampling => false}))].
+
 what_is_wrong_with_a_selection_is_said_test_() ->
     [?_assertEqual({error, {bad_option, Text}}, flame_prof_options:start(#{auto_select => Given}))
      || {Given, Text} <- [{#{by => mailbox},
                            <<"auto_select: by: got mailbox; expected reductions, "
-                             "message_queue_len, message_queue_growth, memory or binary_vheap">>},
+                             "message_queue_len, message_queue_growth, memory, binary_vheap or cpu">>},
                           {#{size => 5},
                            <<"auto_select: size: unknown option; known are by, count, interval">>},
                           {[#{by => memory}, #{by => memory}],
