@@ -40,10 +40,10 @@ LIBELF_GAP := c_src/capture/system/libelf_gap.c
 libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk \
 	'/ U eu_search_tree_init/ { used = 1 } / T eu_search_tree_init/ { there = 1 } \
 	END { if (used && !there) print "$(call objects,$(LIBELF_GAP))" }')
-# Both ways to zlib give the same functions: the NIF finds it at run time, the
+# Both ways to zlib, and to zstd, give the same functions: the NIF finds it at run time, the
 # command is linked with it.
-NIF_NOT := c_src/store/gzip_linked.c
-CLI_NOT := c_src/store/gzip_dlopen.c $(LIBELF_GAP)
+NIF_NOT := c_src/store/gzip_linked.c c_src/store/zstd_linked.c
+CLI_NOT := c_src/store/gzip_dlopen.c c_src/store/zstd_dlopen.c $(LIBELF_GAP)
 
 sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))

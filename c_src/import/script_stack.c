@@ -234,18 +234,34 @@ static stack_id take_stack(struct script_stack_reader *reader)
 
 // --- blocks -------------------------------------------------------------------
 
-static bool reserve(void **entries, uint32_t cnt, uint32_t *capacity, size_t size)
+static bool reserve_block(struct script_stack_reader *reader)
 {
-    if (cnt <= *capacity) {
+    if (reader->block_cnt < reader->block_capacity) {
         return true;
     }
-    uint32_t wanted = cnt < 1024 ? 1024 : cnt * 2;
-    void *grown = realloc(*entries, wanted * size);
-    if (grown == NULL) {
+    uint32_t capacity = reader->block_cnt < 1024 ? 1024 : reader->block_cnt * 2;
+    struct block *blocks = realloc(reader->blocks, capacity * sizeof *blocks);
+    if (blocks == NULL) {
         return false;
     }
-    *entries = grown;
-    *capacity = wanted;
+    reader->blocks = blocks;
+    reader->block_capacity = capacity;
+    return true;
+}
+
+static bool reserve_codes(struct script_stack_reader *reader)
+{
+    uint32_t cnt = reader->code_cnt + reader->found_cnt;
+    if (cnt <= reader->code_capacity) {
+        return true;
+    }
+    uint32_t capacity = cnt < 1024 ? 1024 : cnt * 2;
+    struct script_stack_code *codes = realloc(reader->codes, capacity * sizeof *codes);
+    if (codes == NULL) {
+        return false;
+    }
+    reader->codes = codes;
+    reader->code_capacity = capacity;
     return true;
 }
 
@@ -255,10 +271,7 @@ static void remember(struct script_stack_reader *reader, struct hash_key key, st
         hash_memo_clear(&reader->block_ids);
         reader->block_cnt = reader->code_cnt = 0;
     }
-    if (!reserve((void **)&reader->blocks, reader->block_cnt + 1, &reader->block_capacity,
-                 sizeof block) ||
-        !reserve((void **)&reader->codes, reader->code_cnt + reader->found_cnt,
-                 &reader->code_capacity, sizeof *reader->codes) ||
+    if (!reserve_block(reader) || !reserve_codes(reader) ||
         !hash_memo_add(&reader->block_ids, key, reader->block_cnt)) {
         return;
     }

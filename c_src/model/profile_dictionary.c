@@ -110,24 +110,36 @@ static size_t entry_bytes(const struct profile_dictionary *dictionary)
            number_map_memory_bytes(&dictionary->stack_ids);
 }
 
-// True when there is room for one entry more.
-static bool reserve(struct profile_dictionary *dictionary, void **entries, uint32_t cnt,
-                    uint32_t *capacity, size_t size)
+// The entries with room for one more; NULL when they may not grow.
+static void *with_room(const struct profile_dictionary *dictionary, void *entries, uint32_t cnt,
+                       uint32_t *capacity, size_t size)
 {
     if (cnt < *capacity) {
-        return true;
+        return entries;
     }
     // Doubling the entries doubles their map as well.
     if (cnt > UINT32_MAX / 2 || entry_bytes(dictionary) * 2 > dictionary->max_bytes) {
-        return false;
+        return NULL;
     }
-    void *grown = realloc(*entries, (size_t)cnt * 2 * size);
-    if (grown == NULL) {
-        return false;
-    }
-    *entries = grown;
-    *capacity = cnt * 2;
-    return true;
+    void *grown = realloc(entries, (size_t)cnt * 2 * size);
+    *capacity = grown == NULL ? *capacity : cnt * 2;
+    return grown;
+}
+
+static bool reserve_frame(struct profile_dictionary *dictionary)
+{
+    struct profile_frame *frames = with_room(dictionary, dictionary->frames, dictionary->frame_cnt,
+                                             &dictionary->frame_capacity, sizeof *frames);
+    dictionary->frames = frames == NULL ? dictionary->frames : frames;
+    return frames != NULL;
+}
+
+static bool reserve_node(struct profile_dictionary *dictionary)
+{
+    struct profile_node *nodes = with_room(dictionary, dictionary->nodes, dictionary->node_cnt,
+                                           &dictionary->node_capacity, sizeof *nodes);
+    dictionary->nodes = nodes == NULL ? dictionary->nodes : nodes;
+    return nodes != NULL;
 }
 
 static uint32_t place_of(struct profile_dictionary *dictionary, string_id file, uint32_t line)
@@ -149,9 +161,7 @@ static frame_id add_frame(struct profile_dictionary *dictionary, const struct pr
                           uint64_t key)
 {
     frame_id id = dictionary->frame_cnt;
-    if (!reserve(dictionary, (void **)&dictionary->frames, id, &dictionary->frame_capacity,
-                 sizeof *frame) ||
-        !number_map_add(&dictionary->frame_ids, key, id)) {
+    if (!reserve_frame(dictionary) || !number_map_add(&dictionary->frame_ids, key, id)) {
         dictionary->refused_cnt++;
         return 0;
     }
@@ -187,15 +197,33 @@ stack_id profile_dictionary_stack(struct profile_dictionary *dictionary, stack_i
         return id;
     }
     id = dictionary->node_cnt;
-    if (!reserve(dictionary, (void **)&dictionary->nodes, id, &dictionary->node_capacity,
-                 sizeof *dictionary->nodes) ||
-        !number_map_add(&dictionary->stack_ids, key, id)) {
+    if (!reserve_node(dictionary) || !number_map_add(&dictionary->stack_ids, key, id)) {
         dictionary->refused_cnt++;
         return parent;
     }
     dictionary->nodes[id] = (struct profile_node){parent, frame};
     dictionary->node_cnt++;
     return id;
+}
+
+bool profile_dictionary_restore_frame(struct profile_dictionary *dictionary,
+                                      const struct profile_frame *frame)
+{
+    if (!reserve_frame(dictionary)) {
+        return false;
+    }
+    dictionary->frames[dictionary->frame_cnt++] = *frame;
+    return true;
+}
+
+bool profile_dictionary_restore_stack(struct profile_dictionary *dictionary,
+                                      struct profile_node node)
+{
+    if (!reserve_node(dictionary)) {
+        return false;
+    }
+    dictionary->nodes[dictionary->node_cnt++] = node;
+    return true;
 }
 
 size_t profile_dictionary_memory_bytes(const struct profile_dictionary *dictionary)

@@ -75,6 +75,13 @@ frame_id profile_dictionary_frame(struct profile_dictionary *dictionary,
 stack_id profile_dictionary_stack(struct profile_dictionary *dictionary, stack_id parent,
                                   frame_id frame);
 
+// For readers of files: the next frame or stack as it is, with the next id. Not to be
+// mixed with the two above, which would not find it. False when there is no room.
+bool profile_dictionary_restore_frame(struct profile_dictionary *dictionary,
+                                      const struct profile_frame *frame);
+bool profile_dictionary_restore_stack(struct profile_dictionary *dictionary,
+                                      struct profile_node node);
+
 // What kind a frame is, as far as its name and file tell. Pure.
 enum profile_frame_kind profile_frame_kind_of(struct text name, struct text file);
 

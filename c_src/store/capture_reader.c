@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/capture_reader.h"
+
+#include "base/crc32c.h"
+#include "model/profile_parts.h"
+#include "store/capture_column.h"
+#include "store/capture_format.h"
+#include "store/capture_names.h"
+#include "store/zstd_codec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_MAX_BYTES (4ULL << 30)
+enum { PRESENCE_KINDS = 3 };
+
+// Metric columns that are still packed.
+struct metric_section {
+    struct capture_section_head head;
+    const unsigned char *stored;
+    uint64_t first_row;
+    uint32_t row_cnt;
+};
+
+struct capture_reader {
+    unsigned char *bytes; // the file
+    size_t len;
+    size_t max_bytes;
+    struct profile *profile;
+    struct capture_threads threads;
+    struct metric_section *sections;
+    uint32_t section_cnt;
+    uint32_t section_capacity;
+    uint64_t row_capacity;
+    uint64_t present_words[PROFILE_MAX_METRICS];
+    unsigned char *plain;
+    size_t plain_bytes;
+    uint32_t chunk_rows;
+    int64_t *values[3]; // threads, values, gains of one chunk
+    uint32_t values_capacity;
+    bool has_end;
+};
+
+static void destroy(void *context)
+{
+    struct capture_reader *reader = context;
+    if (reader == NULL) {
+        return;
+    }
+    capture_threads_deinit(&reader->threads);
+    for (int i = 0; i < 3; i++) {
+        free(reader->values[i]);
+    }
+    free(reader->sections);
+    free(reader->plain);
+    free(reader->bytes);
+    free(reader);
+}
+
+// --- memory -------------------------------------------------------------------
+
+static bool reserve_values(struct capture_reader *reader, uint32_t cnt)
+{
+    if (cnt <= reader->values_capacity) {
+        return true;
+    }
+    bool ok = true;
+    reader->values_capacity = 0;
+    for (int i = 0; i < 3; i++) {
+        free(reader->values[i]);
+        reader->values[i] = calloc(cnt, sizeof *reader->values[i]);
+        ok = ok && reader->values[i] != NULL;
+    }
+    reader->values_capacity = ok ? cnt : 0;
+    return ok;
+}
+
+static bool reserve_rows(struct capture_reader *reader, uint64_t cnt)
+{
+    struct profile *profile = reader->profile;
+    if (cnt > PROFILE_MAX_ROWS || profile_memory_bytes(profile) > reader->max_bytes) {
+        return false;
+    }
+    if (cnt <= reader->row_capacity) {
+        return true;
+    }
+    uint64_t capacity = cnt + cnt / 2;
+    uint64_t *time_ns = realloc(profile->time_ns, capacity * sizeof *time_ns);
+    profile->time_ns = time_ns == NULL ? profile->time_ns : time_ns;
+    stack_id *stack = realloc(profile->stack, capacity * sizeof *stack);
+    profile->stack = stack == NULL ? profile->stack : stack;
+    reader->row_capacity = time_ns == NULL || stack == NULL ? reader->row_capacity : capacity;
+    return cnt <= reader->row_capacity;
+}
+
+// --- sections -----------------------------------------------------------------
+
+// Its plain bytes, valid until the next one; NULL when they are damaged.
+static const unsigned char *unpacked(struct capture_reader *reader,
+                                     const struct capture_section_head *head,
+                                     const unsigned char *stored)
+{
+    if (head->codec == CAPTURE_STORED) {
+        return head->stored_bytes == head->plain_bytes ? stored : NULL;
+    }
+    if (head->codec != CAPTURE_ZSTD || head->plain_bytes > CAPTURE_MAX_PLAIN) {
+        return NULL;
+    }
+    if (head->plain_bytes > reader->plain_bytes) {
+        unsigned char *plain = realloc(reader->plain, head->plain_bytes);
+        if (plain == NULL) {
+            return NULL;
+        }
+        reader->plain = plain;
+        reader->plain_bytes = head->plain_bytes;
+    }
+    return zstd_codec_decompress(stored, head->stored_bytes, reader->plain, head->plain_bytes)
+               ? reader->plain
+               : NULL;
+}
+
+static bool all_below(const int64_t *values, uint32_t cnt, uint32_t limit)
+{
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (values[i] < 0 || values[i] >= limit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_threads(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
+{
+    struct profile_dimension *threads = &reader->profile->dimensions[PROFILE_TID];
+    memset(reader->values[0], 0, cnt * sizeof *reader->values[0]); // are codes while decoded
+    return capture_threads_set(&reader->threads, reader->values[0], threads->value_cnt) &&
+           capture_column_decode(&reader->threads, cursor, NULL, cnt, reader->values[0]) &&
+           all_below(reader->values[0], cnt, threads->value_cnt);
+}
+
+static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
+{
+    struct profile *profile = reader->profile;
+    int64_t *values = reader->values[1];
+    if (!capture_column_decode(&reader->threads, cursor, NULL, cnt, values)) {
+        return false;
+    }
+    memcpy(profile->time_ns + profile->row_cnt, values, cnt * sizeof *values);
+    if (!capture_column_decode(&reader->threads, cursor, NULL, cnt, values) ||
+        !all_below(values, cnt, profile->dictionary.node_cnt)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        profile->stack[profile->row_cnt + i] = (stack_id)values[i];
+    }
+    return capture_column_decode(&reader->threads, cursor, NULL, cnt, values) &&
+           profile_column_append(&profile->period, values, cnt);
+}
+
+static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
+{
+    struct profile *profile = reader->profile;
+    if (byte_cursor_varint(cursor) != profile->dimension_cnt) {
+        return false;
+    }
+    bool ok =
+        profile_column_append(&profile->dimensions[PROFILE_TID].codes, reader->values[0], cnt);
+    for (uint32_t i = 0; i < profile->dimension_cnt && ok; i++) {
+        struct profile_dimension *dimension = &profile->dimensions[i];
+        if (i != PROFILE_TID) {
+            ok = capture_column_decode(&reader->threads, cursor, NULL, cnt, reader->values[1]) &&
+                 all_below(reader->values[1], cnt, dimension->value_cnt) &&
+                 profile_column_append(&dimension->codes, reader->values[1], cnt);
+        }
+    }
+    return ok;
+}
+
+// --- presence -----------------------------------------------------------------
+
+static uint64_t *reserve_presence(struct capture_reader *reader, uint32_t metric, uint64_t row_cnt)
+{
+    struct profile_metric *of = &reader->profile->metrics[metric];
+    uint64_t have = of->present == NULL ? 0 : reader->present_words[metric];
+    uint64_t want = row_cnt / 64 + 1;
+    if (want <= have) {
+        return (uint64_t *)of->present;
+    }
+    want += want / 2;
+    uint64_t *present = realloc((void *)of->present, want * sizeof *present);
+    if (present == NULL) {
+        return NULL;
+    }
+    memset(present + have, 0, (want - have) * sizeof *present);
+    if (of->present == NULL) {
+        for (uint64_t row = 0; row < of->present_cnt; row++) { // everywhere so far
+            present[row / 64] |= 1ULL << row % 64;
+        }
+    }
+    of->present = present;
+    reader->present_words[metric] = want;
+    return present;
+}
+
+static bool add_presence(struct capture_reader *reader, uint32_t metric, uint8_t kind,
+                         const unsigned char *bits, uint32_t cnt)
+{
+    struct profile_metric *of = &reader->profile->metrics[metric];
+    uint64_t first = reader->profile->row_cnt;
+    if (kind == CAPTURE_PRESENT_EVERYWHERE && of->present == NULL && of->present_cnt == first) {
+        of->present_cnt += cnt;
+        return true;
+    }
+    uint64_t *present = reserve_presence(reader, metric, first + cnt);
+    if (present == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < cnt && kind != CAPTURE_PRESENT_NOWHERE; i++) {
+        uint64_t bit = bits == NULL ? 1 : bits[i / 8] >> i % 8 & 1;
+        present[(first + i) / 64] |= bit << (first + i) % 64;
+        of->present_cnt += bit;
+    }
+    return true;
+}
+
+static bool read_presence(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
+{
+    if (byte_cursor_varint(cursor) != reader->profile->metric_cnt) {
+        return false;
+    }
+    for (uint32_t i = 0; i < reader->profile->metric_cnt; i++) {
+        uint8_t kind = byte_cursor_u8(cursor);
+        const unsigned char *bits = NULL;
+        if (kind == CAPTURE_PRESENT_BITS) {
+            bits = byte_cursor_take(cursor, (cnt + 7) / 8);
+        }
+        if (cursor->is_bad || kind >= PRESENCE_KINDS || !add_presence(reader, i, kind, bits, cnt)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- chunks -------------------------------------------------------------------
+
+static bool read_rows(struct capture_reader *reader, struct byte_cursor *cursor)
+{
+    struct profile *profile = reader->profile;
+    uint64_t cnt = byte_cursor_varint(cursor);
+    if (cnt == 0 || cnt > CAPTURE_MAX_ROWS || reader->chunk_rows > 0 ||
+        profile->dimension_cnt < PROFILE_FIXED_DIMENSION_CNT ||
+        !reserve_rows(reader, profile->row_cnt + cnt) || !reserve_values(reader, (uint32_t)cnt)) {
+        return false;
+    }
+    bool ok = read_threads(reader, cursor, (uint32_t)cnt) &&
+              read_times(reader, cursor, (uint32_t)cnt) &&
+              read_dimensions(reader, cursor, (uint32_t)cnt) &&
+              read_presence(reader, cursor, (uint32_t)cnt);
+    reader->chunk_rows = ok ? (uint32_t)cnt : 0;
+    return ok;
+}
+
+static bool keep_section(struct capture_reader *reader, const struct capture_section_head *head,
+                         const unsigned char *stored)
+{
+    if (reader->section_cnt == reader->section_capacity) {
+        uint32_t capacity = reader->section_capacity == 0 ? 64 : reader->section_capacity * 2;
+        struct metric_section *sections = realloc(reader->sections, capacity * sizeof *sections);
+        if (sections == NULL) {
+            return false;
+        }
+        reader->sections = sections;
+        reader->section_capacity = capacity;
+    }
+    reader->sections[reader->section_cnt++] =
+        (struct metric_section){*head, stored, reader->profile->row_cnt, reader->chunk_rows};
+    return true;
+}
+
+static bool read_section(struct capture_reader *reader, const struct capture_section_head *head,
+                         const unsigned char *stored)
+{
+    if (head->kind == CAPTURE_SECTION_METRICS) {
+        return reader->chunk_rows > 0 && keep_section(reader, head, stored);
+    }
+    if (head->kind != CAPTURE_SECTION_NAMES && head->kind != CAPTURE_SECTION_ROWS) {
+        return true; // of a later version
+    }
+    const unsigned char *plain = unpacked(reader, head, stored);
+    if (plain == NULL) {
+        return false;
+    }
+    struct byte_cursor cursor = byte_cursor_of(plain, head->plain_bytes);
+    return head->kind == CAPTURE_SECTION_NAMES ? capture_names_read(reader->profile, &cursor)
+                                               : read_rows(reader, &cursor);
+}
+
+static bool read_sections(struct capture_reader *reader, struct byte_cursor *chunk)
+{
+    while (byte_cursor_left(chunk) > 0) {
+        struct capture_section_head head;
+        const unsigned char *bytes = byte_cursor_take(chunk, sizeof head);
+        if (bytes == NULL) {
+            return false;
+        }
+        memcpy(&head, bytes, sizeof head);
+        const unsigned char *stored = byte_cursor_take(chunk, head.stored_bytes);
+        if (stored == NULL || !read_section(reader, &head, stored)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What a chunk that is damaged inside has left.
+static void trim(struct capture_reader *reader, uint32_t section_cnt)
+{
+    struct profile *profile = reader->profile;
+    reader->section_cnt = section_cnt;
+    profile->period.cnt = profile->row_cnt;
+    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
+        profile->dimensions[i].codes.cnt = profile->row_cnt;
+    }
+    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
+        struct profile_metric *metric = &profile->metrics[i];
+        uint64_t cnt = 0;
+        for (uint64_t row = 0; row < profile->row_cnt && metric->present != NULL; row++) {
+            cnt += metric->present[row / 64] >> row % 64 & 1;
+        }
+        metric->present_cnt = metric->present != NULL                  ? cnt
+                              : metric->present_cnt < profile->row_cnt ? metric->present_cnt
+                                                                       : profile->row_cnt;
+    }
+}
+
+// A dimension that a chunk adds behind its rows lacks them.
+static bool has_all_codes(const struct profile *profile, uint64_t row_cnt)
+{
+    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
+        if (profile->dimensions[i].codes.cnt != row_cnt) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_chunk(struct capture_reader *reader, uint32_t kind, struct byte_cursor *chunk)
+{
+    if (kind != CAPTURE_CHUNK_ROWS && kind != CAPTURE_CHUNK_END) {
+        return true;
+    }
+    uint32_t section_cnt = reader->section_cnt;
+    reader->chunk_rows = 0;
+    if (!read_sections(reader, chunk) ||
+        !has_all_codes(reader->profile, reader->profile->row_cnt + reader->chunk_rows)) {
+        trim(reader, section_cnt);
+        return false;
+    }
+    reader->profile->row_cnt += reader->chunk_rows;
+    reader->has_end = kind == CAPTURE_CHUNK_END;
+    return true;
+}
+
+// The next whole chunk; false at the end, or where it is cut or damaged.
+static bool next_chunk(struct byte_cursor *file, uint32_t *kind, struct byte_cursor *chunk)
+{
+    uint32_t head[4];
+    const unsigned char *bytes = byte_cursor_take(file, sizeof head);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(head, bytes, sizeof head);
+    if (crc32c(head, 3 * sizeof head[0]) != head[3] || head[1] > CAPTURE_MAX_BYTES) {
+        return false;
+    }
+    bytes = byte_cursor_take(file, head[1]);
+    if (bytes == NULL || crc32c(bytes, head[1]) != head[2]) {
+        return false;
+    }
+    *kind = head[0];
+    *chunk = byte_cursor_of(bytes, head[1]);
+    return true;
+}
+
+// Metrics that came without rows are in none.
+static bool finish_presence(struct capture_reader *reader)
+{
+    struct profile *profile = reader->profile;
+    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
+        const struct profile_metric *metric = &profile->metrics[i];
+        if (metric->present == NULL && metric->present_cnt != profile->row_cnt &&
+            reserve_presence(reader, i, profile->row_cnt) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether every row's source is there.
+static bool has_all_sources(const struct profile *profile)
+{
+    const struct profile_dimension *dimension = &profile->dimensions[PROFILE_SOURCE];
+    for (uint32_t code = 1; code < dimension->value_cnt; code++) {
+        if (dimension->values[code] < 0 || dimension->values[code] >= profile->source_cnt) {
+            return false;
+        }
+    }
+    return profile->source_cnt > 0;
+}
+
+static void read_chunks(struct capture_reader *reader)
+{
+    struct byte_cursor file =
+        byte_cursor_of(reader->bytes + CAPTURE_HEAD_BYTES, reader->len - CAPTURE_HEAD_BYTES);
+    struct byte_cursor chunk;
+    uint32_t kind = 0;
+    bool ok = true;
+    while (ok && byte_cursor_left(&file) > 0) {
+        ok = next_chunk(&file, &kind, &chunk) && read_chunk(reader, kind, &chunk);
+    }
+    struct profile *profile = reader->profile;
+    profile->stats.malformed_cnt += !ok;
+    if (!reader->has_end && profile->source_cnt > 0) {
+        profile->sources[profile->source_cnt - 1].is_incomplete = true;
+    }
+}
+
+// --- metric columns, when they are asked for ------------------------------------
+
+struct metric_entries {
+    struct byte_cursor forms[PROFILE_FORM_CNT];
+    bool has[PROFILE_FORM_CNT];
+};
+
+static bool find_entries(struct byte_cursor *plain, uint32_t metric, struct metric_entries *entries)
+{
+    while (byte_cursor_left(plain) > 0) {
+        uint64_t idx = byte_cursor_varint(plain);
+        uint8_t form = byte_cursor_u8(plain);
+        struct text bytes = byte_cursor_text(plain);
+        if (plain->is_bad) {
+            return false;
+        }
+        if (idx == metric && form < PROFILE_FORM_CNT) {
+            entries->forms[form] = byte_cursor_of(bytes.bytes, bytes.len);
+            entries->has[form] = true;
+        }
+    }
+    return true;
+}
+
+static bool decode_forms(struct capture_reader *reader, uint32_t metric, uint64_t first_row,
+                         uint32_t cnt, struct metric_entries *entries)
+{
+    struct profile *profile = reader->profile;
+    const struct profile_dimension *threads = &profile->dimensions[PROFILE_TID];
+    struct profile_metric *of = &profile->metrics[metric];
+    int64_t *gains = reader->values[2];
+    int64_t *values = reader->values[1];
+    profile_column_read(&threads->codes, first_row, cnt, reader->values[0]);
+    return capture_threads_set(&reader->threads, reader->values[0], threads->value_cnt) &&
+           capture_column_decode(&reader->threads, &entries->forms[PROFILE_DELTA], NULL, cnt,
+                                 gains) &&
+           capture_column_decode(&reader->threads, &entries->forms[PROFILE_VALUE], gains, cnt,
+                                 values) &&
+           profile_column_append(&of->columns[PROFILE_DELTA], gains, cnt) &&
+           profile_column_append(&of->columns[PROFILE_VALUE], values, cnt);
+}
+
+// Rows that no section has.
+static bool append_absent(struct profile_metric *metric, uint64_t cnt)
+{
+    return profile_column_append_same(&metric->columns[PROFILE_VALUE], 0, cnt) &&
+           profile_column_append_same(&metric->columns[PROFILE_DELTA], 0, cnt);
+}
+
+static bool load_section(struct capture_reader *reader, const struct metric_section *section,
+                         uint32_t metric)
+{
+    struct profile_metric *of = &reader->profile->metrics[metric];
+    struct metric_entries entries = {0};
+    const unsigned char *plain = unpacked(reader, &section->head, section->stored);
+    if (plain == NULL) {
+        return false;
+    }
+    struct byte_cursor cursor = byte_cursor_of(plain, section->head.plain_bytes);
+    if (!find_entries(&cursor, metric, &entries)) {
+        return false;
+    }
+    if (!entries.has[PROFILE_VALUE] || !entries.has[PROFILE_DELTA]) {
+        return true;
+    }
+    uint64_t have = of->columns[PROFILE_VALUE].cnt;
+    return have <= section->first_row && append_absent(of, section->first_row - have) &&
+           decode_forms(reader, metric, section->first_row, section->row_cnt, &entries);
+}
+
+static bool load_metric(struct capture_reader *reader, uint32_t metric)
+{
+    struct profile_metric *of = &reader->profile->metrics[metric];
+    for (uint32_t i = 0; i < reader->section_cnt; i++) {
+        const struct metric_section *section = &reader->sections[i];
+        bool is_in = metric >= (section->head.about & 0xFFFF) && metric < section->head.about >> 16;
+        if (is_in && !load_section(reader, section, metric)) {
+            return false;
+        }
+    }
+    return append_absent(of, reader->profile->row_cnt - of->columns[PROFILE_VALUE].cnt);
+}
+
+// Both forms of a metric are one piece of work.
+static bool load(void *context, struct profile *profile, uint32_t metric, enum profile_form form,
+                 struct error *err)
+{
+    (void)form;
+    for (int i = 0; i < PROFILE_FORM_CNT; i++) {
+        profile_column_clear(&profile->metrics[metric].columns[i]);
+    }
+    if (!load_metric(context, metric)) {
+        return error_set(err, ERROR_BAD_INPUT,
+                         "the capture is damaged inside a chunk: a metric cannot be read");
+    }
+    for (int i = 0; i < PROFILE_FORM_CNT; i++) {
+        (void)__atomic_fetch_or(&profile->loaded[i], 1ULL << metric, __ATOMIC_RELEASE);
+    }
+    return true;
+}
+
+// --- the file -----------------------------------------------------------------
+
+bool capture_reader_knows(const void *bytes, size_t len)
+{
+    return len >= CAPTURE_HEAD_BYTES && memcmp(bytes, CAPTURE_MAGIC, 8) == 0;
+}
+
+static bool is_sorted(const struct profile *profile)
+{
+    for (uint64_t i = 1; i < profile->row_cnt; i++) {
+        if (profile->time_ns[i] < profile->time_ns[i - 1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Sorting moves whole rows, so that all must be there.
+static bool sort(struct profile *profile, struct error *err)
+{
+    if (is_sorted(profile)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
+        if (profile_metric_column(profile, i, PROFILE_VALUE, err) == NULL) {
+            return false;
+        }
+    }
+    profile->loader.destroy(profile->loader.context);
+    profile->loader = (struct profile_loader){0};
+    return profile_sort(profile) ||
+           error_set(err, ERROR_NO_MEMORY, "no memory to sort the capture by time");
+}
+
+static bool check_head(const unsigned char *bytes, size_t len, struct error *err)
+{
+    uint32_t version = 0;
+    if (!capture_reader_knows(bytes, len)) {
+        return error_set(err, ERROR_BAD_INPUT, "no capture file of flame_prof");
+    }
+    memcpy(&version, bytes + 8, sizeof version);
+    return version == CAPTURE_VERSION ||
+           error_set(err, ERROR_UNSUPPORTED,
+                     "a capture of version %u, this flame_prof reads %d: use a later one", version,
+                     CAPTURE_VERSION);
+}
+
+struct profile *capture_reader_take(void *bytes, size_t len, size_t max_bytes, struct error *err)
+{
+    struct capture_reader *reader = calloc(1, sizeof *reader);
+    max_bytes = max_bytes == 0 ? DEFAULT_MAX_BYTES : max_bytes;
+    struct profile *profile = check_head(bytes, len, err) ? profile_create(max_bytes) : NULL;
+    if (reader == NULL || profile == NULL) {
+        if (err != NULL && err->code == ERROR_NONE) {
+            (void)error_set(err, ERROR_NO_MEMORY, "out of memory");
+        }
+        free(bytes);
+        free(reader);
+        profile_destroy(profile);
+        return NULL;
+    }
+    reader->bytes = bytes;
+    reader->len = len;
+    reader->max_bytes = max_bytes;
+    reader->profile = profile;
+    profile->loader = (struct profile_loader){load, destroy, reader};
+    read_chunks(reader);
+    if (profile->dimension_cnt < PROFILE_FIXED_DIMENSION_CNT || !has_all_sources(profile) ||
+        !finish_presence(reader) || !sort(profile, err)) {
+        if (err != NULL && err->code == ERROR_NONE) {
+            (void)error_set(err, ERROR_BAD_INPUT, "a capture without a whole chunk");
+        }
+        profile_destroy(profile);
+        return NULL;
+    }
+    return profile;
+}
+
+static unsigned char *read_file(const char *path, size_t *len_ret, struct error *err)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        (void)error_os(err, errno, "%s", path);
+        goto out;
+    }
+    bytes = S_ISREG(status.st_mode) ? malloc((size_t)status.st_size + 1) : NULL;
+    if (bytes == NULL) {
+        (void)error_set(err, ERROR_BAD_ARGUMENT, "%s: no regular file, or too large", path);
+        goto out;
+    }
+    while (len < (size_t)status.st_size) {
+        ssize_t got = read(fd, bytes + len, (size_t)status.st_size - len);
+        if (got < 0 && errno != EINTR) {
+            (void)error_os(err, errno, "%s", path);
+            free(bytes);
+            bytes = NULL;
+            goto out;
+        }
+        if (got == 0) { // shorter by now
+            break;
+        }
+        len += got > 0 ? (size_t)got : 0;
+    }
+    *len_ret = len;
+out:
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return bytes;
+}
+
+struct profile *capture_reader_open(const char *path, size_t max_bytes, struct error *err)
+{
+    size_t len = 0;
+    struct error why = {0};
+    unsigned char *bytes = read_file(path, &len, err);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    struct profile *profile = capture_reader_take(bytes, len, max_bytes, &why);
+    if (profile == NULL && err != NULL) {
+        *err = why;
+        (void)error_context(err, "%s", path);
+    }
+    return profile;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/zstd_codec.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+enum { LEVEL = 3 };
+
+static struct {
+    size_t (*bound)(size_t len);
+    size_t (*compress)(void *out, size_t out_bytes, const void *bytes, size_t len, int level);
+    size_t (*decompress)(void *out, size_t out_bytes, const void *bytes, size_t len);
+    unsigned (*is_error)(size_t code);
+    bool is_there;
+} zstd;
+
+static pthread_once_t zstd_once = PTHREAD_ONCE_INIT;
+
+static void open_zstd(void)
+{
+    void *library = dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL); // stays open
+    if (library == NULL) {
+        return;
+    }
+    // As POSIX wants it done: a function pointer is no object pointer.
+    *(void **)&zstd.bound = dlsym(library, "ZSTD_compressBound");
+    *(void **)&zstd.compress = dlsym(library, "ZSTD_compress");
+    *(void **)&zstd.decompress = dlsym(library, "ZSTD_decompress");
+    *(void **)&zstd.is_error = dlsym(library, "ZSTD_isError");
+    zstd.is_there = zstd.bound != NULL && zstd.compress != NULL && zstd.decompress != NULL &&
+                    zstd.is_error != NULL;
+}
+
+bool zstd_codec_available(void)
+{
+    (void)pthread_once(&zstd_once, open_zstd);
+    return zstd.is_there;
+}
+
+size_t zstd_codec_bound(size_t len)
+{
+    return zstd_codec_available() ? zstd.bound(len) : 0;
+}
+
+size_t zstd_codec_compress(const void *bytes, size_t len, void *out, size_t out_bytes)
+{
+    if (!zstd_codec_available()) {
+        return 0;
+    }
+    size_t got = zstd.compress(out, out_bytes, bytes, len, LEVEL);
+    return zstd.is_error(got) != 0 ? 0 : got;
+}
+
+bool zstd_codec_decompress(const void *bytes, size_t len, void *out, size_t out_bytes)
+{
+    if (!zstd_codec_available()) {
+        return false;
+    }
+    size_t got = zstd.decompress(out, out_bytes, bytes, len);
+    return zstd.is_error(got) == 0 && got == out_bytes;
+}
