@@ -7,6 +7,8 @@
 #include "cli/stop_signal.h"
 #include "record/system/privileges.h"
 #include "record/system/system_recording.h"
+#include "sinks/capture_sink.h"
+#include "sinks/perf_script_sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,6 +58,7 @@ static void raise_file_limit(void)
 
 static struct system_recording_options recording_options(const struct record_options *options)
 {
+    const struct sink *sink = options->is_capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
     return (struct system_recording_options){
         .sampler =
             {
@@ -73,7 +76,7 @@ static struct system_recording_options recording_options(const struct record_opt
                     {
                         .directory = options->directory,
                         .stem = options->stem,
-                        .suffix = ".perf",
+                        .suffix = sink->suffix,
                         .naming = options->naming,
                         .compression = options->compression,
                         .max_files = options->max_files,
@@ -83,6 +86,7 @@ static struct system_recording_options recording_options(const struct record_opt
                 .max_file_ns = options->rotate_ns,
                 .max_file_bytes = options->rotate_bytes,
             },
+        .sink = sink,
         .options_text = options->text,
         .categories = options->categories,
     };

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/number_text.h"
 #include "cli/record_filter.h"
+#include "store/capture_format.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -42,7 +43,8 @@ static const char HELP[] =
     "                          those categories\n"
     "\n"
     "where to\n"
-    "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed\n"
+    "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed;\n"
+    "                          FILE.fpc: a capture, a fiftieth of the text's size\n"
     "                          (flameprof-TIME.perf in this directory)\n"
     "      --rotate-seconds N  begin another file every N seconds\n"
     "      --rotate-bytes N    ... or N bytes of text (K, M, G behind N are units)\n"
@@ -76,9 +78,11 @@ const char *record_options_help(void)
 static const struct {
     const char *suffix;
     enum file_compression compression;
+    bool is_capture;
 } FORMATS[] = {
-    {".perf.gz", FILE_COMPRESSION_GZIP},
-    {".perf", FILE_COMPRESSION_NONE},
+    {".perf.gz", FILE_COMPRESSION_GZIP, false},
+    {".perf", FILE_COMPRESSION_NONE, false},
+    {CAPTURE_SUFFIX, FILE_COMPRESSION_NONE, true},
 };
 
 static bool ends_with(const char *text, const char *suffix)
@@ -111,12 +115,13 @@ static bool set_output(struct record_options *options, const char *path, struct 
         const char *name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
         if (ends_with(name, FORMATS[i].suffix)) {
             options->compression = FORMATS[i].compression;
+            options->is_capture = FORMATS[i].is_capture;
             return split_path(options, path, strlen(FORMATS[i].suffix), err);
         }
     }
     return error_set(err, ERROR_BAD_ARGUMENT,
-                     "-o %s: the suffix chooses the format, it must be .perf (text) or "
-                     ".perf.gz (compressed text), with a name before it",
+                     "-o %s: the suffix chooses the format, it must be .fpc (capture), .perf "
+                     "(text) or .perf.gz (compressed text), with a name before it",
                      path);
 }
 

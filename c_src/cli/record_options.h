@@ -32,6 +32,7 @@ struct record_options {
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];
     enum file_compression compression;
+    bool is_capture; // not text
     enum file_naming naming;
     uint64_t rotate_ns;
     uint64_t rotate_bytes;

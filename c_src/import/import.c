@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
+#include "import/folded_import.h"
 #include "import/import_sniff.h"
 #include "import/input_stream.h"
 #include "import/script_import.h"
+#include "import/stacks_import.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +37,44 @@ static size_t feed_script(void *importer, const char *bytes, size_t len, bool is
     return script_import_feed(importer, bytes, len, is_last);
 }
 
+static void *create_folded(struct profile_builder *builder)
+{
+    return folded_import_create(builder);
+}
+
+static void destroy_folded(void *importer)
+{
+    folded_import_destroy(importer);
+}
+
+static size_t feed_folded(void *importer, const char *bytes, size_t len, bool is_last)
+{
+    return folded_import_feed(importer, bytes, len, is_last);
+}
+
+static void *create_stacks(struct profile_builder *builder)
+{
+    return stacks_import_create(builder);
+}
+
+static void destroy_stacks(void *importer)
+{
+    stacks_import_destroy(importer);
+}
+
+static size_t feed_stacks(void *importer, const char *bytes, size_t len, bool is_last)
+{
+    return stacks_import_feed(importer, bytes, len, is_last);
+}
+
 static const struct {
     const char *name;
     struct importer importer;
 } FORMATS[IMPORT_FORMAT_CNT] = {
     [IMPORT_AUTO] = {"auto", {NULL, NULL, NULL}},
     [IMPORT_PERF_SCRIPT] = {"perf-script", {create_script, destroy_script, feed_script}},
+    [IMPORT_FOLDED] = {"folded", {create_folded, destroy_folded, feed_folded}},
+    [IMPORT_STACKS] = {"stacks", {create_stacks, destroy_stacks, feed_stacks}},
 };
 
 const char *import_format_name(enum import_format format)

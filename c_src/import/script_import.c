@@ -5,6 +5,7 @@
 #include "import/line_scan.h"
 #include "import/script_event.h"
 #include "import/script_stack.h"
+#include "model/first_word.h"
 #include "store/perf_script_line.h"
 
 #include <stdlib.h>
@@ -71,24 +72,9 @@ static void take_comment(struct script_import *import, struct text line)
 
 // --- rows ---------------------------------------------------------------------
 
-// What the first word of an event line is.
-static uint32_t first_word_of(const struct script_event *event)
-{
-    struct text erlang = TEXT("erlang_");
-    if (text_equal(event->event, TEXT("beam-cpu"))) {
-        return PROFILE_STATE;
-    }
-    if (event->metric_cnt > 0 && event->metrics[0].name.len > erlang.len &&
-        memcmp(event->metrics[0].name.bytes, erlang.bytes, erlang.len) == 0) {
-        return PROFILE_STATUS;
-    }
-    return event->event.len > 5 && memcmp(event->event.bytes, "beam-", 5) == 0 ? PROFILE_STATUS
-                                                                               : PROFILE_COMM;
-}
-
 static void heed_event(struct script_import *import, const struct script_event *event)
 {
-    uint32_t first_word = first_word_of(event);
+    struct text metric = event->metric_cnt > 0 ? event->metrics[0].name : TEXT("");
     if (import->last_event.bytes == NULL || !text_equal(event->event, import->last_event)) {
         struct profile *profile = profile_builder_profile(import->builder);
         import->last_event_code =
@@ -96,7 +82,7 @@ static void heed_event(struct script_import *import, const struct script_event *
         import->last_event =
             profile_code_text(profile, PROFILE_EVENT, import->last_event_code, NULL);
     }
-    import->last_first_word = first_word;
+    import->last_first_word = first_word_of(event->event, metric);
 }
 
 static int metric_of(struct script_import *import, struct text name, uint32_t expected)

@@ -2,12 +2,9 @@
 #include "sinks/perf_script_sink.h"
 
 #include "base/decimal.h"
-#include "base/version.h"
+#include "sinks/session_facts.h"
 
 #include <string.h>
-#include <time.h>
-
-static const char VERSION[] = FLAME_PROF_VERSION;
 
 // Length of the valid UTF-8 sequence at `at`, 0 when there is none
 // (Unicode 15, table 3-7).
@@ -230,9 +227,10 @@ static bool append_frames(struct byte_buffer *out, const struct sample *sample)
     return ok;
 }
 
-static bool perf_script_sample(struct byte_buffer *out, const struct session *session,
+static bool perf_script_sample(void *state, struct byte_buffer *out, const struct session *session,
                                const struct sample *sample)
 {
+    (void)state;
     return append_event_line(out, session, sample) && append_frames(out, sample) &&
            byte_buffer_append_char(out, '\n');
 }
@@ -245,80 +243,32 @@ static bool append_field(struct byte_buffer *out, const char *key, struct text v
            byte_buffer_append_char(out, '\n');
 }
 
-static bool perf_script_note(struct byte_buffer *out, const char *key, const char *value)
+static bool perf_script_note(void *state, struct byte_buffer *out, const char *key,
+                             const char *value)
 {
+    (void)state;
     return append_field(out, key, text_of(value));
 }
 
-static bool append_started(struct byte_buffer *out, const struct session *session)
+// What the buffer refuses it remembers.
+static void append_fact(void *context, const char *key, const char *value)
 {
-    uint64_t elapsed_ns = clock_monotonic_ns() - session->anchor.monotonic_ns;
-    time_t seconds = (time_t)((session->anchor.unix_ns + elapsed_ns) / CLOCK_NS_PER_S);
-    struct tm utc;
-    char text[32] = "";
-    if (gmtime_r(&seconds, &utc) != NULL) {
-        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    }
-    return append_field(out, "started", text_of(text));
+    (void)append_field(context, key, text_of(value));
 }
 
-static bool perf_script_begin(struct byte_buffer *out, const struct session *session)
+static bool perf_script_begin(void *state, struct byte_buffer *out, const struct session *session)
 {
-    bool ok = append_field(out, "flame_prof", text_of(VERSION));
-    for (uint32_t i = 0; i < session->field_cnt && ok; i++) {
-        ok = append_field(out, session->fields[i].key, text_of(session->fields[i].value));
-    }
-    ok = ok && append_started(out, session) && append_field(out, "clock", TEXT("CLOCK_MONOTONIC"));
-    ok = ok && byte_buffer_append_format(out, "# clock_anchor_monotonic_ns: %llu\n",
-                                         (unsigned long long)session->anchor.monotonic_ns);
-    ok = ok && byte_buffer_append_format(out, "# clock_anchor_unix_ns: %llu\n",
-                                         (unsigned long long)session->anchor.unix_ns);
-    ok = ok && append_field(out, "event", text_of(session->event_name)) &&
-         append_field(out, "period_unit", TEXT("ns")) &&
-         byte_buffer_append_text(out, TEXT("# metrics:"));
-    for (uint32_t i = 0; i < session->metric_cnt && ok; i++) {
-        ok = byte_buffer_append_format(out, " %s", session->metric_names[i]);
-    }
-    return ok && byte_buffer_append_char(out, '\n');
+    (void)state;
+    session_facts_head(session, append_fact, out);
+    return !out->overflowed;
 }
 
-static bool append_count(struct byte_buffer *out, const char *prefix, const char *name,
-                         uint64_t value)
-{
-    return byte_buffer_append_format(out, "# %s%s: %llu\n", prefix, name,
-                                     (unsigned long long)value);
-}
-
-static bool append_totals(struct byte_buffer *out, const struct session *session,
-                          const struct file_summary *summary)
-{
-    bool ok = true;
-    for (uint32_t i = 0; i < session->metric_cnt && ok; i++) {
-        ok = byte_buffer_append_format(out, "# total %s: %lld, %lld\n", session->metric_names[i],
-                                       (long long)summary->metric_totals[i].value,
-                                       (long long)summary->metric_totals[i].delta);
-    }
-    return ok;
-}
-
-static bool perf_script_end(struct byte_buffer *out, const struct session *session,
+static bool perf_script_end(void *state, struct byte_buffer *out, const struct session *session,
                             const struct file_summary *summary)
 {
-    const struct loss_snapshot *losses = &summary->losses;
-    bool ok = append_field(out, "end", text_of(summary->end_reason)) &&
-              append_count(out, "", "samples", summary->sample_cnt) &&
-              append_count(out, "", "period_total_ns", summary->period_total_ns) &&
-              append_totals(out, session, summary) &&
-              append_count(out, "", "ticks_expected", losses->ticks_expected) &&
-              append_count(out, "", "ticks_taken", losses->ticks_taken);
-    for (int i = 0; i < LOSS_REASON_CNT && ok; i++) {
-        ok = append_count(out, "loss ", loss_reason_name((enum loss_reason)i), losses->lost[i]);
-    }
-    for (int i = 0; i < DEGRADED_REASON_CNT && ok; i++) {
-        ok = append_count(out, "degraded ", degraded_reason_name((enum degraded_reason)i),
-                          losses->degraded[i]);
-    }
-    return ok;
+    (void)state;
+    session_facts_foot(session, summary, append_fact, out);
+    return !out->overflowed;
 }
 
 const struct sink PERF_SCRIPT_SINK = {

@@ -38,7 +38,8 @@ static void forget_file(struct recording *recording)
 static bool append_note(struct recording *recording)
 {
     return recording->note_key[0] == '\0' ||
-           recording->sink->note(&recording->buffer, recording->note_key, recording->note);
+           recording->sink->note(recording->sink_state, &recording->buffer, recording->note_key,
+                                 recording->note);
 }
 
 static bool begin_file(struct recording *recording, struct error *err)
@@ -51,7 +52,7 @@ static bool begin_file(struct recording *recording, struct error *err)
     if (!file_series_begin_file(&recording->files, err)) {
         return false;
     }
-    if (!recording->sink->begin(&recording->buffer, recording->session) ||
+    if (!recording->sink->begin(recording->sink_state, &recording->buffer, recording->session) ||
         !append_note(recording)) {
         file_series_discard_file(&recording->files);
         return error_set(err, ERROR_NO_MEMORY, "output: no memory for the file header");
@@ -60,10 +61,20 @@ static bool begin_file(struct recording *recording, struct error *err)
     return true;
 }
 
+static void tell_synced(const struct recording *recording, bool reached)
+{
+    if (recording->sink->synced != NULL) {
+        recording->sink->synced(recording->sink_state, reached);
+    }
+}
+
 static bool sync_buffer(struct recording *recording, struct error *err)
 {
     struct byte_buffer *buffer = &recording->buffer;
     recording->synced_ns = clock_monotonic_ns();
+    if (recording->sink->flush != NULL && !recording->sink->flush(recording->sink_state, buffer)) {
+        return error_set(err, ERROR_NO_MEMORY, "output: no memory for what is held back");
+    }
     if (buffer->len == 0) {
         return true;
     }
@@ -74,6 +85,7 @@ static bool sync_buffer(struct recording *recording, struct error *err)
     recording->file_text_bytes += buffer->len;
     recording->synced = recording->summary;
     byte_buffer_clear(buffer);
+    tell_synced(recording, true);
     return true;
 }
 
@@ -83,7 +95,8 @@ static bool write_footer(struct recording *recording, const char *end_reason,
     struct file_summary *summary = &recording->summary;
     summary->end_reason = end_reason;
     summary->losses = losses_since(&recording->losses_at_begin, *now);
-    return recording->sink->end(&recording->buffer, recording->session, summary) ||
+    return recording->sink->end(recording->sink_state, &recording->buffer, recording->session,
+                                summary) ||
            error_set(err, ERROR_NO_MEMORY, "output: no memory for the file footer");
 }
 
@@ -131,6 +144,7 @@ static void give_up_file(struct recording *recording, const struct error *why)
     count_lost(recording, lost);
     recording->summary = recording->synced;
     byte_buffer_clear(&recording->buffer);
+    tell_synced(recording, false);
     if (recording->files.fd >= 0) {
         (void)finish_file(recording, "write failed", NULL);
     }
@@ -138,6 +152,14 @@ static void give_up_file(struct recording *recording, const struct error *why)
 }
 
 // ---- the stream -----------------------------------------------------------------
+
+static void destroy_sink(struct recording *recording)
+{
+    if (recording->sink_state != NULL) {
+        recording->sink->destroy(recording->sink_state);
+        recording->sink_state = NULL;
+    }
+}
 
 bool recording_open(struct recording *recording, const struct sink *sink,
                     const struct session *session, struct loss_counters *losses,
@@ -151,7 +173,14 @@ bool recording_open(struct recording *recording, const struct sink *sink,
     if (recording->options.sync_ns == 0) {
         recording->options.sync_ns = DEFAULT_SYNC_NS;
     }
+    if (sink->create != NULL) {
+        recording->sink_state = sink->create();
+        if (recording->sink_state == NULL) {
+            return error_set(err, ERROR_NO_MEMORY, "output: out of memory");
+        }
+    }
     if (!file_series_open(&recording->files, &options->files, err)) {
+        destroy_sink(recording);
         return false;
     }
     byte_buffer_init(&recording->buffer, BUFFER_MAX_BYTES);
@@ -159,6 +188,7 @@ bool recording_open(struct recording *recording, const struct sink *sink,
     if (!recording->options.on_demand && !begin_file(recording, err)) {
         file_series_close(&recording->files);
         byte_buffer_deinit(&recording->buffer);
+        destroy_sink(recording);
         return false;
     }
     return true;
@@ -186,7 +216,8 @@ void recording_write(struct recording *recording, const struct sample *sample)
         return;
     }
     size_t mark = recording->buffer.len;
-    if (!recording->sink->sample(&recording->buffer, recording->session, sample)) {
+    if (!recording->sink->sample(recording->sink_state, &recording->buffer, recording->session,
+                                 sample)) {
         byte_buffer_truncate(&recording->buffer, mark);
         recording->buffer.overflowed = false;
         loss_add(recording->losses, LOSS_NO_MEMORY, 1);
@@ -297,6 +328,7 @@ bool recording_close(struct recording *recording, const char *end_reason, struct
     bool ok = recording_end_file(recording, end_reason, err);
     file_series_close(&recording->files);
     byte_buffer_deinit(&recording->buffer);
+    destroy_sink(recording);
     recording->sink = NULL;
     return ok;
 }

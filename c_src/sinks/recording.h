@@ -33,6 +33,7 @@ enum recording_state {
 
 struct recording {
     const struct sink *sink;
+    void *sink_state;
     const struct session *session; // borrowed until recording_close
     struct loss_counters *losses;  // borrowed; write failures are counted here
     struct recording_options options;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plug point of an output format: three functions that append to a buffer.
+// The plug point of an output format: functions that append to a buffer.
 // A sink never opens, writes or renames a file (sinks/recording.h does).
 #ifndef FLAME_PROF_SINKS_SINK_H
 #define FLAME_PROF_SINKS_SINK_H
@@ -20,21 +20,32 @@ struct file_summary {
     struct loss_snapshot losses; // since the file began
 };
 
-// Each returns false only when the buffer refused (limit, memory); the caller
-// then truncates the buffer to where it was.
+// Those that append return false only when the buffer refused (limit, memory); the
+// caller then truncates the buffer to where it was. `state` is what `create` made, NULL
+// where there is no such function.
 struct sink {
     const char *name;
     const char *suffix; // ".perf"
+    // What it keeps of a recording, file by file; NULL where it keeps nothing. `create`
+    // returns NULL when out of memory.
+    void *(*create)(void);
+    void (*destroy)(void *state);
     // What `sample` writes for a frame, for callers that see it again and again and
     // keep it as `frame.shown`; it may depend on nothing else. NULL where there is
     // no such thing.
     bool (*frame)(struct byte_buffer *out, const struct frame *frame);
-    bool (*begin)(struct byte_buffer *out, const struct session *session);
-    bool (*sample)(struct byte_buffer *out, const struct session *session,
+    bool (*begin)(void *state, struct byte_buffer *out, const struct session *session);
+    bool (*sample)(void *state, struct byte_buffer *out, const struct session *session,
                    const struct sample *sample);
     // What changes while a file is written; between two samples.
-    bool (*note)(struct byte_buffer *out, const char *key, const char *value);
-    bool (*end)(struct byte_buffer *out, const struct session *session,
+    bool (*note)(void *state, struct byte_buffer *out, const char *key, const char *value);
+    // Appends what it holds back; called before the buffer goes to the file. NULL where
+    // it holds back nothing.
+    bool (*flush)(void *state, struct byte_buffer *out);
+    // Whether what was appended since the last call reached the file, or never will.
+    // NULL where that makes no difference.
+    void (*synced)(void *state, bool reached);
+    bool (*end)(void *state, struct byte_buffer *out, const struct session *session,
                 const struct file_summary *summary);
 };
 

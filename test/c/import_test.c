@@ -225,6 +225,75 @@ TEST(two_files_of_ours_in_a_row_are_two_sources)
     profile_destroy(profile);
 }
 
+static int64_t value(const struct profile *profile, const char *metric, uint64_t row)
+{
+    int found = profile_find_metric(profile, text_of(metric));
+    return found == PROFILE_NONE
+               ? -1
+               : profile_column_at(&profile->metrics[found].columns[PROFILE_VALUE], row);
+}
+
+TEST(folded_stacks)
+{
+    struct profile *profile = of_text("beam.smp;m:f/1;do_read_[k] 15\n"
+                                      "beam.smp;m:f/1;std::map<a, b>::at(int const&) 2.5\n"
+                                      "java;Foo.bar_[j];inner_[i] 7\n"
+                                      "nonsense\n");
+    CHECK_UINT(profile->row_cnt, 3);
+    CHECK_UINT(profile->stats.malformed_cnt, 1);
+    CHECK_INT(value(profile, "samples", 0), 15);
+    CHECK_INT(value(profile, "samples", 1), 3);
+    CHECK_STR(stack(profile, 0), "beam.smp;m:f/1;do_read");
+    CHECK_INT(profile->dictionary.frames[profile->dictionary.nodes[profile->stack[0]].frame].kind,
+              PROFILE_FRAME_KERNEL);
+    CHECK_STR(stack(profile, 1), "beam.smp;m:f/1;std::map<a, b>::at(int const&)");
+    CHECK_STR(stack(profile, 2), "java;Foo.bar;inner");
+    CHECK(!profile->metrics[0].has_delta);
+    profile_destroy(profile);
+}
+
+TEST(differential_folded_stacks)
+{
+    struct profile *profile = of_text("a;b 1 3\na;c 0 4\n");
+    CHECK_INT(value(profile, "before", 0), 1);
+    CHECK_INT(value(profile, "samples", 1), 4);
+    CHECK_STR(stack(profile, 1), "a;c");
+    profile_destroy(profile);
+}
+
+TEST(what_bpftrace_prints)
+{
+    struct profile *profile = of_text("Attaching 1 probe...\n^C\n\n"
+                                      "@[\n    finish_task_switch+12\n    schedule+4\n\n"
+                                      "    main+0x1f\n, bash]: 15\n"
+                                      "@stacks[123, dd,\n    read+1\n]: 2\n"
+                                      "@[awk]: 9\n");
+    CHECK_UINT(profile->row_cnt, 3);
+    CHECK_STR(stack(profile, 0), "main;schedule;finish_task_switch");
+    CHECK_STR(code(profile, "comm", 0), "bash");
+    CHECK_INT(value(profile, "samples", 0), 15);
+    CHECK_STR(stack(profile, 1), "read");
+    CHECK_STR(code(profile, "comm", 2), "awk");
+    CHECK_INT(value(profile, "samples", 2), 9);
+    profile_destroy(profile);
+}
+
+TEST(what_bcc_prints)
+{
+    struct profile *profile =
+        of_text("Sampling at 49 Hertz of all threads by user + kernel stack... Hit Ctrl-C.\n\n"
+                "    b'finish_task_switch'\n    schedule\n    --\n    [unknown]\n"
+                "    -                b'Web Content' (1234)\n        5\n\n"
+                "    read\n    -                dd (7)\n        2\n");
+    CHECK_UINT(profile->row_cnt, 2);
+    CHECK_STR(stack(profile, 0), "[unknown];schedule;finish_task_switch");
+    CHECK_STR(code(profile, "comm", 0), "Web Content");
+    CHECK_STR(code(profile, "pid", 0), "1234");
+    CHECK_INT(value(profile, "samples", 0), 5);
+    CHECK_STR(code(profile, "pid", 1), "7");
+    profile_destroy(profile);
+}
+
 // Longer than the window several times over, with the same few stacks.
 TEST(a_long_input_has_the_same_sums)
 {

@@ -41,7 +41,7 @@ static struct session session_with(const char *const *metric_names, uint32_t met
 
 static void append_sample(const struct session *session, const struct sample *sample)
 {
-    CHECK(PERF_SCRIPT_SINK.sample(&out, session, sample));
+    CHECK(PERF_SCRIPT_SINK.sample(NULL, &out, session, sample));
 }
 
 // One sample's text with no metrics and no frames.
@@ -149,7 +149,7 @@ TEST(golden_footer)
     char bytes[4096];
     const char *wanted = strstr(golden("one_waiting", bytes, sizeof bytes), "# end:");
     begin_text();
-    CHECK(PERF_SCRIPT_SINK.end(&out, &session, &summary));
+    CHECK(PERF_SCRIPT_SINK.end(NULL, &out, &session, &summary));
     const char *written = text_written();
     // The portable writer knows fewer reasons: each of its lines must be there.
     char *rest = NULL;
@@ -227,7 +227,7 @@ TEST(golden_header_values)
     snprintf(session.fields[1].key, sizeof session.fields[1].key, "hostname");
     snprintf(session.fields[1].value, sizeof session.fields[1].value, "h\xFFst");
     session.field_cnt = 2;
-    CHECK(PERF_SCRIPT_SINK.begin(&out, &session));
+    CHECK(PERF_SCRIPT_SINK.begin(NULL, &out, &session));
     CHECK_HAS(text_written(), bytes);
 }
 
@@ -514,7 +514,7 @@ TEST(the_header_begins_with_the_version_and_names_the_metrics)
     session_init_beam(&session);
     CHECK(session_set(&session, "node", "%s", "shop@host"));
     begin_text();
-    CHECK(PERF_SCRIPT_SINK.begin(&out, &session));
+    CHECK(PERF_SCRIPT_SINK.begin(NULL, &out, &session));
     const char *text = text_written();
     CHECK_INT(strncmp(text, "# flame_prof: " FLAME_PROF_VERSION "\n# engine: beam\n", 30), 0);
     static const char *const LINES[] = {"\n# hostname: ",
@@ -547,18 +547,18 @@ TEST(a_full_buffer_is_told_at_every_size)
     struct file_summary summary = {.end_reason = "complete"};
     struct byte_buffer whole;
     byte_buffer_init(&whole, 1 << 16);
-    CHECK(PERF_SCRIPT_SINK.sample(&whole, &session, &sample));
+    CHECK(PERF_SCRIPT_SINK.sample(NULL, &whole, &session, &sample));
     for (size_t limit = 1; limit <= whole.len + 512; limit++) {
         struct byte_buffer small;
         byte_buffer_init(&small, limit);
-        bool fits = PERF_SCRIPT_SINK.sample(&small, &session, &sample);
+        bool fits = PERF_SCRIPT_SINK.sample(NULL, &small, &session, &sample);
         bool same = small.len == whole.len && memcmp(small.bytes, whole.bytes, whole.len) == 0;
         byte_buffer_deinit(&small);
         CHECK(!fits || (same && limit >= whole.len));
         CHECK(fits || limit < whole.len + 256); // room for longer numbers is asked for
         byte_buffer_init(&small, limit < whole.len ? limit : whole.len);
-        CHECK(!PERF_SCRIPT_SINK.begin(&small, &session));
-        CHECK(!PERF_SCRIPT_SINK.end(&small, &session, &summary));
+        CHECK(!PERF_SCRIPT_SINK.begin(NULL, &small, &session));
+        CHECK(!PERF_SCRIPT_SINK.end(NULL, &small, &session, &summary));
         byte_buffer_deinit(&small);
     }
     byte_buffer_deinit(&whole);

@@ -9,7 +9,6 @@
 #include "record/system/sample_queue.h"
 #include "record/system/thread_counters.h"
 #include "record/system/unwind_tables.h"
-#include "sinks/perf_script_sink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,7 +198,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     recording->threads = thread_counters_create(MAX_THREADS);
     recording->history = process_history_create(MAX_HISTORY_BYTES);
     recording->beams = beam_names_create();
-    recording->names = frame_names_create(recording->history, recording->beams, &PERF_SCRIPT_SINK);
+    recording->names = frame_names_create(recording->history, recording->beams, options->sink);
     recording->categories = system_categories_create(&options->categories);
     if (recording->threads == NULL || recording->history == NULL || recording->beams == NULL ||
         recording->names == NULL || recording->categories == NULL) {
@@ -214,7 +213,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     fill_session(recording);
-    return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
+    return recording_open(&recording->output, options->sink, &recording->session,
                           &recording->losses, &options->output, err);
 }
 

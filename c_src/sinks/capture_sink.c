@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/capture_sink.h"
+
+#include "model/category_frame.h"
+#include "model/first_word.h"
+#include "model/profile_builder.h"
+#include "sinks/session_facts.h"
+#include "store/capture_format.h"
+#include "store/capture_writer.h"
+
+#include <stdlib.h>
+
+enum {
+    STACK_SLOTS = 4096, // powers of two
+    FRAME_SLOTS = 8192,
+    CATEGORY_SLOTS = 1024,
+    MAX_CATEGORIES = 16,
+    BATCH_ROWS = 65536,
+};
+#define MAX_BYTES (256ULL << 20) // names and samples of one file, in memory
+
+struct category_slot {
+    uint32_t dimension;
+    uint32_t code; // 0 = free
+    string_id value;
+};
+
+struct capture_sink {
+    struct profile_builder *builder;
+    struct capture_writer *writer;
+    struct byte_buffer *out; // of the present call
+    int metrics[METRIC_MAX_CNT];
+    uint32_t event_code;
+    enum profile_dimension_idx first_word;
+    struct category_slot categories[CATEGORY_SLOTS];
+    frame_id frames[FRAME_SLOTS];
+    stack_id stacks[STACK_SLOTS];
+};
+
+static bool take_batch(void *context, struct profile *batch, struct error *err)
+{
+    struct capture_sink *sink = context;
+    return capture_writer_batch(sink->writer, batch, sink->out) ||
+           error_set(err, ERROR_NO_MEMORY, "output: no memory for a chunk");
+}
+
+static void *capture_create(void)
+{
+    struct capture_sink *sink = calloc(1, sizeof *sink);
+    if (sink != NULL) {
+        sink->writer = capture_writer_create();
+    }
+    if (sink == NULL || sink->writer == NULL) {
+        free(sink);
+        return NULL;
+    }
+    return sink;
+}
+
+static void capture_destroy(void *state)
+{
+    struct capture_sink *sink = state;
+    if (sink != NULL) {
+        profile_builder_destroy(sink->builder);
+        capture_writer_destroy(sink->writer);
+    }
+    free(sink);
+}
+
+// --- a new file ---------------------------------------------------------------
+
+static void forget(struct capture_sink *sink)
+{
+    profile_builder_destroy(sink->builder);
+    sink->builder = NULL;
+    memset(sink->categories, 0, sizeof sink->categories);
+    memset(sink->frames, 0, sizeof sink->frames);
+    memset(sink->stacks, 0, sizeof sink->stacks);
+}
+
+static void add_fact(void *context, const char *key, const char *value)
+{
+    profile_builder_fact(context, text_of(key), text_of(value));
+}
+
+static bool capture_begin(void *state, struct byte_buffer *out, const struct session *session)
+{
+    struct capture_sink *sink = state;
+    struct profile_builder_options options = {.max_bytes = MAX_BYTES,
+                                              .batch = take_batch,
+                                              .batch_context = sink,
+                                              .batch_rows = BATCH_ROWS};
+    struct text event = text_of(session->event_name);
+    forget(sink);
+    sink->out = out;
+    sink->builder = profile_builder_create(&options);
+    if (sink->builder == NULL) {
+        return false;
+    }
+    (void)profile_builder_source(sink->builder, event);
+    session_facts_head(session, add_fact, sink->builder);
+    for (uint32_t i = 0; i < session->metric_cnt; i++) {
+        sink->metrics[i] =
+            profile_builder_metric(sink->builder, text_of(session->metric_names[i]), TEXT(""));
+    }
+    struct text metric = session->metric_cnt == 0 ? TEXT("") : text_of(session->metric_names[0]);
+    sink->first_word = first_word_of(event, metric);
+    sink->event_code = profile_builder_text(sink->builder, PROFILE_EVENT, event);
+    return capture_writer_begin(sink->writer, out) && profile_builder_flush(sink->builder, NULL);
+}
+
+// --- stacks -------------------------------------------------------------------
+
+static const struct profile_dictionary *dictionary_of(struct capture_sink *sink)
+{
+    return &profile_builder_profile(sink->builder)->dictionary;
+}
+
+static inline uint32_t hash_of(uint64_t address, struct text name, uint32_t line)
+{
+    uint64_t hash = (address ^ (uintptr_t)name.bytes * 31 ^ (uint64_t)line << 20 ^ name.len) *
+                    0x9E3779B97F4A7C15ULL;
+    return (uint32_t)(hash >> 32);
+}
+
+// By its text: pointers are used again.
+static bool is_frame(const struct profile_dictionary *dictionary, frame_id id,
+                     const struct frame *frame)
+{
+    const struct profile_frame *known = &dictionary->frames[id];
+    return id != 0 && known->line == frame->line &&
+           text_equal(profile_dictionary_text(dictionary, known->name), frame->name) &&
+           text_equal(profile_dictionary_text(dictionary, known->file), frame->file);
+}
+
+static frame_id frame_of(struct capture_sink *sink, const struct frame *frame)
+{
+    frame_id *slot = &sink->frames[hash_of(frame->address, frame->name, frame->line) % FRAME_SLOTS];
+    if (!is_frame(dictionary_of(sink), *slot, frame)) {
+        struct profile_frame made = {
+            .address = frame->address,
+            .name = profile_builder_string(sink->builder, frame->name),
+            .file = profile_builder_string(sink->builder, frame->file),
+            .line = frame->line,
+        };
+        *slot =
+            profile_dictionary_frame(&profile_builder_profile(sink->builder)->dictionary, &made);
+    }
+    return *slot;
+}
+
+static bool is_stack(const struct profile_dictionary *dictionary, stack_id stack,
+                     const struct frame *frames, uint32_t cnt)
+{
+    uint32_t i = 0;
+    for (; i < cnt && stack != 0; i++) {
+        if (!is_frame(dictionary, dictionary->nodes[stack].frame, &frames[i])) {
+            return false;
+        }
+        stack = dictionary->nodes[stack].parent;
+    }
+    return i == cnt && stack == 0;
+}
+
+static stack_id stack_of(struct capture_sink *sink, const struct frame *frames, uint32_t cnt)
+{
+    struct profile_dictionary *dictionary = &profile_builder_profile(sink->builder)->dictionary;
+    uint32_t hash = cnt;
+    for (uint32_t i = 0; i < cnt; i++) {
+        hash = hash * 31 + hash_of(frames[i].address, frames[i].name, frames[i].line);
+    }
+    stack_id *slot = &sink->stacks[hash % STACK_SLOTS];
+    if (!is_stack(dictionary, *slot, frames, cnt)) {
+        stack_id stack = 0;
+        for (uint32_t i = cnt; i > 0; i--) {
+            stack = profile_dictionary_stack(dictionary, stack, frame_of(sink, &frames[i - 1]));
+        }
+        *slot = stack;
+    }
+    return *slot;
+}
+
+// --- categories ---------------------------------------------------------------
+
+// False when the frame is code, or there are too many kinds.
+static bool category_of(struct capture_sink *sink, const struct frame *frame,
+                        struct category_slot *found)
+{
+    struct category category;
+    if (!category_frame_parse(frame->name, frame->file, &category)) {
+        return false;
+    }
+    const struct profile *profile = profile_builder_profile(sink->builder);
+    struct category_slot *slot = &sink->categories[hash_of(0, frame->name, 0) % CATEGORY_SLOTS];
+    bool is_same =
+        slot->code != 0 && text_equal(profile_text(profile, slot->value), category.value) &&
+        text_equal(profile_text(profile, profile->dimensions[slot->dimension].name), category.kind);
+    if (!is_same) {
+        int dimension =
+            profile_builder_dimension(sink->builder, category.kind, PROFILE_DIMENSION_TEXT, true);
+        if (dimension == PROFILE_NONE ||
+            profile->dimensions[dimension].kind != PROFILE_DIMENSION_TEXT) {
+            return false;
+        }
+        slot->dimension = (uint32_t)dimension;
+        slot->value = profile_builder_string(sink->builder, category.value);
+        slot->code = profile_builder_text(sink->builder, slot->dimension, category.value);
+    }
+    *found = *slot;
+    return true;
+}
+
+// Those that stand outermost; returns how many frames are code.
+static uint32_t split_categories(struct capture_sink *sink, const struct sample *sample,
+                                 struct category_slot *found, uint32_t *found_cnt)
+{
+    uint32_t cnt = sample->frame_cnt;
+    *found_cnt = 0;
+    while (cnt > 0 && *found_cnt < MAX_CATEGORIES &&
+           category_of(sink, &sample->frames[cnt - 1], &found[*found_cnt])) {
+        (*found_cnt)++;
+        cnt--;
+    }
+    return cnt;
+}
+
+// --- samples ------------------------------------------------------------------
+
+static void set_number(struct profile_builder *builder, uint32_t dimension, uint32_t number)
+{
+    profile_builder_set_code(builder, dimension,
+                             profile_builder_number(builder, dimension, number));
+}
+
+static bool capture_sample(void *state, struct byte_buffer *out, const struct session *session,
+                           const struct sample *sample)
+{
+    struct capture_sink *sink = state;
+    struct profile_builder *builder = sink->builder;
+    struct category_slot found[MAX_CATEGORIES];
+    uint32_t found_cnt = 0;
+    sink->out = out;
+    uint32_t code_cnt = split_categories(sink, sample, found, &found_cnt);
+    profile_builder_begin_row(builder, sample->time_ns, stack_of(sink, sample->frames, code_cnt),
+                              (int64_t)sample->period_ns);
+    set_number(builder, PROFILE_PID, sample->pid);
+    set_number(builder, PROFILE_TID, sample->tid);
+    set_number(builder, PROFILE_CPU, sample->cpu);
+    profile_builder_set_code(builder, PROFILE_EVENT, sink->event_code);
+    profile_builder_set_code(builder, sink->first_word,
+                             profile_builder_text(builder, sink->first_word, sample->category));
+    for (uint32_t i = 0; i < found_cnt; i++) {
+        profile_builder_set_code(builder, found[i].dimension, found[i].code);
+    }
+    for (uint32_t i = 0; i < session->metric_cnt; i++) {
+        if (sink->metrics[i] != PROFILE_NONE) {
+            profile_builder_set_metric(builder, (uint32_t)sink->metrics[i],
+                                       sample->metrics[i].value, sample->metrics[i].delta);
+        }
+    }
+    profile_builder_end_row(builder);
+    return !out->overflowed;
+}
+
+static bool capture_note(void *state, struct byte_buffer *out, const char *key, const char *value)
+{
+    struct capture_sink *sink = state;
+    (void)out;
+    profile_builder_fact(sink->builder, text_of(key), text_of(value));
+    return true;
+}
+
+static bool capture_flush(void *state, struct byte_buffer *out)
+{
+    struct capture_sink *sink = state;
+    sink->out = out;
+    return profile_builder_flush(sink->builder, NULL);
+}
+
+static void capture_synced(void *state, bool reached)
+{
+    struct capture_sink *sink = state;
+    if (reached) {
+        capture_writer_commit(sink->writer);
+    } else {
+        capture_writer_roll_back(sink->writer);
+    }
+}
+
+static bool capture_end(void *state, struct byte_buffer *out, const struct session *session,
+                        const struct file_summary *summary)
+{
+    struct capture_sink *sink = state;
+    session_facts_foot(session, summary, add_fact, sink->builder);
+    return capture_flush(sink, out) &&
+           capture_writer_end(sink->writer, profile_builder_profile(sink->builder), out);
+}
+
+const struct sink CAPTURE_SINK = {
+    .name = "capture",
+    .suffix = CAPTURE_SUFFIX,
+    .create = capture_create,
+    .destroy = capture_destroy,
+    .begin = capture_begin,
+    .sample = capture_sample,
+    .note = capture_note,
+    .flush = capture_flush,
+    .synced = capture_synced,
+    .end = capture_end,
+};
