@@ -142,6 +142,8 @@ $(CLI_BIN): $(CLI_OBJECTS) $(call objects,$(LIBELF_GAP)) | need-libs
 	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(libelf_gap) $(SYSTEM_LIBS) $(LIBS)
 	$(quiet)mv $@.new $@
 
+# Loops over whole columns.
+$(BUILD)/obj/query/%.o $(BUILD)/obj/model/profile_column.o: private ALL_CFLAGS += -O3
 $(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
 $(call objects,$(call sources,nif)): | need-erl
 $(BUILD)/obj/capture/system/%.o: private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)

@@ -4,6 +4,7 @@
 #include "query/filter_field.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct matcher {
     const struct filter *filter;
@@ -130,11 +131,10 @@ static void mark_codes(const struct matcher *matcher, uint32_t idx, const struct
     }
 }
 
-static void look_up_codes(const struct matcher *matcher, uint32_t idx, const uint8_t *accepts,
-                          uint8_t *mask)
+static void look_up_wide(const struct matcher *matcher, const struct profile_column *column,
+                         const uint8_t *accepts, uint8_t *mask)
 {
     int64_t codes[WEIGHT_BLOCK_ROWS];
-    const struct profile_column *column = &matcher->profile->dimensions[idx].codes;
     for (uint64_t at = 0; at < matcher->cnt; at += WEIGHT_BLOCK_ROWS) {
         uint64_t rest = matcher->cnt - at;
         uint32_t cnt = rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : WEIGHT_BLOCK_ROWS;
@@ -142,6 +142,23 @@ static void look_up_codes(const struct matcher *matcher, uint32_t idx, const uin
         for (uint32_t i = 0; i < cnt; i++) {
             mask[at + i] = accepts[codes[i]];
         }
+    }
+}
+
+// Codes are not negative.
+static void look_up_codes(const struct matcher *matcher, uint32_t idx, const uint8_t *accepts,
+                          uint8_t *mask)
+{
+    const struct profile_column *column = &matcher->profile->dimensions[idx].codes;
+    if (column->width == 0) {
+        memset(mask, accepts[column->min], matcher->cnt);
+    } else if (column->width == 1) {
+        const uint8_t *codes = (const uint8_t *)column->rows + matcher->first;
+        for (uint64_t i = 0; i < matcher->cnt; i++) {
+            mask[i] = accepts[codes[i]];
+        }
+    } else {
+        look_up_wide(matcher, column, accepts, mask);
     }
 }
 

@@ -123,6 +123,8 @@ static struct cell_sum sum_rows(const struct selection *selection,
         rows += counted;
         if (reader->column == NULL) {
             sum += counted;
+        } else if (reader->column->width == 0 && reader->form <= WEIGHT_DELTA) {
+            sum += counted * (uint64_t)reader->column->min;
         } else if (counted > 0) {
             weight_read(reader, at, cnt, weights);
             add_block(weights, mask, cnt, &sum);

@@ -179,28 +179,57 @@ bool query_table_functions(struct query_table *table, const struct selection *se
 
 // --- dimensions -----------------------------------------------------------------
 
+static void add_weight(struct query_table *table, struct table_row *row, int64_t weight)
+{
+    row->self = weight_sum(row->self, weight);
+    row->row_cnt++;
+    table->total = weight_sum(table->total, weight);
+    table->magnitude += size_of(weight);
+    table->sample_cnt++;
+}
+
+static void add_block(struct query_table *table, const struct selection *selection,
+                      const struct weight_reader *reader, const struct profile_column *codes,
+                      uint64_t first, uint32_t cnt)
+{
+    int64_t weights[WEIGHT_BLOCK_ROWS];
+    int64_t code[WEIGHT_BLOCK_ROWS];
+    weight_read(reader, first, cnt, weights);
+    profile_column_read(codes, first, cnt, code);
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (!selection_has(selection, first + i)) {
+            continue;
+        }
+        if (weight_is_present(reader, first + i)) {
+            add_weight(table, &table->rows[code[i]], weights[i]);
+        } else {
+            table->lacking_cnt++;
+        }
+    }
+}
+
 bool query_table_dimension(struct query_table *table, const struct selection *selection,
                            struct weight weight, uint32_t dimension, struct error *err)
 {
-    uint32_t cnt = selection->profile->dimensions[dimension].value_cnt;
-    struct stack_sums sums;
+    const struct profile_dimension *of = &selection->profile->dimensions[dimension];
+    struct weight_reader reader;
     *table = (struct query_table){.row_cnt = 0};
-    bool ok = stack_sums_init(&sums, selection, weight, &dimension, 1, err) &&
-              (make_rows(table, cnt) || out_of_memory(err));
-    if (ok) {
-        take_totals(table, &sums);
-        for (uint64_t i = 0; i < sums.cnt; i++) {
-            uint32_t code = 0;
-            category_groups_codes(&sums.groups, sums.sums[i].group, &code);
-            struct table_row *row = &table->rows[code];
-            row->self = weight_sum(row->self, signed_sum(&sums.sums[i]));
-            row->total = row->self;
-            row->row_cnt += sums.sums[i].row_cnt;
-        }
-        order(table, cnt);
+    if (!weight_open(selection->profile, weight, &reader, err)) {
+        return false;
     }
-    stack_sums_deinit(&sums);
-    return ok;
+    if (!make_rows(table, of->value_cnt)) {
+        return out_of_memory(err);
+    }
+    for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
+        uint64_t rest = selection->end - at;
+        uint32_t cnt = rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : WEIGHT_BLOCK_ROWS;
+        add_block(table, selection, &reader, &of->codes, at, cnt);
+    }
+    for (uint32_t i = 0; i < of->value_cnt; i++) {
+        table->rows[i].total = table->rows[i].self;
+    }
+    order(table, of->value_cnt);
+    return true;
 }
 
 void query_table_deinit(struct query_table *table)

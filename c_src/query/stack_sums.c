@@ -4,19 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The slot that a stack had last: mostly it stays in one group.
+// The slots that a stack had last: mostly it stays in a few groups.
+enum { RECENT_CNT = 4 };
+
 struct recent {
     uint32_t group;
     uint32_t slot; // 0 = none yet
+};
+
+// What is enough for a stack where nothing is negative: half as much memory to visit.
+struct plain_sum {
+    int64_t sum;
+    uint64_t row_cnt;
 };
 
 struct adder {
     struct stack_sums *sums;
     const struct selection *selection;
     struct weight_reader reader;
-    struct recent *recent; // by stack; NULL: the slot is the stack
-    struct number_map ids; // group and stack to slot
-    uint64_t slot_cnt;     // slot 0 stays unused where recent is used
+    struct recent *recent;   // RECENT_CNT by stack; NULL: the slot is the stack
+    struct plain_sum *plain; // by stack; NULL: there are groups or negative weights
+    struct number_map ids;   // group and stack to slot
+    uint64_t slot_cnt;       // slot 0 stays unused where recent is used
     uint64_t capacity;
     struct error *err;
 };
@@ -49,7 +58,7 @@ static bool new_slot(struct adder *adder, stack_id stack, uint32_t group, uint32
 
 static bool slot_of(struct adder *adder, stack_id stack, uint32_t group, uint32_t *slot)
 {
-    struct recent *recent = &adder->recent[stack];
+    struct recent *recent = &adder->recent[(size_t)stack * RECENT_CNT + group % RECENT_CNT];
     if (recent->slot == 0 || recent->group != group) {
         recent->group = group;
         recent->slot = number_map_find(&adder->ids, (uint64_t)group << 32 | stack);
@@ -83,13 +92,17 @@ static bool takes(struct adder *adder, uint64_t row)
     return is_there;
 }
 
-// One group, every row has the weight.
+// One group, nothing negative.
 static void add_plain(struct adder *adder, uint64_t first, uint32_t cnt, const int64_t *weights)
 {
     const stack_id *stack = adder->selection->profile->stack + first;
-    struct stack_sum *sums = adder->sums->sums;
+    struct plain_sum *plain = adder->plain;
+    bool takes_all = adder->selection->mask == NULL && adder->reader.metric == NULL;
     for (uint32_t i = 0; i < cnt; i++) {
-        add(&sums[stack[i]], weights[i]);
+        if (takes_all || takes(adder, first + i)) {
+            plain[stack[i]].sum = weight_sum(plain[stack[i]].sum, weights[i]);
+            plain[stack[i]].row_cnt++;
+        }
     }
 }
 
@@ -98,7 +111,7 @@ static bool add_block(struct adder *adder, uint64_t first, uint32_t cnt)
     int64_t weights[WEIGHT_BLOCK_ROWS];
     uint32_t group[WEIGHT_BLOCK_ROWS];
     weight_read(&adder->reader, first, cnt, weights);
-    if (adder->recent == NULL && adder->selection->mask == NULL && adder->reader.metric == NULL) {
+    if (adder->plain != NULL) {
         add_plain(adder, first, cnt, weights);
         return true;
     }
@@ -142,7 +155,13 @@ static bool allocate(struct adder *adder)
     adder->sums->sums = calloc(adder->capacity, sizeof *adder->sums->sums);
     adder->slot_cnt = is_grouped ? 1 : dictionary->node_cnt;
     if (is_grouped) {
-        adder->recent = calloc((size_t)dictionary->node_cnt + 1, sizeof *adder->recent);
+        adder->recent =
+            calloc(((size_t)dictionary->node_cnt + 1) * RECENT_CNT, sizeof *adder->recent);
+    } else if (!weight_may_be_negative(&adder->reader)) {
+        adder->plain = calloc((size_t)dictionary->node_cnt + 1, sizeof *adder->plain);
+        if (adder->plain == NULL) {
+            return out_of_memory(adder);
+        }
     }
     if (adder->sums->sums == NULL || (is_grouped && adder->recent == NULL)) {
         return out_of_memory(adder);
@@ -158,7 +177,11 @@ static void compact(struct adder *adder)
 {
     struct stack_sums *sums = adder->sums;
     for (uint64_t i = 0; i < adder->slot_cnt; i++) {
-        const struct stack_sum *sum = &sums->sums[i];
+        struct stack_sum *sum = &sums->sums[i];
+        if (adder->plain != NULL) {
+            sum->gain = adder->plain[i].sum;
+            sum->row_cnt = adder->plain[i].row_cnt;
+        }
         if (sum->row_cnt > 0) {
             sums->row_cnt += sum->row_cnt;
             sums->total =
@@ -210,6 +233,7 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     }
     number_map_deinit(&adder.ids);
     free(adder.recent);
+    free(adder.plain);
     return ok;
 }
 

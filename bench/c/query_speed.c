@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// What questions cost once a profile is in memory: heatmaps, flame graphs, tables,
+// filters over a synthetic profile of an Erlang node (Zipf-like stacks, random walks). CPU time
+// of the one thread, which other programs disturb less than wall time.
+//
+//   query_speed [SAMPLES [RUNS]]      3,000,000 samples, 15 runs each
+#include "base/clock.h"
+#include "model/profile_builder.h"
+#include "query/flame_diff.h"
+#include "query/heatmap.h"
+#include "query/query_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PROCESSES = 1000, STACKS = 24000, KINDS = 20, METRICS = 8, SECONDS = 60, MAX_RUNS = 99 };
+
+static struct profile *profile;
+static int run_cnt = 15;
+
+static uint64_t random_number(void)
+{
+    static uint64_t state = 88172645463325252ULL;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+// Small numbers are more likely than large ones.
+static uint32_t zipf(uint32_t below)
+{
+    uint32_t limit = 1 + (uint32_t)(random_number() % below);
+    return (uint32_t)(random_number() % limit);
+}
+
+static void make_stacks(struct profile_dictionary *dictionary, stack_id *stacks)
+{
+    for (uint32_t i = 0; i < STACKS; i++) {
+        uint32_t depth = 4 + (uint32_t)(random_number() % 20);
+        stacks[i] = i == 0 ? 0 : stacks[zipf(i)] * (random_number() % 3 != 0);
+        for (uint32_t d = 0; d < depth / (stacks[i] == 0 ? 1 : 4) + 1; d++) {
+            char name[64];
+            uint32_t function = zipf(3000);
+            int len = snprintf(name, sizeof name, "module_%u:function_%u/%u", function % 97,
+                               function, function % 4);
+            struct profile_frame frame = {
+                .name =
+                    string_table_intern(dictionary->strings, (struct text){name, (uint32_t)len}),
+                .file = string_table_intern(dictionary->strings, TEXT("module.erl")),
+                .line = 1 + zipf(5),
+                .kind = PROFILE_FRAME_BEAM,
+            };
+            stacks[i] = profile_dictionary_stack(dictionary, stacks[i],
+                                                 profile_dictionary_frame(dictionary, &frame));
+        }
+    }
+}
+
+static void make_dimensions(struct profile_builder *builder, uint32_t registered, uint32_t *names)
+{
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "server_%u", i % 200);
+        names[i] = profile_builder_text(builder, registered, (struct text){name, (uint32_t)len});
+    }
+}
+
+static void make_profile(uint64_t sample_cnt)
+{
+    static const char *const STATUS[] = {"waiting", "waiting", "running", "runnable"};
+    static stack_id stacks[STACKS];
+    static uint32_t names[PROCESSES];
+    static int64_t levels[PROCESSES][METRICS];
+    struct error err = {0};
+    struct profile_builder_options options = {.max_bytes = 8ULL << 30};
+    struct profile_builder *builder = profile_builder_create(&options);
+    int registered =
+        profile_builder_dimension(builder, TEXT("registered"), PROFILE_DIMENSION_TEXT, true);
+    make_stacks(&profile_builder_profile(builder)->dictionary, stacks);
+    make_dimensions(builder, (uint32_t)registered, names);
+    for (int m = 0; m < METRICS; m++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "erlang_metric_%d", m);
+        (void)profile_builder_metric(builder, (struct text){name, (uint32_t)len}, TEXT("count"));
+    }
+    for (uint64_t i = 0; i < sample_cnt; i++) {
+        uint64_t process = i % PROCESSES;
+        uint64_t time_ns = (uint64_t)SECONDS * CLOCK_NS_PER_S * i / sample_cnt;
+        // A kind of process has stacks of its own.
+        uint64_t kind = process % KINDS;
+        stack_id stack = stacks[kind * (STACKS / KINDS) + zipf(STACKS / KINDS)];
+        profile_builder_begin_row(builder, time_ns + 1000000007, stack, 20000000);
+        profile_builder_set_code(
+            builder, PROFILE_STATUS,
+            profile_builder_text(builder, PROFILE_STATUS, text_of(STATUS[random_number() % 4])));
+        profile_builder_set_code(
+            builder, PROFILE_TID,
+            profile_builder_number(builder, PROFILE_TID, (int64_t)process + 100));
+        profile_builder_set_code(builder, (uint32_t)registered, names[process]);
+        for (uint32_t m = 0; m < METRICS; m++) {
+            int64_t delta = (int64_t)(random_number() % 20001) - 10000;
+            levels[process][m] += delta;
+            profile_builder_set_metric(builder, m, levels[process][m], delta);
+        }
+        profile_builder_end_row(builder);
+    }
+    profile = profile_builder_finish(builder, &err);
+    if (profile == NULL) {
+        (void)fprintf(stderr, "query_speed: %s\n", err.detail);
+        exit(1);
+    }
+}
+
+// --- questions ------------------------------------------------------------------
+
+static struct weight weight;
+static struct flame_options flame;
+
+static bool ask_filter(const struct selection *selection, struct error *err)
+{
+    (void)err;
+    return selection->row_cnt > 0;
+}
+
+static bool ask_heatmap(const struct selection *selection, struct error *err)
+{
+    struct heatmap heatmap;
+    struct heatmap_options options = {.weight = weight};
+    bool ok = heatmap_init(&heatmap, selection, &options, err);
+    heatmap_deinit(&heatmap);
+    return ok;
+}
+
+static bool ask_flame_graph(const struct selection *selection, struct error *err)
+{
+    struct flame_graph graph;
+    flame.weight = weight;
+    bool ok = flame_graph_init(&graph, selection, &flame, err);
+    flame_graph_deinit(&graph);
+    return ok;
+}
+
+static bool ask_functions(const struct selection *selection, struct error *err)
+{
+    struct query_table table;
+    bool ok = query_table_functions(&table, selection, weight, err);
+    query_table_deinit(&table);
+    return ok;
+}
+
+static bool ask_dimension(const struct selection *selection, struct error *err)
+{
+    struct query_table table;
+    bool ok = query_table_dimension(&table, selection, weight, PROFILE_TID, err);
+    query_table_deinit(&table);
+    return ok;
+}
+
+typedef bool (*question)(const struct selection *selection, struct error *err);
+
+static int by_number(const void *left, const void *right)
+{
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+static void measure(const char *name, const char *source, question ask)
+{
+    uint64_t took_ns[MAX_RUNS];
+    struct error err = {0};
+    struct filter *filter = source == NULL ? NULL : filter_create(text_of(source), NULL, &err);
+    for (int i = 0; i < run_cnt; i++) {
+        struct selection selection;
+        uint64_t began_ns = clock_thread_cpu_ns();
+        bool ok = selection_init(&selection, profile, NULL, filter, &err) && ask(&selection, &err);
+        took_ns[i] = clock_thread_cpu_ns() - began_ns;
+        selection_deinit(&selection);
+        if (!ok) {
+            (void)fprintf(stderr, "query_speed: %s: %s\n", name, err.detail);
+            exit(1);
+        }
+    }
+    filter_destroy(filter);
+    qsort(took_ns, (size_t)run_cnt, sizeof took_ns[0], by_number);
+    (void)printf("%-44s %8.2f %8.2f\n", name, (double)took_ns[run_cnt / 2] / 1e6,
+                 (double)took_ns[0] / 1e6);
+}
+
+static void measure_heatmaps(void)
+{
+    static const struct {
+        const char *name;
+        struct weight weight;
+    } WEIGHTS[] = {
+        {"heatmap of samples", {WEIGHT_SAMPLES, 0}},
+        {"heatmap of period", {WEIGHT_PERIOD, 0}},
+        {"heatmap of a metric's value", {WEIGHT_VALUE, 1}},
+        {"heatmap of a metric's delta", {WEIGHT_DELTA, 1}},
+        {"heatmap of a metric's increases", {WEIGHT_INCREASE, 2}},
+        {"heatmap of a metric's decreases", {WEIGHT_DECREASE, 2}},
+    };
+    for (size_t i = 0; i < sizeof WEIGHTS / sizeof WEIGHTS[0]; i++) {
+        weight = WEIGHTS[i].weight;
+        measure(WEIGHTS[i].name, NULL, ask_heatmap);
+    }
+    measure("... where status=running", "status=running", ask_heatmap);
+    measure("... where fn~/function_1/ & erlang_metric_3>0", "fn~/function_1/ & erlang_metric_3>0",
+            ask_heatmap);
+    measure("the filter alone", "fn~/function_1/ & erlang_metric_3>0", ask_filter);
+}
+
+static void measure_flame_graphs(void)
+{
+    static uint32_t dimensions[2] = {PROFILE_STATUS};
+    dimensions[1] = (uint32_t)profile_find_dimension(profile, TEXT("registered"));
+    weight = (struct weight){WEIGHT_PERIOD, 0};
+    measure("flame graph of period, whole", NULL, ask_flame_graph);
+    flame = (struct flame_options){.view = {.splits_lines = true}};
+    measure("... by line", NULL, ask_flame_graph);
+    weight = (struct weight){WEIGHT_DELTA, 1};
+    measure("... by line, of a delta (two signs)", NULL, ask_flame_graph);
+    weight = (struct weight){WEIGHT_PERIOD, 0};
+    flame = (struct flame_options){.dimensions = dimensions, .dimension_cnt = 1};
+    measure("... status as root frames", NULL, ask_flame_graph);
+    flame.dimension_cnt = 2;
+    measure("... status, 200 names as root frames", NULL, ask_flame_graph);
+    flame = (struct flame_options){.view = {.is_reversed = true}};
+    measure("... reversed", NULL, ask_flame_graph);
+    flame = (struct flame_options){.max_nodes = 5000};
+    measure("... the heaviest 5000 nodes", NULL, ask_flame_graph);
+    measure("functions, self and total", NULL, ask_functions);
+    measure("processes", NULL, ask_dimension);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t sample_cnt = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000000;
+    run_cnt = argc > 2 ? atoi(argv[2]) : run_cnt;
+    if (sample_cnt == 0 || run_cnt < 1 || run_cnt > MAX_RUNS) {
+        (void)fprintf(stderr, "usage: query_speed [SAMPLES [RUNS (1..%d)]]\n", MAX_RUNS);
+        return 2;
+    }
+    make_profile(sample_cnt);
+    (void)printf("%llu samples, %u nodes of stacks, %u frames, %u metrics, %.0f MB in memory\n\n",
+                 (unsigned long long)profile->row_cnt, profile->dictionary.node_cnt,
+                 profile->dictionary.frame_cnt, profile->metric_cnt,
+                 (double)profile_memory_bytes(profile) / 1e6);
+    (void)printf("%-44s %8s %8s\n", "milliseconds of CPU", "median", "best");
+    measure_heatmaps();
+    measure_flame_graphs();
+    profile_destroy(profile);
+    return 0;
+}
