@@ -311,6 +311,9 @@ $(BUILD)/test/system/%: test/system/%.c $(BUILD)/flags | need-libs
 check-trees: ## The Erlang suites on OTP 27 (Debian trixie) and 29 (sid), in trees made for it
 	@tools/check-trees trixie sid
 
+check-tree-%: # One of them
+	@tools/check-trees $*
+
 check-trees-ready: ## Only make those trees
 	@tools/check-trees --ready trixie sid
 

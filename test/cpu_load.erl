@@ -12,8 +12,9 @@
 parts() ->
     [lists_part, maps_part, binaries_part, ets_part, gc_part, bif_part, nif_part, arithmetic_part].
 
-%% Runs the parts in random order on one scheduler for so long. Gives the CPU time
-%% of each part in ns and the number of the process.
+%% Runs the parts in random order on one scheduler until they have had so much CPU time,
+%% on a machine that others use too as on one of its own. Gives the CPU time of each
+%% part in ns and the process.
 run(Ms, Parts) ->
     {Pid, Monitor} = spawn_opt(fun() -> exit({done, begin_run(Ms, Parts)}) end,
                                [monitor, {scheduler, 1}]),
@@ -26,18 +27,18 @@ begin_run(Ms, Parts) ->
     Tools = #{table => Table, heap => [lists:seq(1, 100) || _ <- lists:seq(1, 300)],
               map => maps:from_list([{N, N} || N <- lists:seq(1, 500)]),
               list => [rand:uniform(1000000) || _ <- lists:seq(1, 1000)]},
-    loop(erlang:monotonic_time(millisecond) + Ms, list_to_tuple(Parts), Tools, #{}).
+    loop(Ms * 1000000, list_to_tuple(Parts), Tools, #{}).
 
-loop(Deadline, Parts, Tools, Cpu) ->
+loop(LeftNs, Parts, Tools, Cpu) ->
     Part = element(rand:uniform(tuple_size(Parts)), Parts),
     Before = walker_test_nif:thread_cpu_ns(),
     Result = ?MODULE:Part(Tools),
     After = walker_test_nif:thread_cpu_ns(),
     keep(Result),
     Next = maps:update_with(Part, fun(Ns) -> Ns + After - Before end, After - Before, Cpu),
-    case erlang:monotonic_time(millisecond) < Deadline of
-        true -> loop(Deadline, Parts, Tools, Next);
-        false -> Next
+    case LeftNs - (After - Before) of
+        Left when Left > 0 -> loop(Left, Parts, Tools, Next);
+        _ -> Next
     end.
 
 keep(_) -> ok.

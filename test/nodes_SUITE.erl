@@ -20,7 +20,7 @@ is_case(_) -> false.
 
 init_per_suite(Config) ->
     _ = os:cmd("epmd -daemon"),
-    case is_alive() orelse net_kernel:start([list_to_atom("flame_prof_" ++ os:getpid()), shortnames]) of
+    case is_alive() orelse distributed(50) of
         true -> [{distribution, theirs} | Config];
         {ok, _} -> [{distribution, ours} | Config];
         {error, _} -> {skip, "this node cannot become part of a distributed system here"}
@@ -29,6 +29,13 @@ init_per_suite(Config) ->
 end_per_suite(Config) ->
     _ = ?config(distribution, Config) =:= ours andalso net_kernel:stop(),
     ok.
+
+%% The name server has only just been started.
+distributed(Tries) ->
+    case net_kernel:start([list_to_atom("flame_prof_" ++ os:getpid()), shortnames]) of
+        {error, _} when Tries > 1 -> timer:sleep(100), distributed(Tries - 1);
+        Result -> Result
+    end.
 
 init_per_testcase(Case, Config) ->
     Ebin = filename:dirname(code:which(flame_prof)),

@@ -263,16 +263,18 @@ sampling_finds_the_busy_processes(Config) ->
     Hogs = hogs(6),
     Idle = [idle() || _ <- lists:seq(1, 200)],
     Before = processes(),
-    Began = now_us(),
     {ok, _} = session(Config, #{auto_select => {top, 20, 200}}),
+    Began = now_us(),
     Own = [flame_prof_sup_pid(), whereis(flame_prof) | (processes() -- Before)],
     eventually(fun() -> now_us() - Began > 2500000 end),
     {ok, Summary} = flame_prof:stop(),
     end_all(Hogs),
     Samples = samples(Summary),
+    %% A machine that others use too may keep it from its work, which shows as a gap.
+    AwayUs = lists:max(flame_prof_case:gaps_us(Samples)),
     [begin
          [#{time_us := First} | _] = of_process(Hog, Samples),
-         ?assert(First - Began < 1000000 + ?LATE_US)
+         ?assert(First - Began < 1000000 + ?LATE_US + 2 * AwayUs)
      end || Hog <- Hogs],
     ?assertEqual([], [Pid || Pid <- Own, is_pid(Pid), of_process(Pid, Samples) =/= []]),
     %% Not all the idle ones can be among the top 20.
@@ -300,16 +302,16 @@ sampling_begins_and_ends_when_told(Config) ->
 sampling_a_busy_fun_at_nine_of_ten_ticks(Config) ->
     {ok, _} = session(Config, #{}),
     #{ticks_taken := Before} = flame_prof:info(),
-    _ = flame_prof:apply(fun() -> burn(1500) end),
+    {Began, Ended} = flame_prof:apply(fun() -> Us = now_us(), burn(1500), {Us, now_us()} end),
     #{ticks_taken := After} = flame_prof:info(),
     {ok, Summary} = flame_prof:stop(),
     Samples = of_process(self(), samples(Summary)),
     ct:pal("~b samples in ~b ticks", [length(Samples), After - Before]),
     ?assert(After - Before > 50),
     ?assert(length(Samples) >= 0.9 * (After - Before)),
-    Busy = [S || #{status := Status} = S <- Samples, lists:member(Status, [running, runnable,
-                                                                           garbage_collecting])],
-    ?assert(length(Busy) >= 0.8 * length(Samples)).
+    Burning = [Status || #{status := Status, time_us := Time} <- Samples, Time > Began, Time < Ended],
+    Busy = [Status || Status <- Burning, lists:member(Status, [running, runnable, garbage_collecting])],
+    ?assert(length(Busy) >= 0.8 * length(Burning)).
 
 sampling_keeps_to_the_status_asked_for(Config) ->
     [Hog] = hogs(1),

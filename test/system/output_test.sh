@@ -31,12 +31,11 @@ a_second_signal_does_no_harm() {
 }
 
 a_short_duration() {
-    local begin
     need_load
-    begin=$(date +%s%N)
     run record -d 0.3 -o x.perf
     want_code 0
-    want_between "milliseconds" "$((($(date +%s%N) - begin) / 1000000))" 300 2000
+    # By its own clock: how long it takes to start and to end is the machine's business.
+    want_between "tenths of a second" "$(sed -n -E 's/.* samples in ([0-9]+)\.([0-9]) s .*/\1\2/p' <<<"$out" | sed 's/^0//')" 3 20
     want_valid --whole x.perf
 }
 
