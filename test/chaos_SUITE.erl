@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Sampling at every millisecond while everything moves (chaos_load), a short
-%% time in a VM of its own; bench/chaos does the same for as long as one likes.
+%% Sampling at every millisecond while everything moves (chaos_run), a short time in
+%% a VM of its own, and all that may happen to a node and to the profiler at once;
+%% bench/chaos does the same for as long as one likes.
 -module(chaos_SUITE).
 
 -include_lib("common_test/include/ct.hrl").
@@ -8,16 +9,18 @@
 
 -compile([export_all, nowarn_export_all]).
 
--define(SECONDS, 10).
--define(RESTART_S, 4).
+-define(SECONDS, 8).
+-define(RESTART_S, 3).
+-define(ACTS_S, 15).
 -define(GROWTH_MAX_KB, 65536).
 -define(STOP_MAX_MS, 1500).
+-define(RUN_MAX_MS, 400000).
 
 suite() ->
-    [{timetrap, {minutes, 3}}].
+    [{timetrap, {minutes, 8}}].
 
 all() ->
-    [survives_with_guarded_loads, survives_with_process_vm_readv].
+    [survives_with_guarded_loads, survives_with_process_vm_readv, survives_what_people_do].
 
 init_per_suite(Config) ->
     case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
@@ -45,17 +48,10 @@ survives_with_process_vm_readv(Config) ->
 
 survives(Config, Reader) ->
     Directory = filename:join(?config(priv_dir, Config), atom_to_list(Reader)),
-    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
-                                 args => ["-pa" | paths()]}),
-    %% The end of that VM would be the end of this call.
-    Result = peer:call(Peer, chaos_load, run,
-                       [#{seconds => ?SECONDS, reader => Reader, restart => ?RESTART_S,
-                          directory => Directory}], 120000),
-    peer:stop(Peer),
-    ct:pal("~p", [Result]),
+    Result = in_peer(paths(), #{seconds => ?SECONDS, reader => Reader, restart => ?RESTART_S,
+                                directory => Directory}),
     #{sessions := Sessions, samples := Samples, losses := Losses, loads := Loads,
-      started := Started, before := Before, 'after' := After, rss_early_kb := Early,
-      rss_late_kb := Late} = Result,
+      started := Started, missing := Missing, found := Found, quarters_kb := Quarters} = Result,
     %% Something happened at all.
     ?assert(Started > 1000),
     ?assert(Loads > 5),
@@ -65,7 +61,8 @@ survives(Config, Reader) ->
     #{changed_while_read := Changed, unreadable := Unreadable, implausible := Implausible,
       ring_full := 0, write_failed := 0, no_memory := 0} = Losses,
     ?assert(Changed + Unreadable + Implausible < 0.01 * Samples),
-    ?assertEqual(Before, After),
+    ?assertEqual({[], []}, {Missing, Found}),
+    {_, Early, Late} = lists:keyfind(rss_kb, 1, Quarters),
     %% The sanitizer keeps what was freed.
     ?assert(is_sanitized() orelse Late - Early < ?GROWTH_MAX_KB),
     Files = flame_prof_file:finished(Directory),
@@ -73,9 +70,45 @@ survives(Config, Reader) ->
     [?assertMatch(#{samples := [_, _ | _], comments := #{<<"end">> := <<"complete">>}},
                   perf_script_reader:read(File)) || File <- Files].
 
+survives_what_people_do(Config) ->
+    Copy = filename:join(?config(priv_dir, Config), "flame_prof"),
+    Library = library_copy(Copy),
+    Nif = case walker_test_nif:build(cpu_SUITE:nif_source(Config), ?config(priv_dir, Config)) of
+              {ok, Path} -> Path;
+              {error, _} -> undefined
+          end,
+    Result = in_peer([filename:join(Copy, "ebin"), filename:dirname(code:which(?MODULE))],
+                     #{seconds => ?ACTS_S, acts => on, library => Library, nif => Nif,
+                       epmd => os:getenv("ERL_EPMD_PORT", "4369"),
+                       directory => filename:join(?config(priv_dir, Config), "acts")}),
+    #{acts := Acts, missing := Missing, found := Found, samples := _} = Result,
+    ?assertEqual({[], []}, {Missing, Found}),
+    [?assert(is_map_key(Act, maps:from_list(Acts)), Act) || Act <- [ports, knobs, perf_map]].
+
+in_peer(Paths, Options) ->
+    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+                                 args => ["-pa" | [filename:absname(Path) || Path <- Paths]]}),
+    %% The end of that VM would be the end of this call.
+    Result = peer:call(Peer, chaos_run, run, [Options], ?RUN_MAX_MS),
+    peer:stop(Peer),
+    ct:pal("~p", [Result]),
+    Result.
+
+%% One that can be replaced.
+library_copy(To) ->
+    From = filename:dirname(code:which(flame_prof)),
+    Priv = filename:join(filename:dirname(From), "priv"),
+    [begin
+         Target = filename:join([To, Part, filename:basename(File)]),
+         ok = filelib:ensure_dir(Target),
+         {ok, _} = file:copy(File, Target)
+     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
+                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
+            File <- filelib:wildcard(Pattern)],
+    filename:join([To, "priv", "flame_prof_nif.so"]).
+
 paths() ->
-    [filename:absname(filename:dirname(code:which(Module)))
-     || Module <- [flame_prof, ?MODULE]].
+    [filename:dirname(code:which(Module)) || Module <- [flame_prof, ?MODULE]].
 
 is_sanitized() ->
     string:find(os:getenv("LD_PRELOAD", ""), "asan") =/= nomatch.

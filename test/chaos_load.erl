@@ -2,192 +2,79 @@
 %% @doc Everything that moves memory under a profiler, all at once: processes that
 %% come, go, crash and are killed, deep stacks, collections, hibernation,
 %% binaries, names, messages, suspensions, and code that is loaded, deleted and
-%% purged every 5 ms, while flame_prof samples it. Runs in a VM of its own
-%% (chaos_SUITE, bench/chaos), since the end of that VM is one of the findings.
+%% purged every few ms, while flame_prof samples it; with `acts' also what people do to
+%% a node and to the profiler meanwhile (chaos_others, chaos_operator). Runs in a VM of
+%% its own (chaos_SUITE, bench/chaos), since the end of that VM is one of the findings.
 -module(chaos_load).
 
--export([main/0, run/1]).
+-export([make_tables/0, begin_all/1, end_all/1]).
+-export([count/1, count/2, counts/0, found/1, one_of/1]).
 -export([sleeper/0]).
 
--define(SELECTED, [{reductions, 120}, {message_queue_len, 20}, {message_queue_growth, 20},
-                   {memory, 20}, {binary_vheap, 20}]).
 -define(HOT_MODULES, 6).
 -define(HOT_VERSIONS, 4).
 -define(FRESH_MODULES, 500).
 -define(NAMES, 64).
--define(WARM_UP_S, 3).
--define(CODE_INTERVAL_MS, 5).
+-define(TOLD_MAX, 3).
 
 %% How many of a kind live at any time: who ends is replaced.
 -define(POPULATION, [{short, 80}, {crashing, 20}, {victim, 40}, {deep, 12}, {collecting, 12},
                      {hibernating, 24}, {binaries, 12}, {named, 24}, {talking, 12},
                      {dictionary, 12}, {suspending, 3}, {dirty, 3}, {hot, 40}]).
 
-%% @doc `erl ... -s chaos_load main -extra KEY=VALUE...' prints the result as one
-%% term on its last line.
-main() ->
-    Options = maps:from_list([option(Text) || Text <- init:get_plain_arguments()]),
-    Result = run(Options),
-    io:format("~0tp.~n", [Result]),
-    halt(0).
-
-option(Text) ->
-    [Key, Value] = string:split(Text, "="),
-    {list_to_atom(Key), value(Value)}.
-
-value(Text) ->
-    try list_to_integer(Text)
-    catch error:badarg ->
-        case Text of
-            [$/ | _] -> Text;
-            _ -> list_to_atom(Text)
-        end
-    end.
-
-%% @doc `seconds', `reader' (auto, guarded_load, process_vm_readv), `directory',
-%% `restart' (seconds between a stop and the next; 0 = never), `profile' (on, off),
-%% `verbose' (a line every so many seconds; 0 = none).
-run(Given) ->
-    Options = maps:merge(#{seconds => 10, reader => auto, restart => 0, profile => on,
-                           verbose => 0}, Given),
-    process_flag(priority, high),
-    process_flag(message_queue_data, off_heap),
+%% @doc For what is counted, and for who lives; by a process that sees all of it.
+make_tables() ->
     ets:new(?MODULE, [named_table, public, {write_concurrency, true}]),
-    ets:insert(?MODULE, [{loads, 0}, {started, 0}]),
-    ets:new(chaos_pids, [named_table, public, {read_concurrency, true}]),
-    %% Crashes are part of it.
-    logger:set_primary_config(level, none),
-    Before = {threads(), open_files()},
-    Began = begin_session(Options),
+    ets:new(chaos_pids, [named_table, public, {read_concurrency, true}]).
+
+%% @doc Begins all of it, in processes that have one of them as their group leader, which
+%% is what end_all/1 ends them by.
+%% `loaders' processes each change the code of a module every `code_ms';
+%% `share' of the usual processes, and `more' beside them; `priority' of who begins and
+%% ends them, and of those who load code.
+-spec begin_all(#{loaders := 1..?HOT_MODULES, code_ms := pos_integer(), share := float(), more := [{atom(), pos_integer()}],
+                  priority := normal | high}) -> pid().
+begin_all(#{loaders := Loaders, code_ms := CodeMs, share := Share, more := More, priority := Priority}) ->
     Hot = [[compiled(Module, Version) || Version <- lists:seq(1, ?HOT_VERSIONS)]
            || Module <- lists:seq(1, ?HOT_MODULES)],
     [load(hd(Versions)) || Versions <- Hot],
-    Keeper = spawn_opt(fun() -> keep() end, [link, {priority, high}]),
-    %% A purge waits for every process, and the loaders for each other.
-    Loaders = [spawn_opt(fun() -> change_code(Versions) end, [link, {priority, high}])
-               || Versions <- Hot],
-    Fresh = spawn_opt(fun() -> load_fresh(?FRESH_MODULES) end, [link, {priority, high}]),
-    Seen = watch(Options, 1, Began#{rows => []}),
-    [begin unlink(Pid), exit(Pid, kill) end || Pid <- [Keeper, Fresh | Loaders]],
-    Ended = end_session(Seen, Options),
-    report(Ended#{before => Before, 'after' => held(Before, 50)}, Options).
+    Keeper = spawn_opt(fun() ->
+                           true = group_leader(self(), self()),
+                           %% A purge waits for every process, and the loaders for each other.
+                           [spawn_opt(fun() -> change_code(Versions, CodeMs) end, [link, {priority, Priority}])
+                            || Versions <- lists:sublist(Hot, Loaders)],
+                           spawn_opt(fun() -> load_fresh(?FRESH_MODULES, CodeMs) end, [link, {priority, Priority}]),
+                           keep([{Kind, ceil(Share * Count)} || {Kind, Count} <- ?POPULATION] ++ More)
+                       end, [{priority, Priority}]),
+    Keeper.
 
-%% Threads and files now. A thread that has told that it is through takes another
-%% moment to be gone.
-held(Expected, Tries) ->
-    case {threads(), open_files()} of
-        Held when Held =:= Expected; Tries =:= 0 -> Held;
-        _ -> timer:sleep(100), held(Expected, Tries - 1)
-    end.
+end_all(Keeper) ->
+    exit(Keeper, kill),
+    Led = [Pid || Pid <- processes(), process_info(Pid, group_leader) =:= {group_leader, Keeper}],
+    [exit(Pid, kill) || Pid <- Led],
+    %% Until those who were being started are gone too.
+    Led =:= [] orelse end_all(Keeper).
 
-%% --- the profiler -------------------------------------------------------------------
+%% @doc One more of what is counted.
+count(What) ->
+    count(What, 1).
 
-begin_session(#{profile := off}) ->
-    empty();
-begin_session(#{reader := Reader, directory := Directory}) ->
-    {ok, _} = flame_prof:start(#{basename => Directory, tier => walker, reader => Reader,
-                                 sample_interval => 1, process_interval => 40,
-                                 auto_select => [#{by => By, count => Count, interval => 100}
-                                                 || {By, Count} <- ?SELECTED],
-                                 select => #{applications => [kernel], interval => 100,
-                                             predicate => fun is_in_trouble/2},
-                                 files_max => 3, file_bytes_max => 16 * 1024 * 1024}),
-    empty().
+count(What, Increment) ->
+    ets:update_counter(?MODULE, What, Increment, {What, 0}).
 
-is_in_trouble(_, #{message_queue_len := Length}) ->
-    Length > 100.
+%% @doc How often, by what was counted.
+-spec counts() -> #{term() => pos_integer()}.
+counts() ->
+    maps:from_list(ets:tab2list(?MODULE)).
 
-empty() ->
-    #{sessions => [], samples => 0, losses => #{}, degraded => #{}, expected => 0, taken => 0}.
-
-end_session(Seen, #{profile := off}) ->
-    Seen;
-end_session(#{sessions := Sessions} = Seen, _) ->
-    {Us, Result} = timer:tc(fun() -> flame_prof:stop(infinity) end),
-    case Result of
-        {ok, #{samples := Samples, losses := Losses, degraded := Degraded, tier := Tier,
-               reader := Reader, ticks_expected := Expected, ticks_taken := Taken}} ->
-            Seen#{sessions := [{Tier, Reader, Us div 1000} | Sessions],
-                  samples := maps:get(samples, Seen) + Samples,
-                  expected := maps:get(expected, Seen) + Expected,
-                  taken := maps:get(taken, Seen) + Taken,
-                  losses := add(Losses, maps:get(losses, Seen)),
-                  degraded := add(Degraded, maps:get(degraded, Seen))};
-        {error, Reason} ->
-            Seen#{sessions := [{error, Reason, Us div 1000} | Sessions]}
-    end.
-
-add(A, B) ->
-    maps:merge_with(fun(_, X, Y) -> X + Y end, A, B).
-
-%% --- looking on ---------------------------------------------------------------------
-
-watch(#{seconds := Seconds}, Second, Seen) when Second > Seconds ->
-    Seen;
-watch(Options, Second, #{rows := Rows} = Seen) ->
-    timer:sleep(1000),
-    Row = #{second => Second, rss_kb => status_kb("VmRSS:"), threads => threads(),
-            vm_kb => erlang:memory(total) div 1024, processes => erlang:system_info(process_count)},
-    tell(Options, Row),
-    watch(Options, Second + 1, restarted(Options, Second, Seen#{rows := [Row | Rows]})).
-
-tell(#{verbose := Every}, #{second := Second} = Row) when Every > 0, Second rem Every =:= 0 ->
-    Info = case flame_prof:info() of
-               #{samples := Samples, losses := Losses, memory_bytes := Bytes, cpu_ms := Cpu,
-                 modules := Modules} ->
-                   {Samples, [L || {_, N} = L <- maps:to_list(Losses), N > 0], Bytes div 1024, Cpu,
-                    Modules};
-               {error, Reason} -> Reason
-           end,
-    io:format("~0tp ~0tp~n", [Row, Info]);
-tell(_, _) ->
-    ok.
-
-restarted(#{restart := Every, profile := on} = Options, Second, Seen)
-        when Every > 0, Second rem Every =:= 0 ->
-    Ended = end_session(Seen, Options),
-    _ = begin_session(Options),
-    Ended;
-restarted(_, _, Seen) ->
-    Seen.
-
-status_kb(Key) ->
-    {ok, Text} = file:read_file("/proc/self/status"),
-    [_, Rest] = string:split(Text, Key),
-    [Number | _] = string:lexemes(Rest, " \t\n"),
-    binary_to_integer(Number).
-
-threads() ->
-    entries("/proc/self/task").
-
-open_files() ->
-    entries("/proc/self/fd").
-
-entries(Directory) ->
-    {ok, Names} = file:list_dir(Directory),
-    length(Names).
-
-report(#{rows := Rows} = Seen, #{seconds := Seconds}) ->
-    Settled = [Row || #{second := Second} = Row <- lists:reverse(Rows), Second > ?WARM_UP_S],
-    Quarter = max(1, length(Settled) div 4),
-    Early = lists:sublist(Settled, Quarter),
-    Late = lists:nthtail(length(Settled) - Quarter, Settled),
-    [{_, Loads}] = ets:lookup(?MODULE, loads),
-    [{_, Started}] = ets:lookup(?MODULE, started),
-    (maps:remove(rows, Seen))
-        #{seconds => Seconds, loads => Loads, started => Started,
-          rss_early_kb => median(rss_kb, Early), rss_late_kb => median(rss_kb, Late),
-          vm_early_kb => median(vm_kb, Early), vm_late_kb => median(vm_kb, Late),
-          threads => lists:usort([T || #{threads := T} <- Settled])}.
-
-median(Key, Rows) ->
-    Values = lists:sort([maps:get(Key, Row) || Row <- Rows]),
-    lists:nth((length(Values) + 1) div 2, Values).
+%% @doc What should not have been; told at once, since the VM may end.
+found(What) ->
+    count({found, What}) =< ?TOLD_MAX andalso io:format(user, "found: ~0tP~n", [What, 60]).
 
 %% --- processes ----------------------------------------------------------------------
 
-keep() ->
-    Kinds = maps:from_list([begin_one(Kind) || {Kind, Count} <- ?POPULATION,
+keep(Population) ->
+    Kinds = maps:from_list([begin_one(Kind) || {Kind, Count} <- Population,
                                                _ <- lists:seq(1, Count)]),
     Pids = maps:keys(Kinds),
     keep(Kinds, list_to_tuple(Pids), 0).
@@ -198,7 +85,7 @@ keep(Kinds, Recent, Ended) ->
             {Kind, Monitor} = maps:get(Pid, Kinds),
             {New, Entry} = begin_one(Kind),
             ets:delete(chaos_pids, Pid),
-            ets:update_counter(?MODULE, started, 1),
+            count(started),
             stir(element(rand:uniform(tuple_size(Recent)), Recent), Ended),
             keep(maps:put(New, Entry, maps:remove(Pid, Kinds)),
                  setelement(rand:uniform(tuple_size(Recent)), Recent, New), Ended + 1)
@@ -290,6 +177,14 @@ turn(dirty) ->
     erlang:garbage_collect(),
     pause(20),
     true = length(Large) > 0;
+turn(profiled) ->
+    Options = #{viral => one_of([self_only, spawn, send, true])},
+    case rand:uniform(4) of
+        1 -> try flame_prof:apply(fun() -> pause(20) end, Options) catch error:{_, _} -> refused end;
+        2 -> _ = flame_prof:profile_start(Options), exit(left_behind);
+        _ -> _ = flame_prof:profile_start(Options), spawn(fun() -> pause(20) end), pause(50),
+             flame_prof:profile_stop()
+    end;
 turn(hot) ->
     Module = hot_name(rand:uniform(?HOT_MODULES)),
     %% Or the code server would look for it in every directory.
@@ -366,22 +261,22 @@ form(Text) ->
 load({Module, Binary}) ->
     {module, Module} = erlang:load_module(Module, Binary).
 
-change_code([{Module, _} | _] = Versions) ->
-    timer:sleep(?CODE_INTERVAL_MS),
+change_code([{Module, _} | _] = Versions, Ms) ->
+    timer:sleep(Ms),
     case rand:uniform(4) of
         1 -> purge(Module), delete(Module), purge(Module);
         2 -> soft_purge(Module) andalso load_counted(one_of(Versions));
         _ -> purge(Module), load_counted(one_of(Versions))
     end,
-    change_code(Versions).
+    change_code(Versions, Ms).
 
 %% New modules need no purge.
-load_fresh(0) ->
+load_fresh(0, _) ->
     receive stop -> ok end;
-load_fresh(N) ->
+load_fresh(N, Ms) ->
     load_counted(compiled(?HOT_MODULES + N, 1)),
-    timer:sleep(?CODE_INTERVAL_MS),
-    load_fresh(N - 1).
+    timer:sleep(Ms),
+    load_fresh(N - 1, Ms).
 
 %% With the processes that run it.
 purge(Module) ->
@@ -395,4 +290,4 @@ delete(Module) ->
 
 load_counted(Version) ->
     load(Version),
-    ets:update_counter(?MODULE, loads, 1).
+    count(loads).

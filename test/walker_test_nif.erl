@@ -4,10 +4,10 @@
 
 -export([build/2, load/1]).
 -export([spin/1, spin_dirty/1, take_faults/0, give_faults_back/0, fault/0, fault_handler/0,
-         refuse_readv/0, thread_cpu_ns/0, compute/1]).
+         refuse_readv/0, thread_cpu_ns/0, compute/1, signals_on/1, signals_off/0]).
 
 -nifs([spin/1, spin_dirty/1, take_faults/0, give_faults_back/0, fault/0, fault_handler/0,
-       refuse_readv/0, thread_cpu_ns/0, compute/1]).
+       refuse_readv/0, thread_cpu_ns/0, compute/1, signals_on/1, signals_off/0]).
 
 %% Compiles it; what load/1 takes.
 build(DataDir, OutDir) ->
@@ -43,3 +43,5 @@ fault_handler() -> erlang:nif_error(not_loaded).
 refuse_readv() -> erlang:nif_error(not_loaded).
 thread_cpu_ns() -> erlang:nif_error(not_loaded).
 compute(_) -> erlang:nif_error(not_loaded).
+signals_on(_) -> erlang:nif_error(not_loaded).
+signals_off() -> erlang:nif_error(not_loaded).

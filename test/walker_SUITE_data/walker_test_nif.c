@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a NIF of somebody else may do to us: compute without yielding, handle
-// SIGSEGV, and have the kernel refuse a system call.
+// SIGSEGV, use signals and timers, and have the kernel refuse a system call.
 #include <erl_nif.h>
 #include <errno.h>
 #include <linux/audit.h>
@@ -8,12 +8,14 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,6 +127,51 @@ static ERL_NIF_TERM fault_handler(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
                                    : "other");
 }
 
+// ---- signals of its own -------------------------------------------------------------
+
+static _Atomic unsigned long signal_cnt;
+static timer_t own_timer;
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    atomic_fetch_add(&signal_cnt, 1);
+}
+
+// signals_on(Hz): SIGPROF by the process's CPU time, as profilers have it, and a real-time
+// signal by the clock.
+static ERL_NIF_TERM signals_on(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    unsigned hz;
+    if (argc != 1 || !enif_get_uint(env, argv[0], &hz) || hz < 2 || hz > 100000) {
+        return enif_make_badarg(env);
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    sigaction(SIGPROF, &action, NULL);
+    sigaction(SIGRTMAX, &action, NULL);
+    struct itimerval prof = {{0, 1000000 / hz}, {0, 1000000 / hz}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+    struct itimerspec real = {{0, 1000000000 / hz}, {0, 1000000000 / hz}};
+    bool on = setitimer(ITIMER_PROF, &prof, NULL) == 0 &&
+              timer_create(CLOCK_MONOTONIC, &event, &own_timer) == 0 &&
+              timer_settime(own_timer, 0, &real, NULL) == 0;
+    return enif_make_atom(env, on ? "ok" : "refused");
+}
+
+// How many it has had since they were switched on. The handlers stay: some may be on their way.
+static ERL_NIF_TERM signals_off(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    (void)argv;
+    struct itimerval none = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_PROF, &none, NULL);
+    timer_delete(own_timer);
+    return enif_make_uint64(env, atomic_exchange(&signal_cnt, 0));
+}
+
 // ---- seccomp ----------------------------------------------------------------------
 
 // Every thread is refused process_vm_readv from now on.
@@ -156,6 +203,8 @@ static ErlNifFunc functions[] = {
     {"fault", 0, fault, 0},
     {"fault_handler", 0, fault_handler, 0},
     {"refuse_readv", 0, refuse_readv, 0},
+    {"signals_on", 1, signals_on, 0},
+    {"signals_off", 0, signals_off, 0},
 };
 
 ERL_NIF_INIT(walker_test_nif, functions, NULL, NULL, NULL, NULL)
