@@ -158,10 +158,11 @@ static bool open_parts(struct bench *bench, const char *directory)
         .files = {.directory = directory, .stem = "text_speed", .suffix = ".perf", .max_files = 1},
         .max_file_bytes = 256 << 20,
     };
+    struct file_names_options names = {.max_symbol_bytes = FILE_NAMES_DEFAULT_SYMBOL_BYTES};
     sample_queue_init(&bench->queue, 16 << 20);
     bench->threads = thread_counters_create(1024);
     bench->history = process_history_create(1 << 20);
-    bench->names = frame_names_create(bench->history, NULL, &PERF_SCRIPT_SINK);
+    bench->names = frame_names_create(&names, bench->history, NULL, &PERF_SCRIPT_SINK);
     bench->stacks = calloc((size_t)bench->stack_cnt * bench->depth, sizeof *bench->stacks);
     session_init_system(&bench->session);
     if (bench->threads == NULL || bench->names == NULL || bench->stacks == NULL) {

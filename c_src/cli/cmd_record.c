@@ -87,6 +87,11 @@ static struct system_recording_options recording_options(const struct record_opt
                 .max_file_bytes = options->rotate_bytes,
             },
         .sink = sink,
+        .names =
+            {
+                .max_symbol_bytes = options->symbol_bytes,
+                .keeps_mangled = options->keeps_mangled,
+            },
         .options_text = options->text,
         .categories = options->categories,
     };

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/number_text.h"
 #include "cli/record_filter.h"
+#include "record/system/file_names.h"
 #include "store/capture_format.h"
 
 #include <errno.h>
@@ -50,6 +51,11 @@ static const char HELP[] =
     "      --rotate-bytes N    ... or N bytes of text (K, M, G behind N are units)\n"
     "      --max-files N       keep the newest N files of the series ...\n"
     "      --spool-bytes N     ... of at most N bytes together\n"
+    "\n"
+    "names\n"
+    "      --no-demangle       C++ and Rust names as they stand in the file\n"
+    "      --symbol-memory BYTES  for the symbols of all files, those not needed for\n"
+    "                          longest go first (64M)\n"
     "\n"
     "else\n"
     "      --buffer BYTES      ring buffer between kernel and flameprof (8M)\n"
@@ -153,6 +159,8 @@ enum {
     OPTION_CONTAINER,
     OPTION_CATEGORIES,
     OPTION_ENV,
+    OPTION_NO_DEMANGLE,
+    OPTION_SYMBOL_MEMORY
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -174,6 +182,8 @@ static const struct option LONG_OPTIONS[] = {
     {"env", required_argument, NULL, OPTION_ENV},
     {"buffer", required_argument, NULL, OPTION_BUFFER},
     {"self", no_argument, NULL, OPTION_SELF},
+    {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
+    {"symbol-memory", required_argument, NULL, OPTION_SYMBOL_MEMORY},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -277,6 +287,12 @@ static bool set_buffer(struct record_options *options, const char *value, struct
     return true;
 }
 
+static bool set_symbol_memory(struct record_options *options, const char *value, struct error *err)
+{
+    return number_text_parse_bytes(value, 1 << 20, 1ULL << 40, &options->symbol_bytes) ||
+           wrong("--symbol-memory", value, "1M to 1T", err);
+}
+
 static bool unknown_option(char **argv, struct error *err)
 {
     return error_set(err, ERROR_BAD_ARGUMENT, "unknown option, or one without its value: %s",
@@ -377,6 +393,11 @@ static bool take_option(struct record_options *options, struct given *given, int
     case OPTION_SELF:
         options->includes_self = true;
         return true;
+    case OPTION_NO_DEMANGLE:
+        options->keeps_mangled = true;
+        return true;
+    case OPTION_SYMBOL_MEMORY:
+        return set_symbol_memory(options, optarg, err);
     case 'q':
         options->talk = RECORD_TALK_QUIET;
         return true;
@@ -456,6 +477,7 @@ bool record_options_parse(struct record_options *options, int argc, char **argv,
     *options = (struct record_options){
         .rate_hz = RECORD_DEFAULT_RATE_HZ,
         .ring_bytes = SYSTEM_SAMPLER_DEFAULT_RING_BYTES,
+        .symbol_bytes = FILE_NAMES_DEFAULT_SYMBOL_BYTES,
         .talk = RECORD_TALK_NORMAL,
     };
     if (!take_options(options, &given, argc, argv, err)) {

@@ -39,6 +39,8 @@ struct record_options {
     uint32_t max_files;
     uint64_t spool_bytes;
     uint32_t ring_bytes;
+    uint64_t symbol_bytes; // of the symbols of all files
+    bool keeps_mangled;    // names as they stand in the files
     bool includes_self;
     enum record_talk talk;
     char **command; // NULL-terminated, borrowed from argv; NULL = none

@@ -58,6 +58,7 @@ static bool begin_file(struct recording *recording, struct error *err)
         return error_set(err, ERROR_NO_MEMORY, "output: no memory for the file header");
     }
     recording->state = RECORDING_WRITING;
+    recording->begun_cnt++;
     return true;
 }
 
@@ -232,15 +233,21 @@ void recording_write(struct recording *recording, const struct sample *sample)
     }
 }
 
+void recording_comment(struct recording *recording, const char *key, const char *value)
+{
+    size_t mark = recording->buffer.len;
+    if (recording->state == RECORDING_WRITING &&
+        !recording->sink->note(recording->sink_state, &recording->buffer, key, value)) {
+        byte_buffer_truncate(&recording->buffer, mark);
+        recording->buffer.overflowed = false;
+    }
+}
+
 void recording_note(struct recording *recording, const char *key, const char *value)
 {
     (void)snprintf(recording->note_key, sizeof recording->note_key, "%s", key);
     (void)snprintf(recording->note, sizeof recording->note, "%s", value);
-    size_t mark = recording->buffer.len;
-    if (recording->state == RECORDING_WRITING && !append_note(recording)) {
-        byte_buffer_truncate(&recording->buffer, mark);
-        recording->buffer.overflowed = false;
-    }
+    recording_comment(recording, recording->note_key, recording->note);
 }
 
 static bool rotation_due(const struct recording *recording, uint64_t now_ns)

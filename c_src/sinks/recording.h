@@ -49,6 +49,7 @@ struct recording {
     uint64_t failed_ns;
     uint64_t file_text_bytes;
     uint64_t sample_cnt;                     // of all files, written or buffered
+    uint32_t begun_cnt;                      // files, the open one included
     char note_key[RECORDING_NOTE_KEY_BYTES]; // "" = none
     char note[RECORDING_NOTE_BYTES];
 };
@@ -71,6 +72,9 @@ bool recording_end_file(struct recording *recording, const char *end_reason, str
 // Takes one sample. Never fails: what cannot be written is counted as
 // LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.
 void recording_write(struct recording *recording, const struct sample *sample);
+
+// Says something between two samples, once.
+void recording_comment(struct recording *recording, const char *key, const char *value);
 
 // Says something between two samples, and at the beginning of every file from now on;
 // the last note only.

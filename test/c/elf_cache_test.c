@@ -29,7 +29,8 @@ static int make_file(const char *name, const char *function)
 static void check_name(struct elf_cache *cache, elf_cache_id id, const char *wanted)
 {
     struct text name;
-    CHECK_INT(elf_cache_name(cache, id, 0x1004, &name), ELF_CACHE_NAMED);
+    uint64_t function = 0;
+    CHECK_INT(elf_cache_name(cache, id, 0x1004, &name, &function), ELF_CACHE_NAMED);
     CHECK(text_equal(name, text_of(wanted)));
 }
 
@@ -37,11 +38,12 @@ TEST(one_table_for_one_file)
 {
     struct elf_cache *cache = elf_cache_create(1 << 20);
     struct text name;
+    uint64_t function = 0;
     elf_cache_id id = elf_cache_open(cache, make_file("a", "alpha"), text_of(path), NULL);
     CHECK(id != 0);
     check_name(cache, id, "alpha");
-    CHECK_INT(elf_cache_name(cache, id, 0x1010, &name), ELF_CACHE_UNNAMED);
-    CHECK_INT(elf_cache_name(cache, id, 0x100000, &name), ELF_CACHE_UNNAMED);
+    CHECK_INT(elf_cache_name(cache, id, 0x1010, &name, &function), ELF_CACHE_UNNAMED);
+    CHECK_INT(elf_cache_name(cache, id, 0x100000, &name, &function), ELF_CACHE_UNNAMED);
     CHECK_UINT(elf_cache_open(cache, open(path, O_RDONLY | O_CLOEXEC), TEXT("/other"), NULL), id);
     CHECK_UINT(elf_cache_count(cache), 1);
     elf_cache_destroy(cache);
@@ -76,11 +78,12 @@ TEST(a_known_file_is_found_by_its_inode)
 TEST(what_is_no_elf_file_has_no_names)
 {
     struct text name;
+    uint64_t function = 0;
     struct elf_cache *cache = elf_cache_create(1 << 20);
     elf_cache_id id =
         elf_cache_open(cache, open("/etc/passwd", O_RDONLY | O_CLOEXEC), TEXT("/x"), NULL);
     CHECK(id != 0);
-    CHECK_INT(elf_cache_name(cache, id, 0, &name), ELF_CACHE_UNNAMED);
+    CHECK_INT(elf_cache_name(cache, id, 0, &name, &function), ELF_CACHE_UNNAMED);
     CHECK_UINT(elf_cache_open(cache, -1, TEXT("/x"), NULL), 0);
     elf_cache_destroy(cache);
 }
@@ -88,6 +91,7 @@ TEST(what_is_no_elf_file_has_no_names)
 TEST(the_least_recently_used_is_dropped_and_says_so)
 {
     struct text name;
+    uint64_t function = 0;
     struct elf_cache *cache = elf_cache_create(100);
     elf_cache_id first = elf_cache_open(
         cache, make_file("d", "delta_of_a_long_name_so_that_it_is_big"), text_of(path), NULL);
@@ -97,11 +101,28 @@ TEST(the_least_recently_used_is_dropped_and_says_so)
     elf_cache_trim(cache);
     CHECK_UINT(elf_cache_count(cache), 1);
     check_name(cache, first, "delta_of_a_long_name_so_that_it_is_big");
-    CHECK_INT(elf_cache_name(cache, second, 0x1004, &name), ELF_CACHE_DROPPED);
-    CHECK_INT(elf_cache_name(cache, 0, 0x1004, &name), ELF_CACHE_DROPPED);
-    CHECK_INT(elf_cache_name(cache, UINT64_MAX, 0x1004, &name), ELF_CACHE_DROPPED);
+    CHECK_INT(elf_cache_name(cache, second, 0x1004, &name, &function), ELF_CACHE_DROPPED);
+    CHECK_INT(elf_cache_name(cache, 0, 0x1004, &name, &function), ELF_CACHE_DROPPED);
+    CHECK_INT(elf_cache_name(cache, UINT64_MAX, 0x1004, &name, &function), ELF_CACHE_DROPPED);
     elf_cache_destroy(cache);
     elf_cache_destroy(NULL);
+}
+
+TEST(a_build_id_stays_with_its_file)
+{
+    struct elf_image image;
+    struct elf_cache *cache = elf_cache_create(1 << 20);
+    elf_image_begin(&image);
+    elf_image_add_build_id(&image, "abc");
+    elf_image_end(&image);
+    (void)snprintf(path, sizeof path, "%s/built", test_dir());
+    CHECK_INT(elf_image_write(&image, path), 0);
+    elf_cache_id id = elf_cache_open(cache, open(path, O_RDONLY | O_CLOEXEC), text_of(path), NULL);
+    struct elf_build_id build_id = elf_cache_build_id(cache, id);
+    CHECK_UINT(build_id.len, 20);
+    CHECK_INT(memcmp(build_id.bytes, "abc", 3), 0);
+    CHECK_UINT(elf_cache_build_id(cache, 0).len, 0);
+    elf_cache_destroy(cache);
 }
 
 TEST(the_vdso_has_names)

@@ -278,7 +278,7 @@ TEST(mini_debuginfo_that_is_broken_is_as_none)
     size_t len = pack(debug_image.bytes, debug_image.len);
     make_with_mini_debug(packed, len / 2);
     CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
-    make_with_mini_debug("\3757zXZ\0 and no more", 20);
+    make_with_mini_debug("\3757zXZ\0 and no more", 18);
     CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);
     make_with_mini_debug(packed, pack("no elf file", 11));
     CHECK_INT(load("", NULL), ELF_SYMBOLS_DYNSYM);

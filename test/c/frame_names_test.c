@@ -45,7 +45,8 @@ static struct process_history *history;
 static struct frame_names *create(void)
 {
     history = process_history_create(1 << 20);
-    return frame_names_create(history, NULL, NULL);
+    struct file_names_options options = {.max_symbol_bytes = 16 << 20};
+    return frame_names_create(&options, history, NULL, NULL);
 }
 
 static void destroy(struct frame_names *names)
@@ -85,6 +86,52 @@ TEST(own_functions_and_libraries)
     CHECK_UINT(stack.unnamed_cnt, 1);
     CHECK_UINT(stack.frames[1].address, frames[1]);
     CHECK_INT(a_function_of_this_test(1), 4);
+    destroy(names);
+}
+
+// A C++ name, in C.
+__attribute__((noinline)) static int mangled(int x) __asm__("_ZN5shape4areaEv");
+static int mangled(int x)
+{
+    return x * 5 + 1;
+}
+
+static const char *name_of_mangled(bool keeps_mangled)
+{
+    static char kept[64];
+    struct file_names_options options = {.max_symbol_bytes = 16 << 20,
+                                         .keeps_mangled = keeps_mangled};
+    history = process_history_create(1 << 20);
+    struct frame_names *names = frame_names_create(&options, history, NULL, NULL);
+    uint64_t frame = (uint64_t)(uintptr_t)mangled;
+    struct system_sample sample = sample_of(&frame, 0, 1);
+    name(names, &sample);
+    (void)snprintf(kept, sizeof kept, "%.*s", (int)stack.frames[0].name.len,
+                   stack.frames[0].name.bytes);
+    destroy(names);
+    return kept;
+}
+
+TEST(cxx_names_are_readable_unless_unwanted)
+{
+    CHECK_INT(mangled(1), 6);
+    CHECK_STR(name_of_mangled(false), "shape::area");
+    CHECK_STR(name_of_mangled(true), "_ZN5shape4areaEv");
+}
+
+TEST(files_that_were_seen_are_told)
+{
+    struct frame_names *names = create();
+    uint64_t frame = (uint64_t)(uintptr_t)a_function_of_this_test;
+    struct system_sample sample = sample_of(&frame, 0, 1);
+    const char *line = NULL;
+    CHECK(!frame_names_next_file(names, &line));
+    name(names, &sample);
+    CHECK(frame_names_next_file(names, &line));
+    CHECK_HAS(line, "/frame_names_test");
+    CHECK(!frame_names_next_file(names, &line));
+    frame_names_rewind_files(names);
+    CHECK(frame_names_next_file(names, &line));
     destroy(names);
 }
 

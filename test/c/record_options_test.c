@@ -57,6 +57,18 @@ TEST(everything_given)
     CHECK(options.includes_self);
 }
 
+TEST(names)
+{
+    CHECK(parse(""));
+    CHECK(!options.keeps_mangled);
+    CHECK_UINT(options.symbol_bytes, 64 << 20);
+    CHECK(parse("--no-demangle --symbol-memory 8M"));
+    CHECK(options.keeps_mangled);
+    CHECK_UINT(options.symbol_bytes, 8 << 20);
+    CHECK(!parse("--symbol-memory 1"));
+    CHECK_HAS(err.detail, "--symbol-memory 1: expected 1M to 1T");
+}
+
 TEST(the_same_process_twice_is_one)
 {
     CHECK(parse("-p 7,7 -p 7"));

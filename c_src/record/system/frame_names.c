@@ -3,11 +3,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "capture/system/process_files.h"
 #include "capture/system/process_history.h"
+#include "record/system/file_names.h"
 #include "record/system/frame_cache.h"
 #include "record/system/jit_names.h"
-#include "symbols/system/elf_cache.h"
+#include "record/system/mapped_files.h"
+#include "record/system/name_scratch.h"
 #include "symbols/system/kernel_symbols.h"
 #include "symbols/system/vdso.h"
 
@@ -15,15 +16,12 @@
 #include <stdlib.h>
 
 enum {
-    MAX_ELF_BYTES = 64 << 20,
     MAX_JIT_BYTES = 48 << 20,
     MAX_VDSO_BYTES = 1 << 20,
     MAX_CACHED_TEXT_BYTES = 8 << 20,
-    // All names made up for one sample; never grown, so that they stay in place.
-    SCRATCH_BYTES = 64 << 10,
+    MAX_SEEN_BYTES = 512 << 10,
     GENERATION_SHIFT = 40, // maps ids are counted, and never get that far
 };
-#define OPEN_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
 // For names that may become better or others: of generated code, of files that
 // could not be opened.
 #define NAME_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
@@ -31,15 +29,15 @@ enum {
 struct frame_names {
     struct process_history *history; // borrowed
     struct beam_names *beams;        // borrowed, or NULL
-    struct elf_cache *files;
+    struct file_names *files;
+    struct mapped_files *seen;
     struct jit_names *jit;
     struct frame_cache *cache;
     struct kernel_symbols kernel;
     struct symbol_table vdso;
     struct named_stack noted;          // what frame_names_note names and throws away
     uint32_t begun[SYSTEM_MAX_FRAMES]; // frame_cache_begin of the sample's user frames
-    char scratch[SCRATCH_BYTES];
-    uint32_t scratch_used;
+    struct name_scratch scratch;
 };
 
 // Whom the frames that are being named belong to.
@@ -51,7 +49,8 @@ struct naming {
     bool maps_checked; // that they hold all of the stack; once is enough
 };
 
-struct frame_names *frame_names_create(struct process_history *history, struct beam_names *beams,
+struct frame_names *frame_names_create(const struct file_names_options *options,
+                                       struct process_history *history, struct beam_names *beams,
                                        const struct sink *sink)
 {
     struct frame_names *names = calloc(1, sizeof *names);
@@ -60,7 +59,9 @@ struct frame_names *frame_names_create(struct process_history *history, struct b
     }
     names->history = history;
     names->beams = beams;
-    names->files = elf_cache_create(MAX_ELF_BYTES);
+    names->seen = mapped_files_create(MAX_SEEN_BYTES);
+    names->files =
+        names->seen == NULL ? NULL : file_names_create(options, &names->scratch, names->seen);
     names->jit = jit_names_create(MAX_JIT_BYTES);
     names->cache = frame_cache_create(MAX_CACHED_TEXT_BYTES, sink);
     symbol_table_init(&names->vdso, MAX_VDSO_BYTES);
@@ -77,7 +78,8 @@ void frame_names_destroy(struct frame_names *names)
     if (names == NULL) {
         return;
     }
-    elf_cache_destroy(names->files);
+    file_names_destroy(names->files);
+    mapped_files_destroy(names->seen);
     jit_names_destroy(names->jit);
     frame_cache_destroy(names->cache);
     kernel_symbols_deinit(&names->kernel);
@@ -90,103 +92,27 @@ void frame_names_destroy(struct frame_names *names)
 // As `perf script` names where generated code comes from.
 static struct text perf_map_path(struct frame_names *names, uint32_t pid)
 {
-    uint32_t left = SCRATCH_BYTES - names->scratch_used;
-    char *at = names->scratch + names->scratch_used;
-    int len = snprintf(at, left, "/tmp/perf-%u.map", pid);
-    if ((uint32_t)len >= left) {
-        return TEXT("[anonymous]");
-    }
-    names->scratch_used += (uint32_t)len;
-    return (struct text){at, (uint32_t)len};
-}
-
-static struct text bracketed(struct frame_names *names, struct text inner)
-{
-    uint32_t left = SCRATCH_BYTES - names->scratch_used;
-    if (inner.len == 0 || inner.len + 2 > left) {
-        return TEXT("[unknown]");
-    }
-    char *at = names->scratch + names->scratch_used;
-    at[0] = '[';
-    memcpy(at + 1, inner.bytes, inner.len);
-    at[inner.len + 1] = ']';
-    names->scratch_used += inner.len + 2;
-    return (struct text){at, inner.len + 2};
-}
-
-static struct text basename_of(struct text path)
-{
-    const char *slash = path.len == 0 ? NULL : memrchr(path.bytes, '/', path.len);
-    if (slash == NULL) {
-        return path;
-    }
-    uint32_t skipped = (uint32_t)(slash - path.bytes) + 1;
-    return (struct text){slash + 1, path.len - skipped};
+    return name_scratch_format(&names->scratch, TEXT("[anonymous]"), "/tmp/perf-%u.map", pid);
 }
 
 static struct frame omitted_frame(struct frame_names *names, uint32_t cnt)
 {
-    char text[48];
-    int len = snprintf(text, sizeof text, "%u frames omitted", cnt);
     return (struct frame){
-        .name = bracketed(names, (struct text){text, (uint32_t)len}),
+        .name = name_scratch_format(&names->scratch, TEXT("[frames omitted]"),
+                                    "[%u frames omitted]", cnt),
         .file = TEXT("truncated"),
     };
 }
 
 static struct frame process_frame(struct frame_names *names, uint32_t number)
 {
-    uint32_t left = SCRATCH_BYTES - names->scratch_used;
-    char *at = names->scratch + names->scratch_used;
-    int len = snprintf(at, left, "<0.%u.0>", number);
-    if ((uint32_t)len >= left) {
-        return (struct frame){.name = TEXT("[process]"), .file = TEXT("process")};
-    }
-    names->scratch_used += (uint32_t)len;
-    return (struct frame){.name = {at, (uint32_t)len}, .file = TEXT("process")};
+    return (struct frame){
+        .name = name_scratch_format(&names->scratch, TEXT("[process]"), "<0.%u.0>", number),
+        .file = TEXT("process"),
+    };
 }
 
 // --- user frames --------------------------------------------------------------
-
-static int open_debug_file(void *context, const char *path)
-{
-    const struct process *process = context;
-    int fd = process_files_open(process->pid, path);
-    return fd >= 0 ? fd : process_files_open_here(text_of(path), 0);
-}
-
-static elf_cache_id open_file(const struct naming *naming, const struct process_mapping *mapping,
-                              struct text path)
-{
-    struct elf_debug_opener opener = {.open = open_debug_file, .context = naming->process};
-    int fd = process_files_open_mapping(naming->process->pid, mapping, path);
-    if (fd < 0) {
-        elf_cache_id known = elf_cache_by_inode(naming->names->files, mapping->dev_major,
-                                                mapping->dev_minor, mapping->inode);
-        if (known != 0) {
-            return known;
-        }
-        fd = process_files_open_here(path, mapping->inode); // ours often has the same file
-    }
-    return fd < 0 ? 0 : elf_cache_open(naming->names->files, fd, path, &opener);
-}
-
-static bool find_in_file(const struct naming *naming, struct process_mapping *mapping,
-                         struct text path, uint64_t address, struct text *name)
-{
-    uint64_t offset = address - mapping->start + mapping->offset;
-    enum elf_cache_result result = ELF_CACHE_DROPPED;
-    if (mapping->tag != 0) {
-        result = elf_cache_name(naming->names->files, mapping->tag, offset, name);
-    }
-    bool may_open = mapping->tag_ns == 0 || naming->now_ns - mapping->tag_ns > OPEN_AGAIN_NS;
-    if (result == ELF_CACHE_DROPPED && may_open) {
-        mapping->tag_ns = naming->now_ns;
-        mapping->tag = open_file(naming, mapping, path);
-        result = elf_cache_name(naming->names->files, mapping->tag, offset, name);
-    }
-    return result == ELF_CACHE_NAMED;
-}
 
 static bool find_in_vdso(const struct frame_names *names, const struct process_mapping *mapping,
                          uint64_t address, struct text *name)
@@ -232,12 +158,14 @@ static bool find_generated(const struct naming *naming, uint64_t address, struct
     return false;
 }
 
+// Where there is no symbol, `name` stays unless the file says something.
 static bool find_name(const struct naming *naming, struct process_mapping *mapping,
-                      struct text path, uint64_t address, struct frame *frame)
+                      uint64_t address, struct frame *frame)
 {
     switch (mapping->kind) {
     case PROCESS_MAPPING_FILE:
-        return find_in_file(naming, mapping, path, address, &frame->name);
+        return file_names_find(naming->names->files, naming->process, mapping, address,
+                               naming->now_ns, &frame->name);
     case PROCESS_MAPPING_ANONYMOUS:
         return find_generated(naming, address, frame);
     case PROCESS_MAPPING_VDSO:
@@ -257,6 +185,14 @@ static uint64_t good_until_ns(const struct naming *naming, const struct process_
     return changes ? naming->now_ns + NAME_AGAIN_NS : FRAME_CACHE_FOREVER;
 }
 
+static struct text name_without_symbol(struct frame_names *names, struct text file)
+{
+    struct text base = file_names_basename(file);
+    return file.bytes[0] == '[' ? file
+                                : name_scratch_format(&names->scratch, TEXT("[unknown]"), "[%.*s]",
+                                                      (int)base.len, base.bytes);
+}
+
 // `address` is inside the instruction that `frame->address` comes back from.
 // Returns how long the name is good, 0 = only now.
 static uint64_t name_user_frame(const struct naming *naming, uint64_t address, struct frame *frame,
@@ -271,11 +207,8 @@ static uint64_t name_user_frame(const struct naming *naming, uint64_t address, s
     }
     struct text path = process_maps_path(&naming->process->maps, mapping);
     frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
-    *is_named = find_name(naming, mapping, path, address, frame);
-    if (!*is_named) {
-        bool has_brackets = path.len == 0 || path.bytes[0] == '[';
-        frame->name = has_brackets ? frame->file : bracketed(naming->names, basename_of(path));
-    }
+    frame->name = name_without_symbol(naming->names, frame->file);
+    *is_named = find_name(naming, mapping, address, frame);
     return good_until_ns(naming, mapping);
 }
 
@@ -290,6 +223,7 @@ static bool name_kernel_frame(struct frame_names *names, uint64_t address, struc
         }
     }
     if (kernel_symbols_find(&names->kernel, address, &frame->name, &frame->file)) {
+        frame->name = file_names_readable(names->files, frame->name); // some of it is Rust
         return true;
     }
     frame->name = TEXT("[kernel]");
@@ -334,8 +268,8 @@ static bool maps_hold_all(const struct process *process, const struct system_sam
 static struct naming begin(struct frame_names *names, const struct system_sample *sample,
                            uint64_t now_ns)
 {
-    names->scratch_used = 0;
-    elf_cache_trim(names->files);
+    name_scratch_clear(&names->scratch);
+    file_names_trim(names->files);
     jit_names_trim(names->jit);
     frame_cache_trim(names->cache);
     return (struct naming){
@@ -479,11 +413,22 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
     add_user_frames(&naming, &names->noted);
 }
 
+bool frame_names_next_file(struct frame_names *names, const char **line)
+{
+    return mapped_files_next(names->seen, line);
+}
+
+void frame_names_rewind_files(struct frame_names *names)
+{
+    mapped_files_rewind(names->seen);
+}
+
 struct frame_names_stats frame_names_stats(const struct frame_names *names)
 {
     return (struct frame_names_stats){
-        .file_cnt = elf_cache_count(names->files),
-        .memory_bytes = elf_cache_memory_bytes(names->files) +
+        .file_cnt = file_names_count(names->files),
+        .memory_bytes = file_names_memory_bytes(names->files) +
+                        mapped_files_memory_bytes(names->seen) +
                         frame_cache_memory_bytes(names->cache) +
                         symbol_table_memory_bytes(&names->kernel.table),
     };

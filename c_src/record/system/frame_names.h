@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names the frames of system samples: kernel, ELF files, vdso, generated code.
-// What has no symbol is named after its file, `[libfoo.so]`, so that its frames
-// merge. Bounded memory. One owner, one thread.
+// What has no symbol is named after its function's beginning or its file,
+// `[libfoo.so+0x1a0]` or `[libfoo.so]`, so that its frames merge. Bounded memory. One owner, one
+// thread.
 #ifndef FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
 #define FLAME_PROF_RECORD_SYSTEM_FRAME_NAMES_H
 
@@ -9,6 +10,7 @@
 #include "capture/system/system_sample.h"
 #include "model/sample.h"
 #include "record/system/beam_names.h"
+#include "record/system/file_names.h"
 #include "sinks/sink.h"
 
 #include <stdbool.h>
@@ -19,7 +21,8 @@ struct frame_names;
 
 // `history` and `beams` are borrowed; `beams` may be NULL. Frames get their form in `sink`, too
 // (frame.shown); NULL: they do not. NULL when out of memory.
-struct frame_names *frame_names_create(struct process_history *history, struct beam_names *beams,
+struct frame_names *frame_names_create(const struct file_names_options *options,
+                                       struct process_history *history, struct beam_names *beams,
                                        const struct sink *sink);
 void frame_names_destroy(struct frame_names *names);
 
@@ -41,6 +44,11 @@ struct named_stack {
 // The names are valid until the next call of _note or _name.
 void frame_names_name(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns, struct named_stack *stack);
+
+// The files whose code was seen, each once: see mapped_files.h. To be asked after
+// each sample, and from the beginning for each output file.
+bool frame_names_next_file(struct frame_names *names, const char **line);
+void frame_names_rewind_files(struct frame_names *names);
 
 struct frame_names_stats {
     uint32_t file_cnt;

@@ -38,6 +38,7 @@ struct system_recording {
     struct system_ticks seen_ticks; // those already in `losses`
     struct system_recording_stats stats;
     uint64_t drained_ns;
+    uint32_t told_in;                   // output file, by recording.begun_cnt
     uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
     struct named_stack stack;
     struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX]; // of one sample
@@ -144,6 +145,19 @@ static uint32_t join_frames(struct system_recording *recording, const struct sys
     return cnt + system_categories_frames(recording->categories, sample, recording->frames + cnt);
 }
 
+// Each output file tells all builds that were seen up to its end.
+static void tell_files(struct system_recording *recording)
+{
+    const char *line = NULL;
+    if (recording->told_in != recording->output.begun_cnt) {
+        recording->told_in = recording->output.begun_cnt;
+        frame_names_rewind_files(recording->names);
+    }
+    while (frame_names_next_file(recording->names, &line)) {
+        recording_comment(&recording->output, "mapping", line);
+    }
+}
+
 static void write_sample(struct system_recording *recording, const struct system_sample *sample)
 {
     struct metric_value metrics[SYSTEM_METRIC_CNT];
@@ -151,6 +165,7 @@ static void write_sample(struct system_recording *recording, const struct system
     thread_counters_take(recording->threads, sample, period_ns, metrics);
     frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
     count_degraded(recording, sample);
+    tell_files(recording);
     struct sample named = {
         .time_ns = sample->time_ns,
         .period_ns = period_ns,
@@ -198,7 +213,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     recording->threads = thread_counters_create(MAX_THREADS);
     recording->history = process_history_create(MAX_HISTORY_BYTES);
     recording->beams = beam_names_create();
-    recording->names = frame_names_create(recording->history, recording->beams, options->sink);
+    recording->names =
+        frame_names_create(&options->names, recording->history, recording->beams, options->sink);
     recording->categories = system_categories_create(&options->categories);
     if (recording->threads == NULL || recording->history == NULL || recording->beams == NULL ||
         recording->names == NULL || recording->categories == NULL) {

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "capture/system/system_sampler.h"
 #include "model/loss.h"
+#include "record/system/file_names.h"
 #include "record/system/system_categories.h"
 #include "sinks/recording.h"
 
@@ -23,7 +24,8 @@
 struct system_recording_options {
     struct system_sampler_options sampler;
     struct recording_options output;
-    const struct sink *sink;  // what it writes
+    const struct sink *sink; // what it writes
+    struct file_names_options names;
     const char *options_text; // for the header
     struct system_category_order categories;
 };

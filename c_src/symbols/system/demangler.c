@@ -21,7 +21,9 @@ static void take(const char *piece, size_t len, void *opaque)
     struct demangler *demangler = work->demangler;
     size_t left = sizeof demangler->output - demangler->output_len;
     size_t taken = len < left ? len : left;
-    memcpy(demangler->output + demangler->output_len, piece, taken);
+    if (taken > 0) { // an empty piece may be NULL
+        memcpy(demangler->output + demangler->output_len, piece, taken);
+    }
     demangler->output_len += (uint32_t)taken;
     if (taken < len) {
         longjmp(work->enough, 1);

@@ -2,6 +2,7 @@
 #include "symbols/system/elf_cache.h"
 
 #include "base/log.h"
+#include "symbols/system/function_starts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct entry {
     Elf64_Phdr *segments; // those that are loaded from the file
     uint32_t segment_cnt;
     struct symbol_table table;
+    struct function_starts starts; // where the table does not name all
+    struct elf_build_id build_id;
     uint64_t used_at; // 0 = free
     uint32_t generation;
 };
@@ -52,10 +55,16 @@ struct elf_cache *elf_cache_create(size_t max_bytes)
     return cache;
 }
 
+static size_t bytes_of(const struct entry *entry)
+{
+    return symbol_table_memory_bytes(&entry->table) + function_starts_memory_bytes(&entry->starts);
+}
+
 static void drop(struct elf_cache *cache, struct entry *entry)
 {
-    cache->bytes -= symbol_table_memory_bytes(&entry->table);
+    cache->bytes -= bytes_of(entry);
     symbol_table_deinit(&entry->table);
+    function_starts_deinit(&entry->starts);
     free(entry->segments);
     *entry = (struct entry){.used_at = 0};
     cache->cnt--;
@@ -147,6 +156,11 @@ static void load(struct entry *entry, struct elf_file *file, struct text path,
         [ELF_SYMBOLS_DYNSYM] = ".dynsym",
     };
     enum elf_symbols_source source = elf_symbols_load(&entry->table, file, path, opener);
+    bool names_all = source == ELF_SYMBOLS_SYMTAB || source == ELF_SYMBOLS_DEBUG_FILE;
+    if (!names_all) {
+        (void)function_starts_load(&entry->starts, file);
+    }
+    entry->build_id = elf_file_build_id(file);
     entry->segments = file->segments;
     entry->segment_cnt = file->segment_cnt;
     file->segments = NULL;
@@ -181,7 +195,7 @@ elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text pa
     if (elf_file_open(&file, fd_take, NULL)) {
         load(entry, &file, path, opener);
         elf_file_close(&file);
-        cache->bytes += symbol_table_memory_bytes(&entry->table);
+        cache->bytes += bytes_of(entry);
     }
     return id_of(cache, entry);
 }
@@ -202,7 +216,7 @@ elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uin
 }
 
 enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
-                                     struct text *name)
+                                     struct text *name, uint64_t *function)
 {
     struct entry *entry = entry_of(cache, id);
     uint64_t address = 0;
@@ -215,10 +229,17 @@ enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, u
     }
     const struct symbol *symbol = symbol_table_find(&entry->table, address);
     if (symbol == NULL) {
-        return ELF_CACHE_UNNAMED;
+        return function_starts_find(&entry->starts, address, function) ? ELF_CACHE_FUNCTION
+                                                                       : ELF_CACHE_UNNAMED;
     }
     *name = symbol_table_name(&entry->table, symbol);
     return ELF_CACHE_NAMED;
+}
+
+struct elf_build_id elf_cache_build_id(struct elf_cache *cache, elf_cache_id id)
+{
+    const struct entry *entry = entry_of(cache, id);
+    return entry == NULL ? (struct elf_build_id){.len = 0} : entry->build_id;
 }
 
 void elf_cache_trim(struct elf_cache *cache)

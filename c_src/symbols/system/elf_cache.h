@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The symbol tables of ELF files, one per file however many processes map it
-// under whatever path, the least recently used dropped beyond a limit. One
-// owner, one thread.
+// The symbol tables of ELF files, with the bounds of their functions where not all
+// have names: one per file however many processes map it under whatever path, the
+// least recently used dropped beyond a limit. One owner, one thread.
 #ifndef FLAME_PROF_SYMBOLS_SYSTEM_ELF_CACHE_H
 #define FLAME_PROF_SYMBOLS_SYSTEM_ELF_CACHE_H
 
@@ -17,8 +17,9 @@ typedef uint64_t elf_cache_id;
 
 enum elf_cache_result {
     ELF_CACHE_NAMED,
-    ELF_CACHE_UNNAMED, // the file is known, and has no name for this place
-    ELF_CACHE_DROPPED, // open it again
+    ELF_CACHE_FUNCTION, // it has no name, but where it begins is known
+    ELF_CACHE_UNNAMED,  // the file is known, but nothing about this place
+    ELF_CACHE_DROPPED,  // open it again
 };
 
 struct elf_cache;
@@ -38,9 +39,13 @@ elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text pa
 elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uint32_t dev_minor,
                                 uint64_t inode);
 
-// The function at an offset of the file. `name` is valid until elf_cache_trim.
+// The function at an offset of the file: its name, valid until elf_cache_trim, or
+// (ELF_CACHE_FUNCTION) the address it begins at, as the file counts.
 enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
-                                     struct text *name);
+                                     struct text *name, uint64_t *function);
+
+// len = 0 where it has none, or was dropped.
+struct elf_build_id elf_cache_build_id(struct elf_cache *cache, elf_cache_id id);
 
 // Drops what exceeds the limit. Call between two samples.
 void elf_cache_trim(struct elf_cache *cache);

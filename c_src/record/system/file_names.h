@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of code in mapped files: opens the file as the process sees it, while it is
+// there, finds the symbol, makes C++ and Rust names readable. Bounded memory. One
+// owner, one thread.
+#ifndef FLAME_PROF_RECORD_SYSTEM_FILE_NAMES_H
+#define FLAME_PROF_RECORD_SYSTEM_FILE_NAMES_H
+
+#include "capture/system/process_history.h"
+#include "record/system/mapped_files.h"
+#include "record/system/name_scratch.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FILE_NAMES_DEFAULT_SYMBOL_BYTES = 64 << 20 };
+
+struct file_names;
+
+struct file_names_options {
+    size_t max_symbol_bytes; // of the symbols of all files together
+    bool keeps_mangled;      // names stay as they stand in the file
+};
+
+// Made-up names go to `scratch`, files that were opened to `seen`; both are borrowed.
+// NULL when out of memory.
+struct file_names *file_names_create(const struct file_names_options *options,
+                                     struct name_scratch *scratch, struct mapped_files *seen);
+void file_names_destroy(struct file_names *names);
+
+// The name of the code at `address` of `process`, which `mapping`, a file's, holds.
+// True for a symbol. Otherwise `name` is the function's beginning, `[libfoo.so+0x1a0]`,
+// or, where that is not known either, the file's: `[libfoo.so]`. Valid until
+// file_names_trim.
+bool file_names_find(struct file_names *names, const struct process *process,
+                     struct process_mapping *mapping, uint64_t address, uint64_t now_ns,
+                     struct text *name);
+
+// The readable form of a symbol of any origin, where there is one.
+struct text file_names_readable(struct file_names *names, struct text name);
+
+// What stands behind the last slash.
+struct text file_names_basename(struct text path);
+
+// Drops what exceeds the limit. Call between two samples.
+void file_names_trim(struct file_names *names);
+
+uint32_t file_names_count(const struct file_names *names);
+size_t file_names_memory_bytes(const struct file_names *names);
+
+#endif
