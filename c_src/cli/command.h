@@ -29,6 +29,9 @@ int cmd_heatmap(int argc, char **argv);
 int cmd_flamegraph(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
+int cmd_split(int argc, char **argv);
 
 // Prints `flameprof: <detail>` to stderr and returns the exit code that fits.
 int command_failed(const struct error *err);

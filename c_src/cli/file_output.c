@@ -39,9 +39,9 @@ static bool name_part(struct file_output *file, struct error *err)
 bool file_output_open(struct file_output *file, const char *path, struct error *err)
 {
     file->output = (struct byte_output){write_all, file};
-    file->path = path;
+    file->path = path == NULL || strcmp(path, "-") == 0 ? NULL : path;
     file->fd = STDOUT_FILENO;
-    if (path == NULL) {
+    if (file->path == NULL) {
         return true;
     }
     if (!name_part(file, err)) {

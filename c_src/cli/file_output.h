@@ -15,7 +15,7 @@ struct file_output {
     char part[PATH_MAX];
 };
 
-// `path` NULL = standard output. False, with the reason.
+// `path` NULL or "-" = standard output. False, with the reason.
 bool file_output_open(struct file_output *file, const char *path, struct error *err);
 
 // Gives the file its name when `is_complete`, else removes it. False, with the reason,

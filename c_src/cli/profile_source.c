@@ -4,14 +4,21 @@
 #include "base/clock.h"
 #include "cli/number_text.h"
 #include "import/import.h"
+#include "query/selection_copy.h"
+#include "store/capture_reader.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { MAX_PROFILE_GIB = 16 };
 
+#define MAX_PROFILE_BYTES ((size_t)MAX_PROFILE_GIB << 30)
 #define FIRST_SHOWN_NS (2ULL * CLOCK_NS_PER_S)
 #define SHOW_EVERY_NS (CLOCK_NS_PER_S / 4)
+
+// --- progress -----------------------------------------------------------------
 
 struct progress {
     const char *path;
@@ -44,7 +51,21 @@ static bool show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
     return true;
 }
 
-static bool add_file(struct profile_builder *builder, const char *path, struct error *err)
+// --- files --------------------------------------------------------------------
+
+bool profile_source_is_capture(const char *path)
+{
+    char begin[16];
+    int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t len = read(fd, begin, sizeof begin);
+    (void)close(fd);
+    return len > 0 && capture_reader_knows(begin, (size_t)len);
+}
+
+bool profile_source_import(struct profile_builder *builder, const char *path, struct error *err)
 {
     struct progress progress = {.path = path, .began_ns = clock_monotonic_ns()};
     struct import_options options = {.progress = show_progress, .progress_context = &progress};
@@ -61,16 +82,32 @@ static bool add_file(struct profile_builder *builder, const char *path, struct e
     return ok;
 }
 
+static bool add_capture(struct profile_builder *builder, const char *path, struct error *err)
+{
+    struct selection selection;
+    struct profile *profile = capture_reader_open(path, MAX_PROFILE_BYTES, err);
+    bool ok = profile != NULL && selection_init(&selection, profile, NULL, NULL, err) &&
+              selection_copy(&selection, builder, err);
+    profile_destroy(profile);
+    return ok;
+}
+
 struct profile *profile_source_open(char **paths, int cnt, struct error *err)
 {
-    struct profile_builder_options options = {.max_bytes = (size_t)MAX_PROFILE_GIB << 30};
+    struct profile_builder_options options = {.max_bytes = MAX_PROFILE_BYTES};
+    if (cnt == 1 && profile_source_is_capture(paths[0])) {
+        return capture_reader_open(paths[0], MAX_PROFILE_BYTES, err);
+    }
     struct profile_builder *builder = profile_builder_create(&options);
     if (builder == NULL) {
         (void)error_set(err, ERROR_NO_MEMORY, "%s: out of memory", paths[0]);
         return NULL;
     }
     for (int i = 0; i < cnt; i++) {
-        if (!add_file(builder, paths[i], err)) {
+        bool ok = profile_source_is_capture(paths[i])
+                      ? add_capture(builder, paths[i], err)
+                      : profile_source_import(builder, paths[i], err);
+        if (!ok) {
             profile_builder_destroy(builder);
             return NULL;
         }

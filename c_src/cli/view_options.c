@@ -31,6 +31,7 @@ enum option_id {
     OPTION_AFTER,
     OPTION_NORM,
     OPTION_COLUMN,
+    OPTION_EVERY,
     OPTION_FOCUS,
     OPTION_LINES,
     OPTION_MAX_NODES,
@@ -41,7 +42,11 @@ enum option_id {
     OPTION_FORMAT,
 };
 
-enum { ALL = VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT };
+enum {
+    SHOWN = VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT,
+    ALL = SHOWN | VIEW_CONVERT | VIEW_MERGE | VIEW_SPLIT,
+    RANGED = ALL & ~VIEW_SPLIT,
+};
 
 static const struct {
     const char *name;
@@ -50,10 +55,12 @@ static const struct {
     unsigned commands;
     const char *help;
 } OPTIONS[] = {
-    {"metric", "NAME", OPTION_METRIC, ALL, "samples, period, a metric, METRIC_delta, _inc or _dec"},
+    {"metric", "NAME", OPTION_METRIC, SHOWN,
+     "samples, period, a metric, METRIC_delta, _inc or _dec"},
     {"filter", "FILTER", OPTION_FILTER, ALL, "only these samples (docs/filter.md)"},
-    {"from", "TIME", OPTION_FROM, ALL, "since the first sample: 2.5, 500ms, 1min"},
-    {"to", "TIME", OPTION_TO, ALL, "not included"},
+    {"from", "TIME", OPTION_FROM, RANGED, "since the first sample: 2.5, 500ms, 1min"},
+    {"to", "TIME", OPTION_TO, RANGED, "not included"},
+    {"every", "TIME", OPTION_EVERY, VIEW_SPLIT, "length of a part"},
     {"before", "FROM..TO", OPTION_BEFORE, VIEW_DIFF, "the range to compare with"},
     {"after", "FROM..TO", OPTION_AFTER, VIEW_DIFF, "the range to compare"},
     {"norm", "HOW", OPTION_NORM, VIEW_DIFF, "compare per time (default), total, or none"},
@@ -190,7 +197,7 @@ static bool take_plain(struct view_options *options, int id, const char *value)
         options->filter = value;
         return true;
     case OPTION_OUTPUT:
-        options->output = strcmp(value, "-") == 0 ? NULL : value;
+        options->output = value;
         return true;
     case OPTION_CATEGORIES:
         options->categories = value;
@@ -230,6 +237,8 @@ static bool take_option(struct view_options *options, enum view_command command,
         return set_time("to", value, &options->range.to_ns, err);
     case OPTION_COLUMN:
         return set_time("column", value, &options->column_ns, err);
+    case OPTION_EVERY:
+        return set_time("every", value, &options->every_ns, err);
     case OPTION_BEFORE:
         options->has_before = true;
         return set_range("before", value, &options->before, err);

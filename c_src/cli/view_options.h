@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options that heatmap, flamegraph, diff and export share, as a struct; each
-// command has those that mean something for it.
+// The options that heatmap, flamegraph, diff, export, convert, merge and split share,
+// as a struct; each command has those that mean something for it.
 #ifndef FLAME_PROF_CLI_VIEW_OPTIONS_H
 #define FLAME_PROF_CLI_VIEW_OPTIONS_H
 
@@ -15,6 +15,9 @@ enum view_command {
     VIEW_FLAMEGRAPH = 1 << 1,
     VIEW_DIFF = 1 << 2,
     VIEW_EXPORT = 1 << 3,
+    VIEW_CONVERT = 1 << 4,
+    VIEW_MERGE = 1 << 5,
+    VIEW_SPLIT = 1 << 6,
 };
 
 struct view_options {
@@ -34,6 +37,7 @@ struct view_options {
     bool splits_lines;
     uint32_t row_cnt;    // of a heatmap's column; 0 = the default
     uint64_t column_ns;  // 0 = the default
+    uint64_t every_ns;   // length of a part; 0 = not given
     uint32_t max_nodes;  // 0 = all
     uint32_t max_rows;   // of a table
     uint32_t width;      // of the terminal; 0 = as it is

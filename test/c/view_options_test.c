@@ -62,7 +62,7 @@ TEST(each_command_has_its_own)
     CHECK(!parse(VIEW_DIFF, "--norm size x"));
     CHECK_HAS(err.detail, "time, total, none");
     CHECK(parse(VIEW_EXPORT, "--format csv -o - -r --lines -c a,b --max-nodes 7 x"));
-    CHECK(options.output == NULL);
+    CHECK_STR(options.output, "-");
     CHECK(options.is_reversed && options.splits_lines);
     CHECK_STR(options.categories, "a,b");
     CHECK_UINT(options.max_nodes, 7);

@@ -121,14 +121,50 @@ diffs() {
     want_said "no duration to compare by"
 }
 
+# The same picture from text, a capture, a merge of parts, standard input.
+captures() {
+    local whole
+    sample
+    run export --format folded x.perf
+    whole=$out
+    run convert -o x.fpc x.perf
+    want_code 0
+    want_file x.fpc
+    run export --format folded x.fpc
+    want "a capture is the same" [ "$out" = "$whole" ]
+    run split --every 1 -o part x.fpc
+    want_code 0
+    want_file part-0001.fpc
+    want_none part-0002.fpc
+    want_file part-0003.fpc
+    run merge -o all.fpc part-0003.fpc part-0001.fpc
+    want_code 0
+    run export --format folded all.fpc
+    want "the parts are the whole" [ "$(sort <<<"$out")" = "$(sort <<<"$whole")" ]
+    gzip -c x.perf | "$flameprof" convert -o y.fpc - || fail "standard input"
+    run export --format folded y.fpc
+    want "standard input is the same" [ "$out" = "$whole" ]
+    run convert --filter status=running -o r.fpc x.fpc
+    run heatmap -m samples r.fpc
+    want_said "samples: 2 in all"
+    run convert x.perf
+    want_code 2
+    run split -o part x.fpc
+    want_code 2
+    want_said "--every"
+    run merge -o x.fpc /no/such/file x.perf
+    want_code 1
+}
+
 help_has_examples() {
     local command
-    for command in heatmap flamegraph diff export; do
+    for command in heatmap flamegraph diff export convert merge split; do
         run "$command" --help
         want_code 0
-        want_said "examples"
+        want_said "example"
         want_said "--filter FILTER"
     done
 }
 
-run_cases heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs help_has_examples
+run_cases heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs captures \
+    help_has_examples
