@@ -186,6 +186,8 @@
 %%   `#{viral => self_only, status => all}'</li>
 %% <li>`categories': root frames of each stack, the outermost first; default
 %%   `[initial_call, registered_name]'</li>
+%% <li>`metrics': what every sample carries beyond the 16, `all' or a list, for example
+%%   `[runnable_wait, run_queue_len]'; default `default', none</li>
 %% <li>`cpu_sampling': also sample what the schedulers run, by their CPU time, into
 %%   files of its own (`flame_prof_cpu-...', events `beam-cpu'). `#{rate => Hz}' of
 %%   CPU time, default 99; above 200 the kernel must allow perf events. `method':

@@ -17,13 +17,15 @@
 
 -type question() :: #{status := all | flame_prof:process_status(),
                       initial := initial(),
+                      categories := [flame_prof:category()],
                       kept := undefined | flame_prof_metric:values()}.
 %% `kept': metrics that are too dear to be asked for this time.
 
 -type answer() :: gone
                 | filtered
                 | {seen, flame_prof:process_status(), flame_prof_metric:values(),
-                   Stack :: list(), Name :: undefined | atom(), initial(), TookNs :: integer()}.
+                   Stack :: list(), Name :: undefined | atom(), initial(),
+                   flame_prof_identity:facts(), TookNs :: integer()}.
 
 %% @doc Answers go to `Sampler' as `{flame_prof_probe, self(), Pid, TimeNs, answer()}'.
 -spec start_link(pid(), flame_prof_clock:clock()) -> pid().
@@ -59,13 +61,15 @@ answer(Pid, #{status := Filter} = Question, Clock, HasKey) ->
             gone
     end.
 
-seen(Pid, Status, #{initial := Initial, kept := Kept}, HasKey, Clock, Began) ->
-    Items = [registered_name, current_stacktrace | items(Kept)],
+seen(Pid, Status, #{initial := Initial, kept := Kept, categories := Categories}, HasKey, Clock,
+     Began) ->
+    Items = [registered_name, current_stacktrace | items(Kept)]
+        ++ flame_prof_identity:items(Categories, HasKey),
     case process_info(Pid, Items) of
         [{registered_name, Name}, {current_stacktrace, Stack} | Info] ->
             Took = flame_prof_clock:now_ns(Clock) - Began,
             {seen, Status, flame_prof_metric:values(Info, Kept), Stack, name(Name),
-             initial(Pid, Initial, HasKey), Took};
+             initial(Pid, Initial, HasKey), flame_prof_identity:facts(Info), Took};
         undefined ->
             gone
     end.

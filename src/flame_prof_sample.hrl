@@ -10,4 +10,5 @@
          metrics = [] :: [{Value :: integer(), Delta :: integer()}],
          frames = [] :: [flame_prof_text:frame()],    % leaf first
          name :: undefined | atom(),                  % registered
-         initial_call :: undefined | mfa()}).
+         initial_call :: undefined | mfa(),
+         identity = #{} :: flame_prof_identity:facts()}).

@@ -332,9 +332,10 @@ idle_probe(#state{probes = Probes, clock = Clock} = State) when map_size(Probes)
 idle_probe(_) ->
     none.
 
-question(#watched{initial = Initial} = Watched, #state{clock = Clock} = State) ->
+question(#watched{initial = Initial} = Watched,
+         #state{clock = Clock, options = #{categories := Categories}} = State) ->
     #{status := Status} = opts(Watched, State),
-    #{status => Status, initial => Initial, kept => kept(Watched, Clock)}.
+    #{status => Status, initial => Initial, categories => Categories, kept => kept(Watched, Clock)}.
 
 opts(#watched{explicit = undefined}, #state{auto_opts = Opts}) -> Opts;
 opts(#watched{explicit = Opts}, _) -> Opts.
@@ -367,13 +368,14 @@ looked_at(Pid, TimeNs, Answer, #state{processes = Processes} = State) ->
         {#{Pid := Watched}, filtered} ->
             Looked = Watched#watched{since_ns = TimeNs, is_seen = true, is_asked = false},
             State#state{processes = Processes#{Pid := Looked}};
-        {#{Pid := Watched}, {seen, _, _, _, _, _, _}} ->
+        {#{Pid := Watched}, {seen, _, _, _, _, _, _, _}} ->
             sampled(Pid, Watched, TimeNs, Answer, State);
         _ ->
             State
     end.
 
-sampled(Pid, #watched{} = Watched, TimeNs, {seen, Status, Values, Stack, Name, Initial, TookNs},
+sampled(Pid, #watched{} = Watched, TimeNs,
+        {seen, Status, Values, Stack, Name, Initial, Identity, TookNs},
         #state{processes = Processes} = State) ->
     {Frames, IsTruncated} = frames(Stack, State),
     Sample = #sample{status = Status,
@@ -384,7 +386,8 @@ sampled(Pid, #watched{} = Watched, TimeNs, {seen, Status, Values, Stack, Name, I
                      metrics = flame_prof_metric:with_deltas(Watched#watched.values, Values),
                      frames = Frames,
                      name = Name,
-                     initial_call = final(Initial)},
+                     initial_call = final(Initial),
+                     identity = Identity},
     IsKept = kept(Watched, State#state.clock) =/= undefined,
     Seen = Watched#watched{since_ns = TimeNs, is_seen = true, is_asked = false, values = Values,
                            initial = Initial, signals = Watched#watched.signals + 1,

@@ -196,12 +196,12 @@ category(mailbox, Sample, Style) ->
     in_decades("mailbox", <<"erlang_message_queue_len">>, fun decade/1, Sample, Style);
 category(node, _, _) -> note("node", atom_to_binary(node()));
 %% Not known to this tier.
-category(priority, _, _) -> [];
 category(scheduler, _, _) -> [];
-category(label, _, _) -> [];
-category(parent, _, _) -> [];
-category(ancestors, _, _) -> [];
-category(application, _, _) -> [].
+category(Category, #sample{identity = Identity}, _) ->
+    case flame_prof_identity:text(Category, Identity) of
+        none -> [];
+        Text -> note(atom_to_list(Category), Text)
+    end.
 
 note(Kind, Value) ->
     ["\t0 {", Kind, $\s, escape(Value), "} (process)\n"].

@@ -35,7 +35,7 @@ end_per_testcase(_, _) ->
     flame_prof_case:end_leftovers().
 
 start(Config, Options) ->
-    {ok, _} = flame_prof_case:start(Config, Options#{categories => ?CATEGORIES}).
+    {ok, _} = flame_prof_case:start(Config, maps:merge(#{categories => ?CATEGORIES}, Options)).
 
 %% --- who ------------------------------------------------------------------------------
 
@@ -103,6 +103,27 @@ it_follows_a_label_that_changes(Config) ->
                                {"third", <<"third">>}, {self(), list_to_binary(pid_to_list(self()))}]],
     {ok, _} = flame_prof:stop(),
     exit(Pid, kill).
+
+%% The portable tier asks the process; in OTP 25 it would have to ask for all it keeps.
+it_tells_as_much_in_the_portable_tier(Config0) ->
+    Config = [{tier, portable} | Config0],
+    {Pid, Parent} = child(waiting),
+    {ok, _} = start(Config, #{select => #{pids => [Pid]},
+                              categories => [priority | ?CATEGORIES]}),
+    flame_prof_case:eventually(fun() -> maps:get(samples, flame_prof:info()) > 5 end),
+    {ok, Summary} = flame_prof:stop(),
+    [exit(P, kill) || P <- [Pid, Parent]],
+    [#{frames := Frames} | _] = flame_prof_case:of_process(Pid, flame_prof_case:samples(Summary)),
+    HasKeys = list_to_integer(erlang:system_info(otp_release)) > 26,
+    Expected = case HasKeys of
+                   true ->
+                       expected(waiting);
+                   false ->
+                       [?APPLICATION, iolist_to_binary(["{parent ", pid_to_list(Parent), "}"]),
+                        lists:last(expected(waiting))]
+               end,
+    ?assertEqual([<<"{priority normal}">> | Expected],
+                 lists:sublist([Name || {Name, _} <- lists:reverse(Frames)], 1 + length(Expected))).
 
 %% A pid where the parent has no name.
 it_tells_the_parent_of_a_plain_process(Config) ->

@@ -108,6 +108,29 @@ static const uint64_t *erlang_words(const struct cpu_sample *sample)
     return sample->words + sample->process_words + sample->c_words + sample->c_root_words;
 }
 
+static void read_who_it_is(void)
+{
+    uint64_t *slots = fake_dictionary(&vm, 1);
+    slots[0] = fake_initial_call(&vm, fake_atom(10), fake_atom(11), 4);
+    fake_set(&vm, &process, LAYOUT_DICTIONARY, fake_dictionary_address(slots));
+    CHECK_INT(take()->identity_read, IDENTITY_READ);
+    CHECK_INT(take()->identity_read, IDENTITY_NOT_READ); // a moment ago
+    CHECK_UINT(take()->identity.initial[0], 0);
+    memset(slot.known, 0, sizeof slot.known);
+    fake_set(&vm, &process, LAYOUT_STATE, FAKE_COLLECTING);
+    CHECK_INT(take()->identity_read, IDENTITY_READ_IN_PART);
+    CHECK_INT(take()->identity_read, IDENTITY_READ_IN_PART);
+    CHECK_UINT(take()->identity.initial[0], fake_atom(10));
+    fake_set(&vm, &process, LAYOUT_STATE, FAKE_WAITING);
+    CHECK_INT(take()->identity_read, IDENTITY_READ);
+}
+
+TEST(a_dictionary_is_not_read_with_each_sample)
+{
+    for_each(SCHEDULER_NORMAL, read_who_it_is);
+    for_each(SCHEDULER_DIRTY_CPU, read_who_it_is);
+}
+
 static void run_erlang(void)
 {
     fake_register(&vm, &process, fake_atom(50));

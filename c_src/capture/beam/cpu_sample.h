@@ -57,6 +57,12 @@ enum {
     CPU_SAMPLE_ROOT_WORDS = 128,  // and from its bottom
 };
 
+enum identity_read {
+    IDENTITY_NOT_READ,     // no process, or read a moment ago on the same scheduler
+    IDENTITY_READ_IN_PART, // amidst a collection
+    IDENTITY_READ,
+};
+
 struct cpu_sample {
     uint64_t time_ns;        // CLOCK_MONOTONIC
     uint64_t period_ns;      // CPU time it stands for
@@ -79,7 +85,8 @@ struct cpu_sample {
     uint16_t process_words;
     uint16_t c_words;
     uint16_t c_root_words;
-    uint16_t reserved[3];
+    uint16_t identity_read; // enum identity_read
+    uint16_t reserved[2];
     uint16_t leaf_words;
     uint16_t root_words;
     uint64_t words[]; // struct process, C stack: leaf, root, Erlang stack: leaf, root

@@ -24,6 +24,7 @@ enum {
     PREFETCH_BYTES = 4096, // what most samples take
     FLAG_GC = 1 << 17,     // ERTS_PSFLG_GC
     MAX_DICTIONARY_ENTRIES = 24,
+    KNOWN_NS = 1000000000, // a label may change
     FLAG_EXITING = 1 << 11,
     FLAG_FREE = 1 << 10,
 };
@@ -153,6 +154,23 @@ static void read_identity(struct take *take)
     const struct word_reader reader = {read_for_identity, take->slot};
     dictionary_identity_read(&reader, take->slot->layout, field(take, LAYOUT_DICTIONARY),
                              MAX_DICTIONARY_ENTRIES, &take->sample->identity);
+    bool is_collecting = (state_flags(take) & FLAG_GC) != 0;
+    take->sample->identity_read = is_collecting ? IDENTITY_READ_IN_PART : IDENTITY_READ;
+}
+
+// The dictionary is in no cache mostly, so it is not read with each sample.
+static void read_identity_if_due(struct take *take)
+{
+    uint64_t id = field(take, LAYOUT_ID);
+    struct known_process *known =
+        &take->slot->known[(id * 0x9E3779B97F4A7C15ULL >> 32) % CPU_SLOT_KNOWN];
+    if (known->id == id && take->sample->time_ns < known->until_ns) {
+        return;
+    }
+    read_identity(take);
+    if (take->sample->identity_read == IDENTITY_READ) {
+        *known = (struct known_process){id, take->sample->time_ns + KNOWN_NS};
+    }
 }
 
 static void read_current_mfa(struct take *take)
@@ -360,7 +378,7 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
         sample->mode = is_on_erlang_stack(take, rsp) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
     }
     read_name(take);
-    read_identity(take);
+    read_identity_if_due(take);
     if (sample->mode != CPU_MODE_ERLANG) {
         read_current_mfa(take);
         copy_c_stack(take, rsp, stack_base);

@@ -23,6 +23,14 @@ enum cpu_outcome {
     CPU_OUTCOME_CNT
 };
 
+enum { CPU_SLOT_KNOWN = 64 };
+
+// A process whose dictionary need not be read until then.
+struct known_process {
+    uint64_t id;
+    uint64_t until_ns;
+};
+
 struct cpu_slot {
     const struct otp_layout *layout;         // constant while armed
     const _Atomic uint32_t *code_generation; // of the walker
@@ -34,6 +42,7 @@ struct cpu_slot {
     uint16_t no;
     _Atomic bool armed;
     _Atomic bool may_guard; // guarded loads are ours to use; else process_vm_readv
+    struct known_process known[CPU_SLOT_KNOWN]; // the handler's own
     struct spsc_ring ring;
     _Atomic uint64_t outcomes[CPU_OUTCOME_CNT]; // in samples, overruns included
 };

@@ -6,6 +6,7 @@
 #include "capture/beam/process_snapshot.h"
 #include "capture/beam/stack_words.h"
 #include "record/beam/cpu_stack.h"
+#include "record/beam/identity_cache.h"
 #include "sinks/perf_script_sink.h"
 
 #include <stdio.h>
@@ -35,7 +36,6 @@ struct reduction_rate {
 struct history {
     uint64_t key;
     bool has_sizes;
-    struct dictionary_identity identity; // as last seen
     int64_t values[BEAM_METRIC_CNT];
     struct process_progress progress;
     struct reduction_rate rate;
@@ -50,6 +50,7 @@ struct cpu_recording {
     struct native_code *native;
     struct session session;
     struct metric_choice metrics;
+    struct identity_cache *identities;
     struct loss_counters losses;
     struct recording output;
     struct spsc_ring kept; // of an armed capture; both ends are ours
@@ -141,31 +142,11 @@ static void fill_further(struct cpu_recording *recording, struct history *histor
     fill_rate(history, snapshot, &metrics[BEAM_METRIC_REDUCTION_RATE]);
 }
 
-// A dictionary that is being collected may not have told everything this time.
-static const struct dictionary_identity *identity_of(struct history *history,
-                                                     const struct cpu_sample *sample)
-{
-    const struct dictionary_identity *now = &sample->identity;
-    struct dictionary_identity *known = &history->identity;
-    if (now->initial[0] != 0) {
-        memcpy(known->initial, now->initial, sizeof known->initial);
-    }
-    if (now->ancestors[0] != 0) {
-        memcpy(known->ancestors, now->ancestors, sizeof known->ancestors);
-    }
-    if (now->label_cnt != 0) {
-        known->label_cnt = now->label_cnt;
-        memcpy(known->label, now->label, sizeof known->label);
-    }
-    return known;
-}
-
 static void add_process_facts(struct cpu_recording *recording, const struct cpu_sample *sample,
                               const struct process_snapshot *snapshot,
                               struct process_category_facts *facts)
 {
-    const struct dictionary_identity *identity =
-        identity_of(history_of(recording, snapshot->id), sample);
+    const struct dictionary_identity *identity = &sample->identity;
     bool has_initial = identity->initial[0] != 0;
     memcpy(facts->initial, has_initial ? identity->initial : snapshot->initial,
            sizeof facts->initial);
@@ -370,6 +351,17 @@ static bool is_wrong(const struct cpu_recording *recording)
                recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT;
 }
 
+// The sample is ours until it is taken out of its ring.
+static void complete_identity(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    struct cpu_sample *ours = (struct cpu_sample *)(uintptr_t)sample;
+    if (sample->process_words > 0) {
+        uint64_t id = sample->words[recording->sources.layout->offset[LAYOUT_ID] / 8];
+        identity_cache_complete(recording->identities, id,
+                                (enum identity_read)sample->identity_read, &ours->identity);
+    }
+}
+
 static bool drain_rings(struct cpu_recording *recording, uint64_t before_ns, uint64_t until_ns)
 {
     const struct cpu_sample *sample;
@@ -379,6 +371,7 @@ static bool drain_rings(struct cpu_recording *recording, uint64_t before_ns, uin
         if (clock_monotonic_ns() >= until_ns) {
             return false;
         }
+        complete_identity(recording, sample);
         note_arrival(recording, sample);
         if (recording->options.keep_ns != 0) {
             keep(recording, sample, len);
@@ -565,7 +558,8 @@ static bool start_parts(struct cpu_recording *recording, const struct recording_
                         struct error *err)
 {
     recording->native = native_code_create();
-    if (recording->native == NULL) {
+    recording->identities = identity_cache_create();
+    if (recording->native == NULL || recording->identities == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "CPU sampling: out of memory");
     }
     if (!start_sampler(recording, err)) {
@@ -642,6 +636,7 @@ void cpu_recording_destroy(struct cpu_recording *recording)
     spsc_ring_deinit(&recording->kept);
     bif_table_deinit(&recording->bifs);
     native_code_destroy(recording->native);
+    identity_cache_destroy(recording->identities);
     free(recording);
 }
 

@@ -113,7 +113,10 @@ static void pod_text(const struct facts *facts, char *text, size_t text_bytes)
 
 static void number_text(bool known, uint32_t number, char *text, size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, known ? "%u" : "", number);
+    text[0] = '\0';
+    if (known) {
+        (void)snprintf(text, text_bytes, "%u", number);
+    }
 }
 
 static const char *runtime_text(const struct facts *facts)
