@@ -10,7 +10,7 @@
 static const char HELP[] =
     "usage: flameprof info FILE...\n"
     "\n"
-    "Shows what is in perf-script text (plain, .gz, or - for standard input), one\n"
+    "Shows what is in a capture or perf-script text (plain, .gz, or - for standard input), one\n"
     "`key: value` per line: header and footer, lines that could not be read, events,\n"
     "the sum of all periods, the sums of each metric (value, delta), first and last\n"
     "time, the largest gap between two events, and how many buckets of 20 ms between\n"

@@ -145,10 +145,26 @@ static void print_all(struct top_run *run)
 
 // --- the command --------------------------------------------------------------
 
+static int read_filtered(struct top_run *run, const struct perf_script_handler *handler)
+{
+    struct error err = {0};
+    struct perf_script_stats stats = {0};
+    struct filter *filter = filter_create(text_of(run->options.filter), NULL, &err);
+    bool ok = filter != NULL && profile_file_read_some(run->options.files, run->options.file_cnt,
+                                                       NULL, filter, handler, &stats, &err);
+    filter_destroy(filter);
+    run->malformed_cnt = stats.malformed_line_cnt;
+    run->dropped_cnt = stats.dropped_cnt;
+    return ok ? EXIT_CODE_DONE : command_failed(&err);
+}
+
 static int read_files(struct top_run *run)
 {
     int exit_code = EXIT_CODE_DONE;
     struct perf_script_handler handler = {add_event, take_field, run};
+    if (run->options.filter != NULL) {
+        return read_filtered(run, &handler);
+    }
     for (int i = 0; i < run->options.file_cnt; i++) {
         struct error err = {0};
         struct perf_script_stats stats;

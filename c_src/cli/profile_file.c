@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/profile_file.h"
 
+#include "cli/profile_replay.h"
+#include "cli/profile_source.h"
 #include "cli/text_input.h"
 
 #include <stdio.h>
@@ -25,8 +27,24 @@ static bool read_lines(struct text_input *input, struct perf_script_reader *read
     }
 }
 
-bool profile_file_read(const char *path, const struct perf_script_handler *handler,
-                       struct perf_script_stats *stats, struct error *err)
+bool profile_file_read_some(char **paths, int cnt, const struct selection_range *range,
+                            const struct filter *filter, const struct perf_script_handler *handler,
+                            struct perf_script_stats *stats, struct error *err)
+{
+    struct selection selection;
+    struct profile *profile = profile_source_open(paths, cnt, err);
+    *stats = (struct perf_script_stats){0};
+    bool ok = profile != NULL && selection_init(&selection, profile, range, filter, err);
+    if (ok) {
+        ok = profile_replay(&selection, handler, stats, err);
+        selection_deinit(&selection);
+    }
+    profile_destroy(profile);
+    return ok;
+}
+
+static bool read_text(const char *path, const struct perf_script_handler *handler,
+                      struct perf_script_stats *stats, struct error *err)
 {
     *stats = (struct perf_script_stats){0};
     struct text_input *input = text_input_open(path, err);
@@ -43,6 +61,15 @@ bool profile_file_read(const char *path, const struct perf_script_handler *handl
     perf_script_reader_destroy(reader);
     text_input_close(input);
     return ok;
+}
+
+bool profile_file_read(const char *path, const struct perf_script_handler *handler,
+                       struct perf_script_stats *stats, struct error *err)
+{
+    char *paths[] = {(char *)path};
+    return profile_source_is_capture(path)
+               ? profile_file_read_some(paths, 1, NULL, NULL, handler, stats, err)
+               : read_text(path, handler, stats, err);
 }
 
 void profile_file_print_text(struct text text)

@@ -11,9 +11,9 @@ enum { DEFAULT_ROWS = 20, MAX_ROWS = 1000000 };
 static const char HELP[] =
     "usage: flameprof top [OPTIONS] FILE...\n"
     "\n"
-    "Shows which functions, processes and categories perf-script text is about: that\n"
-    "of flameprof record and of flame_prof in a VM, of the flame_prof of 2021, and\n"
-    "what perf script prints; plain, .gz, or - for standard input. Several files\n"
+    "Shows which functions, processes and categories a capture or perf-script text is\n"
+    "about: of flameprof record and of flame_prof in a VM, of the flame_prof of 2021,\n"
+    "and what perf script prints; plain, .gz, or - for standard input. Several files\n"
     "are taken together.\n"
     "\n"
     "  -m, --metric NAME   weigh by this metric's values instead of by time\n"
@@ -21,6 +21,7 @@ static const char HELP[] =
     "  -b, --by KEY        only this table: function, process, thread or category\n"
     "                      (without it function, process and category)\n"
     "  -c, --category NAME only events of this category (comm, process status)\n"
+    "  -f, --filter FILTER only these samples (docs/filter.md)\n"
     "  -n, --rows N        rows per table (20)\n"
     "  -h, --help          this\n"
     "\n"
@@ -30,6 +31,7 @@ static const char HELP[] =
     "examples\n"
     "  flameprof top host.perf\n"
     "  flameprof top --category running --by function -n 50 beam.perf.gz\n"
+    "  flameprof top --filter 'fn~/ets:/ & delta(memory)>0' beam.fpc\n"
     "  flameprof top --metric erlang_reductions --delta --by process beam.perf.gz\n"
     "  perf script | flameprof top -\n";
 
@@ -43,13 +45,10 @@ static const char *const KEY_NAMES[] = {
 enum { OPTION_DELTA = 256 };
 
 static const struct option LONG_OPTIONS[] = {
-    {"metric", required_argument, NULL, 'm'},
-    {"delta", no_argument, NULL, OPTION_DELTA},
-    {"by", required_argument, NULL, 'b'},
-    {"category", required_argument, NULL, 'c'},
-    {"rows", required_argument, NULL, 'n'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"metric", required_argument, NULL, 'm'}, {"delta", no_argument, NULL, OPTION_DELTA},
+    {"by", required_argument, NULL, 'b'},     {"category", required_argument, NULL, 'c'},
+    {"filter", required_argument, NULL, 'f'}, {"rows", required_argument, NULL, 'n'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 const char *top_options_help(void)
@@ -101,6 +100,9 @@ static bool take_option(struct top_options *options, int option, char **argv, bo
     case 'c':
         options->category = optarg;
         return true;
+    case 'f':
+        options->filter = optarg;
+        return true;
     case 'n':
         return set_rows(options, optarg, err);
     case 'h':
@@ -139,7 +141,7 @@ bool top_options_parse(struct top_options *options, int argc, char **argv, struc
     *options = (struct top_options){.max_rows = DEFAULT_ROWS};
     optind = 0; // GNU: begin anew
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "m:b:c:n:h", LONG_OPTIONS, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "m:b:c:f:n:h", LONG_OPTIONS, NULL)) != -1) {
         if (!take_option(options, option, argv, &delta, err)) {
             return false;
         }

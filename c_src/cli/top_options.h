@@ -31,6 +31,7 @@ struct top_options {
     bool shows[TOP_KEY_CNT];
     uint32_t max_rows;    // per table
     const char *category; // only events of this one; NULL = all
+    const char *filter;   // only samples that it takes; NULL = all
     char **files;         // borrowed from argv
     int file_cnt;
 };

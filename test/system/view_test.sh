@@ -132,6 +132,21 @@ captures() {
     want_file x.fpc
     run export --format folded x.fpc
     want "a capture is the same" [ "$out" = "$whole" ]
+    run info x.fpc
+    want_said "events: 3"
+    want_said "frames: 8"
+    want_said "metric erlang_reductions: 600, 98"
+    want_said "period_total: 5000000000"
+    run top x.fpc
+    want_said "3 samples over 2.500 s, 5.000 s of beam-wall"
+    want_said "3.000 s  60.0 %          3.000 s  60.0 %  lists:map/2  lists.erl"
+    want_said "42/151  my_server"
+    want_said "42/152  my_server:init/1"
+    run top --filter 'delta(reductions)<0' --by function x.perf
+    want_said "1 samples"
+    [[ $out != *lists:map* ]] || fail "a function that the filter does not take"
+    run top --filter 'status=' x.perf
+    want_code 2
     run split --every 1 -o part x.fpc
     want_code 0
     want_file part-0001.fpc
