@@ -58,7 +58,7 @@ static const char HELP[] =
     "                          longest go first (64M)\n"
     "\n"
     "else\n"
-    "      --buffer BYTES      ring buffer between kernel and flameprof (8M)\n"
+    "      --buffer BYTES      ring buffer between kernel and flameprof (4M)\n"
     "  -q, --quiet             no progress and no summary\n"
     "  -v, --verbose           also what libbpf and the kernel say\n"
     "  -h, --help              this\n"

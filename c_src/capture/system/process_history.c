@@ -25,6 +25,8 @@ struct process_history {
     uint64_t uses;
     uint64_t maps_ids;
     uint64_t unread;
+    process_maps_source source;
+    void *context;
 };
 
 static uint32_t bucket_of(uint32_t pid, uint64_t address_space)
@@ -40,6 +42,13 @@ struct process_history *process_history_create(size_t max_bytes)
         history->max_bytes = max_bytes;
     }
     return history;
+}
+
+void process_history_set_source(struct process_history *history, process_maps_source source,
+                                void *context)
+{
+    history->source = source;
+    history->context = context;
 }
 
 static void free_entry(struct process_history *history, struct entry *entry)
@@ -114,12 +123,22 @@ static uint64_t next_pause(const struct process *process, enum process_maps_resu
     return pause_ns < MAX_PAUSE_NS ? pause_ns : MAX_PAUSE_NS;
 }
 
+static enum process_maps_result read_or_remember(struct process_history *history,
+                                                 struct process *process)
+{
+    enum process_maps_result result = process_maps_read(&process->maps, process->pid);
+    bool is_remembered = result == PROCESS_MAPS_GONE && process->maps.cnt == 0 &&
+                         history->source != NULL &&
+                         history->source(history->context, process->pid, &process->maps);
+    return is_remembered ? PROCESS_MAPS_CHANGED : result;
+}
+
 static void read_maps(struct process_history *history, struct entry *entry, uint64_t now_ns)
 {
     struct process *process = &entry->process;
     bool was_unread = process->maps.cnt == 0;
     history->bytes -= process_maps_memory_bytes(&process->maps);
-    enum process_maps_result result = process_maps_read(&process->maps, process->pid);
+    enum process_maps_result result = read_or_remember(history, process);
     history->bytes += process_maps_memory_bytes(&process->maps);
     history->unread -= was_unread && process->read_ns != 0 && process->maps.cnt > 0 ? 1 : 0;
     history->unread += process->read_ns == 0 && process->maps.cnt == 0 ? 1 : 0;

@@ -30,6 +30,10 @@ struct process_history;
 // `max_bytes` bounds the mappings of all processes together. NULL when out of
 // memory.
 struct process_history *process_history_create(size_t max_bytes);
+// Who knows the mappings of processes that are gone: fills empty `maps`.
+typedef bool (*process_maps_source)(void *context, uint32_t pid, struct process_maps *maps);
+void process_history_set_source(struct process_history *history, process_maps_source source,
+                                void *context);
 void process_history_destroy(struct process_history *history);
 
 // Young processes still load libraries, and may be gone soon.

@@ -143,6 +143,54 @@ void process_maps_add_line(struct process_maps *maps, const char *line)
     }
 }
 
+// --- one by one ---------------------------------------------------------------
+
+static void remove_overlapping(struct process_maps *maps, const struct process_mapping *mapping)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < maps->cnt; i++) {
+        const struct process_mapping *old = &maps->mappings[i];
+        if (old->end <= mapping->start || old->start >= mapping->end) {
+            maps->mappings[kept++] = *old;
+        }
+    }
+    maps->cnt = kept;
+}
+
+void process_maps_insert(struct process_maps *maps, const struct process_mapping *mapping,
+                         struct text path)
+{
+    struct process_mapping added = *mapping;
+    path = without_deleted(path);
+    added.kind = kind_of(path);
+    remove_overlapping(maps, mapping);
+    if (!add(maps, &added, path)) {
+        maps->refused++;
+        return;
+    }
+    added = maps->mappings[maps->cnt - 1];
+    uint32_t at = maps->cnt - 1;
+    for (; at > 0 && maps->mappings[at - 1].start > added.start; at--) {
+        maps->mappings[at] = maps->mappings[at - 1];
+    }
+    maps->mappings[at] = added;
+}
+
+bool process_maps_copy(struct process_maps *maps, const struct process_maps *from)
+{
+    *maps = (struct process_maps){0};
+    for (uint32_t i = 0; i < from->cnt; i++) {
+        struct process_mapping mapping = from->mappings[i];
+        mapping.tag = 0;
+        mapping.tag_ns = 0;
+        if (!add(maps, &mapping, process_maps_path(from, &from->mappings[i]))) {
+            process_maps_deinit(maps);
+            return false;
+        }
+    }
+    return true;
+}
+
 // --- the whole ----------------------------------------------------------------
 
 static bool is_same(const struct process_maps *a, const struct process_maps *b)

@@ -51,6 +51,13 @@ struct process_maps {
 // not executable or not a mapping. Lines come by rising address.
 void process_maps_add_line(struct process_maps *maps, const char *line);
 
+// Puts one in its place, over what was there before; its kind is told by the path.
+void process_maps_insert(struct process_maps *maps, const struct process_mapping *mapping,
+                         struct text path);
+
+// Makes `maps` a copy. False, and empty, when out of memory.
+bool process_maps_copy(struct process_maps *maps, const struct process_maps *from);
+
 enum process_maps_result {
     PROCESS_MAPS_CHANGED,
     PROCESS_MAPS_SAME, // as before, tags included

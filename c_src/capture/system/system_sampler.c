@@ -22,6 +22,7 @@
 _Static_assert((int)SYSTEM_STACK_END_CNT == (int)SAMPLER_UNWIND_END_CNT, "one name per end");
 _Static_assert((int)SYSTEM_STACK_32BIT == (int)SAMPLER_UNWIND_32BIT, "ends in the same order");
 _Static_assert((int)SYSTEM_STACK_SNAPSHOT == (int)SAMPLER_UNWIND_SNAPSHOT, "in the same order");
+// NOLINTNEXTLINE(misc-redundant-expression): that is what it says
 _Static_assert(SYSTEM_FRAME_EXACT == SAMPLER_FRAME_EXACT, "one mark");
 _Static_assert((int)SYSTEM_MAX_FRAMES == (int)SAMPLER_MAX_FRAMES, "frames of one sample");
 _Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");

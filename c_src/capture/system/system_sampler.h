@@ -22,7 +22,7 @@ enum system_scope {
 enum {
     SYSTEM_SAMPLER_MIN_RING_BYTES = 4096,
     SYSTEM_SAMPLER_MAX_RING_BYTES = 1 << 30,
-    SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 8 << 20,
+    SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 4 << 20,
 };
 
 struct system_sampler_options {

@@ -2,6 +2,8 @@
 #include "record/system/system_recording.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "capture/system/mapping_events.h"
 #include "model/session.h"
 #include "record/system/beam_names.h"
 #include "record/system/frame_names.h"
@@ -13,10 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     MAX_QUEUE_BYTES = 16 << 20,
     MAX_THREADS = 32768,
+    // Little CPU, but soon: processes to be read are gone in milliseconds.
+    OWN_NICE = -10,
     MAX_HISTORY_BYTES = 16 << 20,
 };
 // A CPU can be that much behind the others in handing over what it has.
@@ -32,6 +37,7 @@ struct system_recording {
     struct thread_counters *threads;
     struct process_history *history;
     struct beam_names *beams;
+    struct mapping_events *mappings; // NULL: /proc alone
     struct frame_names *names;
     struct system_categories *categories;
     struct unwind_tables *tables;
@@ -73,6 +79,24 @@ static bool is_of_beam(const struct system_sample *sample)
     return sample->erlang_pid != 0 || sample->stack_end == SYSTEM_STACK_BEAM_IDLE ||
            sample->stack_end == SYSTEM_STACK_BEAM_UNKNOWN ||
            sample->stack_end == SYSTEM_STACK_BEAM_UNVERIFIED;
+}
+
+static bool recall_maps(void *context, uint32_t pid, struct process_maps *maps)
+{
+    struct mapping_events *mappings = context;
+    mapping_events_drain(mappings);
+    return mapping_events_find(mappings, pid, maps);
+}
+
+static void open_mappings(struct system_recording *recording)
+{
+    struct error err = {0};
+    recording->mappings = mapping_events_create(&err);
+    if (recording->mappings == NULL) {
+        log_info("%s: processes of a few milliseconds may have no names", err.detail);
+        return;
+    }
+    process_history_set_source(recording->history, recall_maps, recording->mappings);
 }
 
 // Its process is read, has tables, and its stack is walked if that is still to do.
@@ -228,6 +252,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     if (recording->tables == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
+    open_mappings(recording);
     fill_session(recording);
     return recording_open(&recording->output, options->sink, &recording->session,
                           &recording->losses, &options->output, err);
@@ -263,6 +288,7 @@ void system_recording_destroy(struct system_recording *recording)
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
+    mapping_events_destroy(recording->mappings);
     process_history_destroy(recording->history);
     free(recording);
 }
@@ -270,6 +296,7 @@ void system_recording_destroy(struct system_recording *recording)
 bool system_recording_start(struct system_recording *recording, struct error *err)
 {
     recording->drained_ns = clock_monotonic_ns();
+    (void)setpriority(PRIO_PROCESS, 0, OWN_NICE); // of this thread only; where we may
     if (!system_sampler_start(recording->sampler, err)) {
         return false;
     }
@@ -285,6 +312,9 @@ bool system_recording_trace(struct system_recording *recording, uint32_t pid, st
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
     system_sampler_drain(recording->sampler, timeout_ms);
+    if (recording->mappings != NULL) {
+        mapping_events_drain(recording->mappings);
+    }
     recording->drained_ns = clock_monotonic_ns();
     write_until(recording, recording->drained_ns - HOLD_BACK_NS);
     take_ticks(recording);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What processes map, as the kernel tells it while it happens: of those that executed
+// a program or were forked since the start. So the code of one that is gone before
+// anybody could read its /proc/PID/maps is known. Bounded: the kernel's buffers, and
+// one process per slot of a table. One owner, one thread.
+#ifndef FLAME_PROF_CAPTURE_SYSTEM_MAPPING_EVENTS_H
+#define FLAME_PROF_CAPTURE_SYSTEM_MAPPING_EVENTS_H
+
+#include "base/error.h"
+#include "capture/system/process_maps.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mapping_events;
+
+// NULL, with the reason, when the kernel does not tell us.
+struct mapping_events *mapping_events_create(struct error *err);
+void mapping_events_destroy(struct mapping_events *events);
+
+// Takes what was told since.
+void mapping_events_drain(struct mapping_events *events);
+
+// Copies what is known of `pid` to empty `maps`; false when that is nothing.
+bool mapping_events_find(const struct mapping_events *events, uint32_t pid,
+                         struct process_maps *maps);
+
+// Takes one record of the kernel's, as perf_event_open(2) has it.
+void mapping_events_take(struct mapping_events *events, const void *record, size_t len);
+
+// Records that did not fit the kernel's buffers.
+uint64_t mapping_events_lost(const struct mapping_events *events);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records as the kernel makes them, and the kernel's own of a child of this test.
+#include "capture/system/mapping_events.h"
+
+#include "test.h"
+
+#include <linux/perf_event.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct process_maps maps;
+
+static struct mapping_events *create(void)
+{
+    struct error err = {0};
+    struct mapping_events *events = mapping_events_create(&err);
+    if (events == NULL) {
+        TEST_SKIP("%s", err.detail);
+    }
+    return events;
+}
+
+static void executed(struct mapping_events *events, uint32_t pid)
+{
+    struct {
+        struct perf_event_header header;
+        uint32_t pid, tid;
+        char comm[16];
+    } record = {{PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, sizeof record}, pid, pid, "x"};
+    mapping_events_take(events, &record, sizeof record);
+}
+
+static void forked(struct mapping_events *events, uint32_t parent, uint32_t child)
+{
+    struct {
+        struct perf_event_header header;
+        uint32_t pid, ppid, tid, ptid;
+        uint64_t time;
+    } record = {{PERF_RECORD_FORK, 0, sizeof record}, child, parent, child, parent, 0};
+    mapping_events_take(events, &record, sizeof record);
+}
+
+static void mapped(struct mapping_events *events, uint32_t pid, uint64_t at, const char *path)
+{
+    struct {
+        struct perf_event_header header;
+        uint32_t pid, tid;
+        uint64_t address, len, offset;
+        uint32_t dev_major, dev_minor;
+        uint64_t inode, generation;
+        uint32_t prot, flags;
+        char path[64];
+    } record = {.header = {PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER, sizeof record},
+                .pid = pid,
+                .address = at,
+                .len = 0x1000,
+                .inode = 7};
+    (void)snprintf(record.path, sizeof record.path, "%s", path);
+    mapping_events_take(events, &record, sizeof record);
+}
+
+static bool find(struct mapping_events *events, uint32_t pid)
+{
+    process_maps_deinit(&maps);
+    return mapping_events_find(events, pid, &maps);
+}
+
+TEST(a_program_is_known_by_what_it_mapped_since_its_exec)
+{
+    struct mapping_events *events = create();
+    mapped(events, 0x40000001, 0x1000, "/bin/early"); // it began before us
+    CHECK(!find(events, 0x40000001));
+    executed(events, 0x40000001);
+    mapped(events, 0x40000001, 0x8000, "/lib/ld.so");
+    mapped(events, 0x40000001, 0x4000, "/lib/libc.so");
+    CHECK(find(events, 0x40000001));
+    CHECK_UINT(maps.cnt, 2);
+    CHECK(text_equal(process_maps_path(&maps, &maps.mappings[0]), TEXT("/lib/libc.so")));
+    CHECK_UINT(maps.mappings[1].start, 0x8000);
+    mapped(events, 0x40000001, 0x8000, "/lib/other.so"); // over it
+    CHECK(find(events, 0x40000001));
+    CHECK_UINT(maps.cnt, 2);
+    CHECK(text_equal(process_maps_path(&maps, &maps.mappings[1]), TEXT("/lib/other.so")));
+    executed(events, 0x40000001);
+    CHECK(!find(events, 0x40000001));
+    mapping_events_destroy(events);
+}
+
+TEST(a_child_has_what_its_parent_had)
+{
+    struct mapping_events *events = create();
+    executed(events, 0x40000001);
+    mapped(events, 0x40000001, 0x4000, "/bin/server");
+    forked(events, 0x40000001, 0x40000002);
+    CHECK(find(events, 0x40000002));
+    CHECK_UINT(maps.cnt, 1);
+    forked(events, 0x40000001, 0x40000001); // a thread
+    CHECK(find(events, 0x40000001));
+    forked(events, 0x40000009, 0x4000000a); // of one that began before us
+    CHECK(!find(events, 0x4000000a));
+    mapping_events_destroy(events);
+}
+
+TEST(the_kernel_tells_of_a_program_that_is_gone)
+{
+    struct mapping_events *events = create();
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    int status = 0;
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(status, 0);
+    mapping_events_drain(events);
+    CHECK(find(events, (uint32_t)pid));
+    CHECK(maps.cnt >= 2);
+    bool is_there = false;
+    for (uint32_t i = 0; i < maps.cnt; i++) {
+        struct text path = process_maps_path(&maps, &maps.mappings[i]);
+        is_there = is_there || memmem(path.bytes, path.len, "true", 4) != NULL ||
+                   memmem(path.bytes, path.len, "busybox", 7) != NULL;
+    }
+    CHECK(is_there);
+    process_maps_deinit(&maps);
+    mapping_events_destroy(events);
+    mapping_events_destroy(NULL);
+}
