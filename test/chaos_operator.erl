@@ -181,9 +181,15 @@ complete(File, Text) ->
 nothing_is_left(Act, #{directory := Directory}) ->
     _ = whereis(flame_prof) =/= undefined andalso Act =:= killed andalso wait_for_end(),
     no_timers(Act, 100),
-    Hidden = chaos_holdings:hidden_files(Directory),
-    Hidden =:= [] orelse lists:member(Act, [killed, owner_ends])
-        orelse chaos_load:found({hidden_files, Act, Hidden}).
+    lists:member(Act, [killed, owner_ends]) orelse no_hidden_files(Act, Directory, 600).
+
+%% A stop that was not waited for goes on behind it.
+no_hidden_files(Act, Directory, Tries) ->
+    case chaos_holdings:hidden_files(Directory) of
+        [] -> ok;
+        Hidden when Tries =:= 0 -> chaos_load:found({hidden_files, Act, Hidden});
+        _ -> timer:sleep(100), no_hidden_files(Act, Directory, Tries - 1)
+    end.
 
 %% Those of the other library come and go.
 no_timers(Act, Tries) ->

@@ -2,6 +2,7 @@
 #include "nif/probe_nif.h"
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "capture/beam/dictionary_identity.h"
 #include "capture/beam/jit_code_list.h"
 #include "capture/beam/process_extremes.h"
@@ -209,6 +210,7 @@ ERL_NIF_TERM probe_nif_close(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]
     struct probe *probe;
     if (get_probe(env, argv[0], &probe)) {
         close_probe(probe);
+        heap_give_back();
     }
     return nif_atom(env, "ok");
 }
