@@ -4,6 +4,7 @@
 #include "import/folded_import.h"
 #include "import/import_sniff.h"
 #include "import/input_stream.h"
+#include "import/pprof_import.h"
 #include "import/script_import.h"
 #include "import/stacks_import.h"
 
@@ -12,7 +13,8 @@
 
 enum {
     FIRST_WINDOW_BYTES = 512 << 10, // stays in the CPU's cache
-    MAX_WINDOW_BYTES = 16 << 20,    // of one sample
+    MAX_SAMPLE_BYTES = 16 << 20,
+    MAX_MESSAGE_BYTES = 1 << 30, // of pprof, which is one message
 };
 
 // A reader of one format.
@@ -20,6 +22,7 @@ struct importer {
     void *(*create)(struct profile_builder *builder);
     void (*destroy)(void *importer);
     size_t (*feed)(void *importer, const char *bytes, size_t len, bool is_last);
+    size_t max_window_bytes; // of what it wants at once
 };
 
 static void *create_script(struct profile_builder *builder)
@@ -67,14 +70,31 @@ static size_t feed_stacks(void *importer, const char *bytes, size_t len, bool is
     return stacks_import_feed(importer, bytes, len, is_last);
 }
 
+static void *create_pprof(struct profile_builder *builder)
+{
+    return pprof_import_create(builder);
+}
+
+static void destroy_pprof(void *importer)
+{
+    pprof_import_destroy(importer);
+}
+
+static size_t feed_pprof(void *importer, const char *bytes, size_t len, bool is_last)
+{
+    return pprof_import_feed(importer, bytes, len, is_last);
+}
+
 static const struct {
     const char *name;
     struct importer importer;
 } FORMATS[IMPORT_FORMAT_CNT] = {
-    [IMPORT_AUTO] = {"auto", {NULL, NULL, NULL}},
-    [IMPORT_PERF_SCRIPT] = {"perf-script", {create_script, destroy_script, feed_script}},
-    [IMPORT_FOLDED] = {"folded", {create_folded, destroy_folded, feed_folded}},
-    [IMPORT_STACKS] = {"stacks", {create_stacks, destroy_stacks, feed_stacks}},
+    [IMPORT_AUTO] = {"auto", {NULL, NULL, NULL, 0}},
+    [IMPORT_PERF_SCRIPT] = {"perf-script",
+                            {create_script, destroy_script, feed_script, MAX_SAMPLE_BYTES}},
+    [IMPORT_FOLDED] = {"folded", {create_folded, destroy_folded, feed_folded, MAX_SAMPLE_BYTES}},
+    [IMPORT_STACKS] = {"stacks", {create_stacks, destroy_stacks, feed_stacks, MAX_SAMPLE_BYTES}},
+    [IMPORT_PPROF] = {"pprof", {create_pprof, destroy_pprof, feed_pprof, MAX_MESSAGE_BYTES}},
 };
 
 const char *import_format_name(enum import_format format)
@@ -181,7 +201,7 @@ static bool choose(struct import_run *run, struct error *err)
 // What the importer does not take stays at the front of the window.
 static void feed(struct import_run *run)
 {
-    bool is_last = run->at_end || run->len >= MAX_WINDOW_BYTES;
+    bool is_last = run->at_end || run->len >= run->importer->max_window_bytes;
     size_t taken = run->importer->feed(run->state, run->window, run->len, is_last);
     memmove(run->window, run->window + taken, run->len - taken);
     run->len -= taken;

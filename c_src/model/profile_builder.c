@@ -16,6 +16,7 @@ enum {
     MAX_MAPPINGS = 65536,
 };
 #define DEFAULT_MAX_BYTES (2ULL << 30)
+#define SAME_CLOCK_NS ((int64_t)CLOCK_NS_PER_MS)
 
 struct stage_column {
     int64_t rows[STAGE_ROWS];
@@ -41,6 +42,8 @@ struct profile_builder {
     uint32_t source;
     uint32_t source_code;
     uint64_t last_ns;
+    int64_t shift_ns;         // added to the times of the present source
+    struct clock_anchor base; // of the first source that has one
     struct value_index indexes[PROFILE_MAX_DIMENSIONS];
     uint64_t present_capacity[PROFILE_MAX_METRICS]; // words
     uint64_t time_ns[STAGE_ROWS];
@@ -147,6 +150,7 @@ static void add_source(struct profile_builder *builder)
     sources[builder->source] = (struct profile_source){0};
     builder->source_code = profile_builder_number(builder, PROFILE_SOURCE, builder->source);
     builder->source_has_rows = false;
+    builder->shift_ns = 0;
 }
 
 uint32_t profile_builder_source(struct profile_builder *builder, struct text name)
@@ -168,13 +172,40 @@ static uint64_t number_of(struct text text)
     return value;
 }
 
-// Facts that mean something to the profile itself.
-static void heed_fact(struct profile_source *source, struct text key, struct text value)
+// How far wall clock and time axis are apart.
+static int64_t offset_of(struct clock_anchor anchor)
 {
+    return (int64_t)(anchor.unix_ns - anchor.monotonic_ns);
+}
+
+void profile_builder_anchor(struct profile_builder *builder, struct clock_anchor anchor)
+{
+    struct profile_source *source = &builder->profile->sources[builder->source];
+    source->anchor = anchor;
+    if (anchor.unix_ns == 0 || anchor.monotonic_ns == 0) {
+        return;
+    }
+    if (builder->base.unix_ns == 0) {
+        builder->base = anchor;
+    }
+    int64_t shift_ns = offset_of(anchor) - offset_of(builder->base);
+    // One host's anchors differ by as much as it takes to read two clocks.
+    bool is_same_clock = shift_ns > -SAME_CLOCK_NS && shift_ns < SAME_CLOCK_NS;
+    builder->shift_ns = is_same_clock ? 0 : shift_ns;
+    source->anchor.monotonic_ns += (uint64_t)builder->shift_ns;
+}
+
+// Facts that mean something to the profile itself.
+static void heed_fact(struct profile_builder *builder, struct text key, struct text value)
+{
+    struct profile_source *source = &builder->profile->sources[builder->source];
+    struct clock_anchor anchor = source->anchor;
     if (text_equal(key, TEXT("clock_anchor_monotonic_ns"))) {
-        source->anchor.monotonic_ns = number_of(value);
+        anchor.monotonic_ns = number_of(value);
+        profile_builder_anchor(builder, anchor);
     } else if (text_equal(key, TEXT("clock_anchor_unix_ns"))) {
-        source->anchor.unix_ns = number_of(value);
+        anchor.unix_ns = number_of(value);
+        profile_builder_anchor(builder, anchor);
     } else if (text_equal(key, TEXT("flame_prof"))) {
         source->is_incomplete = true; // until its end comes
     } else if (text_equal(key, TEXT("end"))) {
@@ -184,8 +215,8 @@ static void heed_fact(struct profile_source *source, struct text key, struct tex
 
 void profile_builder_fact(struct profile_builder *builder, struct text key, struct text value)
 {
+    heed_fact(builder, key, value);
     struct profile_source *source = &builder->profile->sources[builder->source];
-    heed_fact(source, key, value);
     if (source->fact_cnt == source->fact_capacity) {
         uint32_t capacity = source->fact_capacity == 0 ? 32 : source->fact_capacity * 2;
         struct profile_fact *facts = NULL;
@@ -369,6 +400,7 @@ void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns
 {
     struct profile *profile = builder->profile;
     uint32_t at = builder->staged_cnt;
+    time_ns += (uint64_t)builder->shift_ns;
     profile->stats.unsorted_cnt += time_ns < builder->last_ns;
     builder->last_ns = time_ns > builder->last_ns ? time_ns : builder->last_ns;
     builder->time_ns[at] = time_ns;

@@ -52,7 +52,12 @@ string_id profile_builder_string(struct profile_builder *builder, struct text te
 // index.
 uint32_t profile_builder_source(struct profile_builder *builder, struct text name);
 
-// A fact of the present source. Knows `clock_anchor_*` and `end`.
+// The clock of the present source, before its rows: their times are moved onto the axis
+// of the first source that has one, by what the wall clocks say.
+void profile_builder_anchor(struct profile_builder *builder, struct clock_anchor anchor);
+
+// A fact of the present source. Knows
+// `clock_anchor_*` (see above) and `end`.
 void profile_builder_fact(struct profile_builder *builder, struct text key, struct text value);
 
 // Object files.

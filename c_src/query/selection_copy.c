@@ -122,12 +122,14 @@ static void copy_facts(struct copier *copier, const struct profile_source *sourc
 static bool copy_sources(struct copier *copier)
 {
     const struct profile *from = copier->from;
+    struct clock_anchor anchor = {0};
     copier->sources = calloc((size_t)from->source_cnt + 1, sizeof *copier->sources);
     for (uint32_t s = 0; copier->sources != NULL && s < from->source_cnt; s++) {
         const struct profile_source *source = &from->sources[s];
         copier->sources[s] =
             profile_builder_source(copier->builder, profile_text(from, source->name));
         copy_facts(copier, source, false);
+        anchor = anchor.unix_ns == 0 ? source->anchor : anchor;
     }
     for (uint32_t i = 0; i < from->mapping_cnt; i++) {
         struct profile_mapping mapping = from->mappings[i];
@@ -135,6 +137,8 @@ static bool copy_sources(struct copier *copier)
         mapping.build_id = copy_string(copier, mapping.build_id);
         profile_builder_mapping(copier->builder, &mapping);
     }
+    // All of its rows are on the axis of its first clock.
+    profile_builder_anchor(copier->builder, anchor);
     return copier->sources != NULL;
 }
 
