@@ -137,6 +137,7 @@
       file_bytes_max => undefined | infinity | pos_integer(),
       files_max => undefined | infinity | pos_integer(),
       compress => undefined | none | gzip,
+      format => undefined | perf_script | capture,
       auto_select => undefined | auto_select(),
       auto_process_opts => undefined | process_opts(),
       select => undefined | none | select(),
@@ -172,6 +173,9 @@
 %% <li>`files_max': finished files kept in the directory, older ones are deleted;
 %%   default 15</li>
 %% <li>`compress': `none' (default) or `gzip'</li>
+%% <li>`format': `perf_script' (default) or `capture', files `.fpc' of some 10 bytes a
+%%   sample that `flameprof' reads (they are compressed by themselves). The portable
+%%   tier always writes text</li>
 %% <li>`auto_select': which processes are selected automatically; default
 %%   `{top, 100, 10000}', the 100 that did most reductions in the last 10 seconds.
 %%   `#{by => message_queue_len, count => 20}' goes by another criterion, a list of

@@ -697,6 +697,21 @@ it_compresses(Config) ->
     ?assertEqual(".gz", filename:extension(Path)),
     ?assertMatch([_, _ | _], samples(Summary)).
 
+it_writes_captures(Config) ->
+    {ok, _} = start(Config, #{format => capture}),
+    ok = flame_prof:profile_start(),
+    ticks(30),
+    {ok, #{files := [Path | _]}} = flame_prof:stop(),
+    {ok, Bytes} = file:read_file(Path),
+    case ?config(tier, Config) of
+        walker ->
+            ?assertEqual(".fpc", filename:extension(Path)),
+            ?assertMatch(<<16#89, "FPC\r\n", 16#1A, "\n", 1:32/little, 0:32, 1:32/little, _/binary>>,
+                         Bytes);
+        portable ->
+            ?assertMatch(<<"# flame_prof", _/binary>>, Bytes)
+    end.
+
 it_tells_how_it_goes(Config) ->
     {ok, _} = start(Config, #{}),
     ok = flame_prof:profile_start(),

@@ -51,6 +51,7 @@ accepted_values_test_() ->
                                  {file_bytes_max, infinity, infinity},
                                  {files_max, infinity, infinity},
                                  {compress, gzip, gzip},
+                                 {format, capture, capture},
                                  {auto_process_opts, #{viral => true},
                                   #{viral => spawn_and_send, status => all}},
                                  {flush_interval, 1009, 1009}]].
@@ -66,7 +67,7 @@ refused_values_test_() ->
                          {flush_interval, 1008}, {flush_interval, infinity},
                          {flush_close_max, 0}, {flush_close_max, never},
                          {file_bytes_max, 100}, {files_max, 0}, {files_max, -1},
-                         {compress, true}, {compress, zstd},
+                         {compress, true}, {compress, zstd}, {format, text},
                          {auto_select, top}, {auto_select, {top, -1}}, {auto_select, {top, 1, 0}},
                          {auto_select, {bottom, 1}}, {auto_select, {top, 1.5}},
                          {auto_select, []}, {auto_select, [{top, 1}]},

@@ -168,8 +168,7 @@ static bool open_parts(struct bench *bench, const char *directory)
     if (bench->threads == NULL || bench->names == NULL || bench->stacks == NULL) {
         return false;
     }
-    bool ok = recording_open(&bench->output, &PERF_SCRIPT_SINK, &bench->session, &bench->losses,
-                             &options, &err);
+    bool ok = recording_open(&bench->output, &bench->session, &bench->losses, &options, &err);
     if (!ok) {
         (void)fprintf(stderr, "text_speed: %s\n", err.detail);
     }

@@ -83,10 +83,10 @@ static struct system_recording_options recording_options(const struct record_opt
                         .adopts_leftovers = options->naming == FILE_NAMING_SERIES,
                         .max_total_bytes = options->spool_bytes,
                     },
+                .sink = sink,
                 .max_file_ns = options->rotate_ns,
                 .max_file_bytes = options->rotate_bytes,
             },
-        .sink = sink,
         .names =
             {
                 .max_symbol_bytes = options->symbol_bytes,

@@ -3,6 +3,8 @@
 
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
+#include "sinks/capture_sink.h"
+#include "sinks/perf_script_sink.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -193,16 +195,19 @@ static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config,
                                struct recording_options *options, struct error *err)
 {
     bool gzip = false;
+    bool capture = false;
     if (!nif_get_text(env, config, "directory", texts->directory, sizeof texts->directory) ||
         !nif_get_text(env, config, "stem", texts->stem, sizeof texts->stem) ||
         !nif_get_text(env, config, "cpu_stem", texts->cpu_stem, sizeof texts->cpu_stem)) {
         return error_set(err, ERROR_BAD_ARGUMENT, "option basename: not a path");
     }
     (void)nif_get_bool(env, config, "gzip", &gzip);
+    (void)nif_get_bool(env, config, "capture", &capture);
+    options->sink = capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
     options->files = (struct file_series_options){
         .directory = texts->directory,
         .stem = texts->stem,
-        .suffix = ".perf",
+        .suffix = options->sink->suffix,
         .naming = FILE_NAMING_SERIES,
         .compression = gzip ? FILE_COMPRESSION_GZIP : FILE_COMPRESSION_NONE,
     };

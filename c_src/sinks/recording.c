@@ -2,6 +2,7 @@
 #include "sinks/recording.h"
 
 #include "base/log.h"
+#include "sinks/perf_script_sink.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -162,10 +163,11 @@ static void destroy_sink(struct recording *recording)
     }
 }
 
-bool recording_open(struct recording *recording, const struct sink *sink,
-                    const struct session *session, struct loss_counters *losses,
-                    const struct recording_options *options, struct error *err)
+bool recording_open(struct recording *recording, const struct session *session,
+                    struct loss_counters *losses, const struct recording_options *options,
+                    struct error *err)
 {
+    const struct sink *sink = options->sink == NULL ? &PERF_SCRIPT_SINK : options->sink;
     memset(recording, 0, sizeof *recording);
     recording->sink = sink;
     recording->session = session;

@@ -15,6 +15,7 @@
 
 struct recording_options {
     struct file_series_options files;
+    const struct sink *sink; // whose suffix the files have; NULL = perf-script text
     uint64_t max_file_ns;    // a file is closed after this long; 0 = never
     uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
     uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
@@ -56,9 +57,9 @@ struct recording {
 
 // Checks the directory and begins the first file. `session` and `losses` stay
 // the caller's.
-bool recording_open(struct recording *recording, const struct sink *sink,
-                    const struct session *session, struct loss_counters *losses,
-                    const struct recording_options *options, struct error *err);
+bool recording_open(struct recording *recording, const struct session *session,
+                    struct loss_counters *losses, const struct recording_options *options,
+                    struct error *err);
 
 // On demand only. Begins a file, which counts losses since `losses_at_begin`. False
 // with the reason: no file is open then, and nothing is tried again.

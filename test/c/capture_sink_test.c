@@ -13,11 +13,12 @@ static void open_recording(struct recording *recording, const struct session *se
                            const char *dir)
 {
     struct error err = {0};
-    struct recording_options options = {.files = {.directory = dir,
+    struct recording_options options = {.sink = &CAPTURE_SINK,
+                                        .files = {.directory = dir,
                                                   .stem = "x",
                                                   .suffix = CAPTURE_SINK.suffix,
                                                   .naming = FILE_NAMING_SINGLE}};
-    if (!recording_open(recording, &CAPTURE_SINK, session, &losses, &options, &err)) {
+    if (!recording_open(recording, session, &losses, &options, &err)) {
         TEST_FAIL("%s", err.detail);
     }
 }

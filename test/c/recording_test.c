@@ -33,7 +33,7 @@ static struct recording_options options_for(const char *name)
 static void open_recording(const struct recording_options *options)
 {
     struct error err = {0};
-    if (!recording_open(&recording, &PERF_SCRIPT_SINK, &session, &losses, options, &err)) {
+    if (!recording_open(&recording, &session, &losses, options, &err)) {
         TEST_FAIL("open: %s", err.detail);
     }
 }
@@ -368,7 +368,7 @@ static void open_in_a_forbidden_directory(void)
     CHECK(mkdir(dir, 0555) == 0);
     CHECK(chmod(test_dir(), 0755) == 0);
     CHECK(getuid() != 0 || setuid(65534) == 0);
-    CHECK(!recording_open(&recording, &PERF_SCRIPT_SINK, &session, &losses, &options, &err));
+    CHECK(!recording_open(&recording, &session, &losses, &options, &err));
     CHECK_INT(err.code, ERROR_NOT_PERMITTED);
     CHECK_HAS(err.detail, dir);
     CHECK(recording_close(&recording, "never opened", NULL) || true);

@@ -6,7 +6,6 @@
 #include "capture/beam/cpu_usage.h"
 #include "record/beam/code_follower.h"
 #include "record/beam/dump.h"
-#include "sinks/perf_script_sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -603,8 +602,8 @@ static bool start_parts(struct beam_recording *recording, const struct vm_memory
     (void)session_set(&recording->session, "reader", "%s",
                       memory_reader_name(&recording->code.reader));
     options->output.on_demand = options->keep_ns != 0;
-    if (!recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
-                        &recording->walker.losses, &options->output, err)) {
+    if (!recording_open(&recording->output, &recording->session, &recording->walker.losses,
+                        &options->output, err)) {
         return false;
     }
     // walker_start clears its struct, the loss counters with it: nothing was

@@ -7,7 +7,6 @@
 #include "capture/beam/stack_words.h"
 #include "record/beam/cpu_stack.h"
 #include "record/beam/identity_cache.h"
-#include "sinks/perf_script_sink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -575,8 +574,7 @@ static bool start_parts(struct cpu_recording *recording, const struct recording_
     }
     dump_init(&recording->dump, &recording->session, &recording->output, &recording->losses,
               keep_ns, recording->kept.size - recording->kept.size / KEPT_SPARE);
-    return recording_open(&recording->output, &PERF_SCRIPT_SINK, &recording->session,
-                          &recording->losses, output, err);
+    return recording_open(&recording->output, &recording->session, &recording->losses, output, err);
 }
 
 static void set_session(struct cpu_recording *recording, const struct session *session)

@@ -237,8 +237,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     recording->threads = thread_counters_create(MAX_THREADS);
     recording->history = process_history_create(MAX_HISTORY_BYTES);
     recording->beams = beam_names_create();
-    recording->names =
-        frame_names_create(&options->names, recording->history, recording->beams, options->sink);
+    recording->names = frame_names_create(&options->names, recording->history, recording->beams,
+                                          options->output.sink);
     recording->categories = system_categories_create(&options->categories);
     if (recording->threads == NULL || recording->history == NULL || recording->beams == NULL ||
         recording->names == NULL || recording->categories == NULL) {
@@ -254,8 +254,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     }
     open_mappings(recording);
     fill_session(recording);
-    return recording_open(&recording->output, options->sink, &recording->session,
-                          &recording->losses, &options->output, err);
+    return recording_open(&recording->output, &recording->session, &recording->losses,
+                          &options->output, err);
 }
 
 struct system_recording *system_recording_create(const struct system_recording_options *options,

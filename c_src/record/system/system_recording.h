@@ -24,7 +24,6 @@
 struct system_recording_options {
     struct system_sampler_options sampler;
     struct recording_options output;
-    const struct sink *sink; // what it writes
     struct file_names_options names;
     const char *options_text; // for the header
     struct system_category_order categories;
