@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PACKED_MAX_BYTES = 1 << 30 };
+
 static bool write_all(void *context, const void *bytes, size_t len, struct error *err)
 {
     struct file_output *file = context;
@@ -25,6 +27,38 @@ static bool write_all(void *context, const void *bytes, size_t len, struct error
     return true;
 }
 
+static bool write_packed(struct file_output *file, struct error *err)
+{
+    bool ok = write_all(file, file->packed.bytes, file->packed.len, err);
+    byte_buffer_clear(&file->packed);
+    return ok;
+}
+
+static bool pack_all(void *context, const void *bytes, size_t len, struct error *err)
+{
+    struct file_output *file = context;
+    return gzip_stream_write(file->gzip, bytes, len, &file->packed, err) && write_packed(file, err);
+}
+
+// The rest of what is compressed.
+static bool finish_packing(struct file_output *file, struct error *err)
+{
+    return file->gzip == NULL ||
+           (gzip_stream_end_member(file->gzip, &file->packed, err) && write_packed(file, err));
+}
+
+static bool begin_packing(struct file_output *file, struct error *err)
+{
+    size_t len = strlen(file->path);
+    byte_buffer_init(&file->packed, PACKED_MAX_BYTES);
+    if (len < 3 || strcmp(file->path + len - 3, ".gz") != 0) {
+        return true;
+    }
+    file->gzip = gzip_stream_create(err);
+    file->output.write = pack_all;
+    return file->gzip != NULL;
+}
+
 // .NAME.part beside it.
 static bool name_part(struct file_output *file, struct error *err)
 {
@@ -40,15 +74,22 @@ bool file_output_open(struct file_output *file, const char *path, struct error *
 {
     file->output = (struct byte_output){write_all, file};
     file->path = path == NULL || strcmp(path, "-") == 0 ? NULL : path;
+    file->gzip = NULL;
     file->fd = STDOUT_FILENO;
     if (file->path == NULL) {
         return true;
     }
-    if (!name_part(file, err)) {
+    file->fd = -1;
+    if (!name_part(file, err) || !begin_packing(file, err)) {
         return false;
     }
     file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return file->fd >= 0 || error_os(err, errno, "%s", file->part);
+    if (file->fd < 0) {
+        gzip_stream_destroy(file->gzip);
+        file->gzip = NULL;
+        return error_os(err, errno, "%s", file->part);
+    }
+    return true;
 }
 
 bool file_output_close(struct file_output *file, bool is_complete, struct error *err)
@@ -56,13 +97,15 @@ bool file_output_close(struct file_output *file, bool is_complete, struct error 
     if (file->path == NULL || file->fd < 0) {
         return true;
     }
-    if (close(file->fd) != 0 && is_complete) {
-        (void)unlink(file->part);
-        return error_os(err, errno, "%s", file->path);
+    bool ok = !is_complete || finish_packing(file, err);
+    gzip_stream_destroy(file->gzip);
+    byte_buffer_deinit(&file->packed);
+    if (close(file->fd) != 0 && is_complete && ok) {
+        ok = error_os(err, errno, "%s", file->path);
     }
-    if (!is_complete) {
+    if (!is_complete || !ok) {
         (void)unlink(file->part);
-        return true;
+        return ok;
     }
     return rename(file->part, file->path) == 0 || error_os(err, errno, "%s", file->path);
 }

@@ -9,6 +9,12 @@ static const struct export_format FORMATS[] = {
      export_flamegraph_json},
     {"folded", "folded", "root;...;leaf WEIGHT, for flamegraph.pl, inferno, speedscope",
      export_folded},
+    {"pprof", "pb", "pprof: every metric a value, categories as labels (also x.pb.gz)",
+     export_pprof},
+    {"speedscope", "speedscope.json", "speedscope: a profile for each metric", export_speedscope},
+    {"gprofiler", "col", "gProfiler's collapsed file, Erlang frames marked _[beam]",
+     export_gprofiler_col},
+    {"svg", "svg", "a picture of a flame graph", export_svg},
     {"csv", "csv", "one line per sample, every category and metric a column", export_csv},
 };
 
@@ -27,10 +33,13 @@ const struct export_format *export_format_find(const char *name)
 const struct export_format *export_format_of_path(const char *path)
 {
     size_t path_len = strlen(path);
+    if (path_len > 3 && strcmp(path + path_len - 3, ".gz") == 0) {
+        path_len -= 3;
+    }
     for (size_t i = 0; i < FORMAT_CNT; i++) {
         size_t len = strlen(FORMATS[i].suffix);
         if (path_len > len + 1 && path[path_len - len - 1] == '.' &&
-            strcmp(path + path_len - len, FORMATS[i].suffix) == 0) {
+            strncmp(path + path_len - len, FORMATS[i].suffix, len) == 0) {
             return &FORMATS[i];
         }
     }

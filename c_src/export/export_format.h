@@ -30,7 +30,7 @@ struct export_format {
 // By name; NULL when there is none.
 const struct export_format *export_format_find(const char *name);
 
-// By the suffix of a path ("x.svg"); NULL when none has it.
+// By the suffix of a path ("x.svg", "x.pb.gz"); NULL when none has it.
 const struct export_format *export_format_of_path(const char *path);
 
 // The `idx`-th, NULL behind the last.
@@ -45,6 +45,14 @@ bool export_flamegraph_json(const struct export_request *request, const struct b
 bool export_folded(const struct export_request *request, const struct byte_output *output,
                    struct error *err);
 bool export_csv(const struct export_request *request, const struct byte_output *output,
+                struct error *err);
+bool export_pprof(const struct export_request *request, const struct byte_output *output,
+                  struct error *err);
+bool export_speedscope(const struct export_request *request, const struct byte_output *output,
+                       struct error *err);
+bool export_gprofiler_col(const struct export_request *request, const struct byte_output *output,
+                          struct error *err);
+bool export_svg(const struct export_request *request, const struct byte_output *output,
                 struct error *err);
 
 #endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/proto_message.h"
+
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, VARINT_MAX_BYTES = 10 };
+
+void proto_varint(struct byte_buffer *message, uint64_t value)
+{
+    char *at = byte_buffer_reserve(message, VARINT_MAX_BYTES);
+    if (at == NULL) {
+        return;
+    }
+    for (; value >= 0x80; value >>= 7) {
+        *at++ = (char)(value | 0x80);
+    }
+    *at++ = (char)value;
+    byte_buffer_commit(message, at);
+}
+
+static void key(struct byte_buffer *message, uint32_t field, uint32_t wire)
+{
+    proto_varint(message, field << 3 | wire);
+}
+
+void proto_number(struct byte_buffer *message, uint32_t field, uint64_t value)
+{
+    if (value != 0) {
+        key(message, field, WIRE_VARINT);
+        proto_varint(message, value);
+    }
+}
+
+void proto_fixed64(struct byte_buffer *message, uint32_t field, uint64_t value)
+{
+    char bytes[8];
+    for (uint32_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)(value >> 8 * i);
+    }
+    key(message, field, WIRE_FIXED64);
+    (void)byte_buffer_append(message, bytes, sizeof bytes);
+}
+
+void proto_open(struct byte_buffer *message, uint32_t field, size_t len)
+{
+    key(message, field, WIRE_BYTES);
+    proto_varint(message, len);
+}
+
+void proto_element(struct byte_buffer *message, uint32_t field, struct text text)
+{
+    proto_open(message, field, text.len);
+    (void)byte_buffer_append_text(message, text);
+}
+
+void proto_text(struct byte_buffer *message, uint32_t field, struct text text)
+{
+    if (text.len > 0) {
+        proto_element(message, field, text);
+    }
+}
+
+void proto_submessage(struct byte_buffer *message, uint32_t field, struct byte_buffer *part)
+{
+    proto_open(message, field, part->len);
+    (void)byte_buffer_append(message, part->bytes, part->len);
+    message->overflowed = message->overflowed || part->overflowed;
+    byte_buffer_clear(part);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protocol buffers' wire format, as far as profiles need it: varints, fixed 64-bit
+// numbers, bytes, messages in messages. Appends to a byte_buffer, whose `overflowed`
+// tells at the end whether all of it fitted. One owner, one thread.
+// https://protobuf.dev/programming-guides/encoding/
+#ifndef FLAME_PROF_EXPORT_PROTO_MESSAGE_H
+#define FLAME_PROF_EXPORT_PROTO_MESSAGE_H
+
+#include "base/byte_buffer.h"
+
+// Numbers that are 0 are left out, as the default they are.
+void proto_number(struct byte_buffer *message, uint32_t field, uint64_t value);
+void proto_fixed64(struct byte_buffer *message, uint32_t field, uint64_t value);
+// Left out when empty, but for elements of a repeated field.
+void proto_text(struct byte_buffer *message, uint32_t field, struct text text);
+void proto_element(struct byte_buffer *message, uint32_t field, struct text text);
+
+// A bare number: of a packed field.
+void proto_varint(struct byte_buffer *message, uint64_t value);
+// The head of a field of `len` bytes, which the caller appends.
+void proto_open(struct byte_buffer *message, uint32_t field, size_t len);
+
+// A message, or a packed field, that is made apart: appended as `field`, then cleared.
+void proto_submessage(struct byte_buffer *message, uint32_t field, struct byte_buffer *part);
+
+#endif

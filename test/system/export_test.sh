@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What export writes, read back by readers that know nothing of ours. Needs no rights.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$(dirname "$0")/case.sh"
+
+sample() {
+    python3 - >x.perf <<'END'
+import random
+random.seed(6)
+print("# flame_prof: 0.1.0")
+for i in range(3000):
+    memory, change = random.randrange(1 << 40), random.randrange(-(1 << 33), 1 << 33)
+    print("%s 42/%d [001] %.6f: metric_erlang_memory: %d, %d\tmetric_erlang_reductions: %d, %d"
+          "\tperiod: %d beam-wall:" % (random.choice(["running", "waiting"]),
+          100 + i % 7, 10 + i * 0.009, memory, change, i * 11, 11, random.randrange(10 ** 10)))
+    for frame in random.sample(["lists:map/2;1559 (lists.erl)", "a:b/1;3 (a.erl)",
+                                "do_syscall_64 ([kernel.kallsyms])", "main (/bin/x y)"], 3):
+        print("\t7f1c22ad " + frame)
+    print("\t0 {registered my;server} (process)\n\t0 {my_server:init/1} (my_server.erl)\n")
+END
+}
+
+sums_are_those_of_the_source() { # FORMAT SUFFIX
+    run export --format "$1" -o "x.$2" x.perf
+    want_code 0
+    want "sums" cmp <("$here/export_sums.py" perf x.perf) <("$here/export_sums.py" "$1" "x.$2")
+}
+
+pprof_keeps_every_sum() {
+    sample
+    sums_are_those_of_the_source pprof pb
+    sums_are_those_of_the_source pprof pb.gz
+    want "a gzip file" gzip -t x.pb.gz
+}
+
+speedscope_keeps_every_sum() {
+    sample
+    sums_are_those_of_the_source speedscope speedscope.json
+    # A weight that was asked for comes alone, in two parts where it has a sign.
+    run export -m erlang_memory_delta -o y.speedscope.json x.perf
+    want "two signs" test "$("$here/export_sums.py" speedscope y.speedscope.json | cut -d ' ' -f 1 | paste -sd ' ')" \
+        = "erlang_memory_dec erlang_memory_inc samples"
+}
+
+gprofiler_counts_every_sample() {
+    sample
+    run export -o x.col x.perf
+    want_code 0
+    want "3000 samples" test "$("$here/export_sums.py" gprofiler x.col)" = "weight 3000"
+    want "Erlang" grep -q 'lists:map/2_\[beam\]' x.col
+    want "kernel" grep -q 'do_syscall_64_\[k\]' x.col
+    want "a header" python3 -c 'import json; json.loads(open("x.col").readline()[2:])'
+}
+
+svg_is_a_picture() {
+    sample
+    run export -m erlang_memory -o x.svg x.perf
+    want_code 0
+    want "XML" python3 -c 'import xml.etree.ElementTree as tree; tree.parse("x.svg")'
+    want "the name as it is" grep -q '<title>my;server' x.svg
+}
+
+nothing_is_left_of_what_failed() {
+    sample
+    run export -o /dev/full/x.pb.gz x.perf
+    want_code 1
+    want_none '.*.part'
+}
+
+run_cases pprof_keeps_every_sum speedscope_keeps_every_sum gprofiler_counts_every_sample \
+    svg_is_a_picture nothing_is_left_of_what_failed
