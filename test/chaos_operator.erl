@@ -12,7 +12,7 @@
 -define(SELECTED, [{reductions, 120}, {message_queue_len, 20}, {message_queue_growth, 20},
                    {memory, 20}, {binary_vheap, 20}]).
 -define(HOLD_MS, 6000).
--define(STOP_MS, 180000).
+-define(STOP_MS, 900000).
 -define(MEMORY_MAX, 256 * 1024 * 1024).
 
 start(Options) ->
