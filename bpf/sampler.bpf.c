@@ -19,7 +19,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
 const volatile __u64 period_ns = 10000000;
-const volatile __u32 snapshots = 1; // 1: of processes without tables, instead of frame pointers
+const volatile __u32 snapshots = 1; // 1: of processes without tables, while there is room
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -310,6 +310,14 @@ static __always_inline void take_snapshot(struct work *work)
     work->record.unwind_end = SAMPLER_UNWIND_SNAPSHOT;
 }
 
+// A copy is 20 times as large as a walked stack: while user space is behind it must not
+// push the others out.
+static __always_inline int has_room_for_snapshot(void)
+{
+    return snapshots && bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) <
+                            bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE) / 2;
+}
+
 static __always_inline int has_tables(struct work *work)
 {
     __u32 pid = work->record.pid;
@@ -328,7 +336,7 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit)
         work->record.unwind_end = is_32bit ? SAMPLER_UNWIND_32BIT : SAMPLER_UNWIND_NO_USER;
         return;
     }
-    if (!has_tables(work) && snapshots) {
+    if (!has_tables(work) && has_room_for_snapshot()) {
         take_snapshot(work);
         return;
     }
