@@ -39,7 +39,7 @@ exact() {
 }
 
 every_stack_is_one_of_the_source() {
-    local good all other
+    local good all other unreadable
     build_nester
     run record -F 997 -o x.perf -- "$nester" 1.5
     want_code 0
@@ -47,7 +47,10 @@ every_stack_is_one_of_the_source() {
     read -r good all other < <(exact x.perf)
     want_between "samples" "$all" 1500 4000
     want_between "those outside main" "$other" 0 $((all / 50 + 10))
-    [ "$((good + other))" = "$all" ] ||
+    # Where the kernel has taken a page of a stack out of memory, that is said, and few.
+    unreadable=$(field x.perf stack_ends | tail -1 | tr ' ' '\n' | sed -n 's/^unreadable=//p')
+    want_between "stacks with a page that was not in memory" "${unreadable:-0}" 0 $((all / 100))
+    [ "$((all - good - other))" -le "${unreadable:-0}" ] ||
         fail "$((all - good - other)) of $all stacks are not the source's: $(head -3 bad)"
     want "a signal handler was met" grep -q 'on_signal' <(fold x.perf)
     want "a realigned frame was met" grep -q 'realigned;variable;recurse' <(fold x.perf)
