@@ -103,7 +103,8 @@ struct {
 // Too large for the BPF stack; and with the walk's state in a map instead of on
 // the stack the verifier looks at the loop once and not once per iteration.
 struct work {
-    struct user_walk walk; // first: user_walk_add() comes from it to the record
+    struct user_walk walk;                   // first: user_walk_add() comes from it to the record
+    __u64 begun[SAMPLER_SNAPSHOT_REGISTERS]; // the walk's registers as a snapshot has them
     struct sampler_record record;
 };
 
@@ -289,24 +290,31 @@ static __always_inline __u32 copy_stack(__u64 *to, __u64 sp)
     return 0;
 }
 
-static __always_inline void take_snapshot(struct work *work)
+static __always_inline void note_registers(struct work *work)
 {
     const struct user_walk *walk = &work->walk;
+    work->begun[0] = walk->pc;
+    work->begun[1] = walk->sp;
+    work->begun[2] = walk->fp;
+    work->begun[3] = walk->r13;
+    work->begun[4] = walk->r10;
+    work->begun[5] = walk->r11;
+    work->begun[6] = walk->rax;
+    work->begun[7] = 0;
+}
+
+static __always_inline void take_snapshot(struct work *work)
+{
     __u32 at = work->record.kernel_cnt;
     if (at > SAMPLER_MAX_KERNEL_FRAMES) {
         return;
     }
     __u64 *to = &work->record.frames[at];
-    to[0] = walk->pc;
-    to[1] = walk->sp;
-    to[2] = walk->fp;
-    to[3] = walk->r13;
-    to[4] = walk->r10;
-    to[5] = walk->r11;
-    to[6] = walk->rax;
-    to[7] = 0;
-    work->record.snapshot_words =
-        SAMPLER_SNAPSHOT_REGISTERS + copy_stack(to + SAMPLER_SNAPSHOT_REGISTERS, walk->sp) / 8;
+    for (int i = 0; i < SAMPLER_SNAPSHOT_REGISTERS; i++) {
+        to[i] = work->begun[i];
+    }
+    work->record.snapshot_words = SAMPLER_SNAPSHOT_REGISTERS +
+                                  copy_stack(to + SAMPLER_SNAPSHOT_REGISTERS, work->begun[1]) / 8;
     work->record.unwind_end = SAMPLER_UNWIND_SNAPSHOT;
 }
 
@@ -316,6 +324,14 @@ static __always_inline int has_room_for_snapshot(void)
 {
     return snapshots && bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) <
                             bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE) / 2;
+}
+
+static __always_inline int is_young(const struct sampler_record *record)
+{
+    __u32 pid = record->pid;
+    const struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
+    return seen == NULL || seen->address_space != record->address_space ||
+           seen->sample_cnt < SAMPLER_YOUNG_SAMPLES;
 }
 
 static __always_inline int has_tables(struct work *work)
@@ -336,6 +352,7 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit)
         work->record.unwind_end = is_32bit ? SAMPLER_UNWIND_32BIT : SAMPLER_UNWIND_NO_USER;
         return;
     }
+    note_registers(work);
     if (!has_tables(work) && has_room_for_snapshot()) {
         take_snapshot(work);
         return;
@@ -344,6 +361,11 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit)
         if (user_stack_step() != USER_WALK_GO_ON) {
             break;
         }
+    }
+    if (work->walk.end == SAMPLER_UNWIND_NO_MAPPING && is_young(&work->record) &&
+        has_room_for_snapshot()) {
+        take_snapshot(work); // a library was loaded since its mappings were read
+        return;
     }
     count_user_frames(&work->record, work->walk.depth);
     work->record.unwind_end = work->walk.end;
@@ -398,7 +420,8 @@ static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
         return BPF_RB_FORCE_WAKEUP;
     }
     __u64 cnt = ++seen->sample_cnt;
-    return cnt <= 64 && (cnt & (cnt - 1)) == 0 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+    return cnt <= SAMPLER_YOUNG_SAMPLES && (cnt & (cnt - 1)) == 0 ? BPF_RB_FORCE_WAKEUP
+                                                                  : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline long send(struct sampler_record *record)

@@ -99,6 +99,22 @@ static void open_mappings(struct system_recording *recording)
     process_history_set_source(recording->history, recall_maps, recording->mappings);
 }
 
+// A second time, where a library was loaded after the mappings were read.
+static void walk(struct system_recording *recording, struct process *process,
+                 struct system_sample *sample)
+{
+    struct unwind_store *store = system_sampler_unwind_store(recording->sampler);
+    const struct system_snapshot *snapshot = sample->snapshot;
+    memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
+    unwind_store_walk(store, sample, recording->walked);
+    if (sample->stack_end == SYSTEM_STACK_NO_MAPPING && process != NULL) {
+        process_history_refresh(recording->history, process, recording->drained_ns);
+        unwind_tables_note(recording->tables, process, recording->drained_ns);
+        sample->snapshot = snapshot;
+        unwind_store_walk(store, sample, recording->walked);
+    }
+}
+
 // Its process is read, has tables, and its stack is walked if that is still to do.
 static void complete(struct system_recording *recording, struct system_sample *sample)
 {
@@ -113,9 +129,7 @@ static void complete(struct system_recording *recording, struct system_sample *s
         unwind_tables_note(recording->tables, process, now_ns);
     }
     if (sample->snapshot != NULL) {
-        memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
-        unwind_store_walk(system_sampler_unwind_store(recording->sampler), sample,
-                          recording->walked);
+        walk(recording, process, sample);
     }
     if (process != NULL && is_of_beam(sample)) {
         sample->code_generation = beam_names_note(recording->beams, process, now_ns);
