@@ -323,8 +323,9 @@ const char *script_stack_reader_block(struct script_stack_reader *reader, const 
         const struct block *block = &reader->blocks[known];
         reader->stats->line_cnt += block->line_cnt;
         reader->stats->malformed_cnt += block->malformed_cnt;
-        *stack =
-            (struct script_stack){block->stack, block->code_cnt, reader->codes + block->first_code};
+        const struct script_stack_code *codes =
+            block->code_cnt == 0 ? NULL : reader->codes + block->first_code;
+        *stack = (struct script_stack){block->stack, block->code_cnt, codes};
         return end;
     }
     uint64_t line_cnt = reader->stats->line_cnt;
