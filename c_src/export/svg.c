@@ -5,6 +5,7 @@
 #include "export/export_format.h"
 #include "export/text_output.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
@@ -86,8 +87,8 @@ static void write_label(const struct svg *svg, struct text name, int64_t x, uint
     if (room < 3) {
         return;
     }
-    text_output_format(svg->text, "<text x=\"%lld.%lld\" y=\"%u\">", (long long)(x / TENTH_PX + 3),
-                       (long long)(x % TENTH_PX), y + ROW_PX - 5);
+    text_output_format(svg->text, "<text x=\"%" PRId64 ".%" PRId64 "\" y=\"%u\">", x / TENTH_PX + 3,
+                       x % TENTH_PX, y + ROW_PX - 5);
     if (name.len > room) {
         uint32_t len = room - 2;
         while (len > 0 && ((unsigned char)name.bytes[len] & 0xc0) == 0x80) {
@@ -107,7 +108,7 @@ static void write_node(const struct svg *svg, uint32_t idx)
     struct svg_colour colour = colour_of(svg->graph, node);
     char digits[PROFILE_DIGITS_BYTES];
     struct text name = flame_node_text(svg->graph, node, digits);
-    int64_t x = tenths(svg, svg->x[idx]) + MARGIN_PX * TENTH_PX;
+    int64_t x = tenths(svg, svg->x[idx]) + (int64_t)MARGIN_PX * TENTH_PX;
     int64_t width = tenths(svg, node->total);
     uint32_t y = HEAD_PX + (svg->max_depth - svg->depth[idx]) * ROW_PX;
     if (width < 1) {
