@@ -32,7 +32,7 @@
 -export([perf_map/0, perf_map/1]).
 -export([top/0, top/1]).
 -export_type([category/0, start_opts/0, arm_opts/0, dump_opts/0, triggers/0, process_opts/0]).
--export_type([process_status/0, viral/0]).
+-export_type([process_status/0, viral/0, metric/0]).
 -export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 -export_type([per_node/1, perf_map_opts/0, perf_map/0, top_opts/0]).
