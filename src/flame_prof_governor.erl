@@ -12,7 +12,7 @@
 %% has done.
 -module(flame_prof_governor).
 
--export([new/1, restart/1, look/2, percent/1, info/1]).
+-export([new/1, for_node/1, restart/1, look/2, percent/1, info/1]).
 -export_type([governor/0, cost/0, decision/0]).
 
 -define(WINDOW_MS, 5000).
@@ -50,6 +50,15 @@
                    backoffs = 0 :: non_neg_integer(),
                    recoveries = 0 :: non_neg_integer()}).
 -opaque governor() :: #governor{}.
+
+%% @doc With these limits, and the CPUs of this node.
+-spec for_node(flame_prof_options:options()) -> governor().
+for_node(#{cpu_max := CpuMax, memory_max := MemoryMax}) ->
+    Cpus = case erlang:system_info(logical_processors_available) of
+               unknown -> erlang:system_info(schedulers);
+               Count -> Count
+           end,
+    new(#{cpu_max => CpuMax, memory_max => MemoryMax, cpus => Cpus}).
 
 -spec new(#{cpu_max := infinity | number(), memory_max := infinity | pos_integer(),
             cpus := pos_integer()}) -> governor().

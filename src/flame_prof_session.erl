@@ -123,18 +123,18 @@ init({Owner, Options}) ->
     process_flag(priority, high),
     ok = load_modules(),
     link(Owner),
-    Viral = flame_prof_viral:start(self(), profiler_pids()),
+    Viral = flame_prof_viral:start(self(), flame_prof_own:pids()),
     Resolver = start_resolver(Options),
     Trigger = trigger(Options),
-    Own = [Pid || Pid <- [Viral, Trigger, Resolver], is_pid(Pid)] ++ profiler_pids(),
+    Own = [Pid || Pid <- [Viral, Trigger, Resolver], is_pid(Pid)] ++ flame_prof_own:pids(),
     Configured = Options#{session => self(), profiler_pids => Own},
-    case prepare(Configured) of
+    case flame_prof_tiers:choose(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
             {ok, armed(#state{owner = Owner, options = Configured, tier = Tier, handle = Handle,
                               tier_reason = Reason, since_us = os:system_time(microsecond),
                               viral = Viral, resolver = Resolver, trigger = Trigger,
-                              governor = governor(Options), govern_due_ms = now_ms()})};
+                              governor = flame_prof_governor:for_node(Options), govern_due_ms = now_ms()})};
         {error, Reason} ->
             unlink(Owner),
             {stop, {shutdown, {refused, Reason}}}
@@ -208,8 +208,6 @@ terminate(Reason, State) ->
     _ = close(Reason, ?CLOSE_MS, State),
     ok.
 
-%% Internal
-
 noreply({ok, State}) -> {noreply, State};
 noreply({stop, _, _} = Stop) -> Stop.
 
@@ -256,53 +254,7 @@ load_modules() ->
     _ = code:ensure_modules_loaded(Own ++ [calendar, filelib, ordsets, proplists, re, unicode]),
     ok.
 
-%% Everything that runs for us before a tier is open: a tier knows its own. The two
-%% of the application are there when it was started as one.
-profiler_pids() ->
-    Named = [whereis(Name) || Name <- [flame_prof_sup, flame_prof_backtrace]],
-    Master = application_controller:get_master(flame_prof),
-    [Pid || Pid <- [self(), Master, parent_of_supervisor(Master) | Named], is_pid(Pid)].
-
-parent_of_supervisor(undefined) ->
-    undefined;
-parent_of_supervisor(_) ->
-    case process_info(whereis(flame_prof_sup), dictionary) of
-        {dictionary, Dictionary} ->
-            hd(proplists:get_value('$ancestors', Dictionary, []) ++ [undefined]);
-        undefined ->
-            undefined
-    end.
-
-%% Choice of the tier.
-
-prepare(#{basename := Directory} = Options) ->
-    case flame_prof_file:ensure_directory(Directory) of
-        ok -> open(Options);
-        {error, Reason} -> {error, Reason}
-    end.
-
-open(#{tier := auto} = Options) ->
-    open([walker, portable], <<"auto: the best tier that works here">>, Options);
-open(#{tier := Name} = Options) ->
-    open([Name], <<"asked for">>, Options).
-
-open([Name | Rest], Why, Options) ->
-    case flame_prof_tier:open(module(Name), Options#{tier_reason => Why}) of
-        {ok, Handle} ->
-            {ok, module(Name), Handle, Why};
-        {refused, Reason} when Rest =:= [] ->
-            {error, {refused, line("tier ~ts: ~ts; use tier => auto or portable", [Name, Reason])}};
-        {refused, Reason} ->
-            open(Rest, line("~ts refused: ~ts", [Name, Reason]), Options);
-        {error, Reason} ->
-            {error, Reason}
-    end.
-
-module(walker) -> flame_prof_walker;
-module(portable) -> flame_prof_portable.
-
-name(flame_prof_walker) -> walker;
-name(flame_prof_portable) -> portable.
+%% A tier that fails.
 
 %% A tier that cannot go on is replaced by the portable one, also by a fresh one
 %% when it was the portable one that failed.
@@ -310,15 +262,16 @@ fall_back(Reason, #state{fallbacks = Count} = State) when Count >= ?FALLBACKS_MA
     {stop, {shutdown, {tier_failed, Reason}}, State};
 fall_back(Reason, #state{tier = Tier, handle = Handle, options = Options} = State) ->
     ?LOG_WARNING("flame_prof: ~ts failed: ~ts; going on with the portable tier",
-                 [name(Tier), Reason]),
+                 [flame_prof_tiers:name(Tier), Reason]),
     Earlier = earlier(flame_prof_tier:close(Tier, Handle, ?CLOSE_MS, <<"complete">>), State),
     Gone = State#state{handle = undefined, earlier = Earlier,
                        fallbacks = State#state.fallbacks + 1},
-    case open([portable], line("~ts failed: ~ts", [name(Tier), Reason]), Options) of
+    Failed = line("~ts failed: ~ts", [flame_prof_tiers:name(Tier), Reason]),
+    case flame_prof_tiers:open([portable], Failed, Options) of
         {ok, Next, Opened, Why} ->
-            Failed = {failed, line("the tier failed meanwhile: ~ts", [Reason])},
+            Ended = {failed, line("the tier failed meanwhile: ~ts", [Reason])},
             Replaced = Gone#state{tier = Next, handle = Opened, tier_reason = Why},
-            rewatch(dump_ended(Failed, governed_anew(Replaced)));
+            rewatch(dump_ended(Ended, governed_anew(Replaced)));
         {error, Error} ->
             {stop, {shutdown, Error}, Gone}
     end.
@@ -336,17 +289,10 @@ watch_all(Tier, [{Pid, Opts} | Rest], State) ->
     end.
 
 earlier({ok, Summary}, #state{earlier = undefined}) -> Summary;
-earlier({ok, Summary}, #state{earlier = Earlier}) -> merge(Earlier, Summary);
+earlier({ok, Summary}, #state{earlier = Earlier}) -> flame_prof_summary:merge(Earlier, Summary);
 earlier({error, Reason}, #state{earlier = Earlier}) ->
     ?LOG_WARNING("flame_prof: closing failed: ~0tp", [Reason]),
     Earlier.
-
-merge(A, B) ->
-    maps:merge_with(fun(files, Left, Right) -> Left ++ Right;
-                       (_, Left, Right) when is_map(Left), is_map(Right) -> merge(Left, Right);
-                       (_, Left, Right) when is_integer(Left), is_integer(Right) -> Left + Right;
-                       (_, _, Right) -> Right
-                    end, A, B).
 
 %% Watching.
 
@@ -545,13 +491,6 @@ exclude(Pid, #state{tier = Tier, handle = Handle} = State) ->
 
 %% The budget.
 
-governor(#{cpu_max := CpuMax, memory_max := MemoryMax}) ->
-    Cpus = case erlang:system_info(logical_processors_available) of
-               unknown -> erlang:system_info(schedulers);
-               Count -> Count
-           end,
-    flame_prof_governor:new(#{cpu_max => CpuMax, memory_max => MemoryMax, cpus => Cpus}).
-
 govern_if_due(NowMs, #state{govern_due_ms = DueMs} = State) when NowMs < DueMs ->
     {ok, State};
 govern_if_due(NowMs, #state{tier = Tier, handle = Handle, governor = Governor} = State) ->
@@ -600,7 +539,7 @@ watch_trigger(undefined, _) ->
     ok;
 watch_trigger(Trigger, Tier) ->
     _ = monitor(process, Trigger),
-    flame_prof_trigger:go(Trigger, name(Tier)).
+    flame_prof_trigger:go(Trigger, flame_prof_tiers:name(Tier)).
 
 %% Killed, by a code purge for one.
 trigger_anew(#state{trigger_deaths = Deaths} = State) when Deaths >= ?FALLBACKS_MAX ->
@@ -722,18 +661,18 @@ close_tier(TimeoutMs, End, #state{tier = Tier, handle = Handle}) ->
 with_earlier({ok, Summary}, #state{earlier = undefined} = State) ->
     {ok, described(Summary, State)};
 with_earlier({ok, Summary}, #state{earlier = Earlier} = State) ->
-    {ok, described(merge(Earlier, Summary), State)};
+    {ok, described(flame_prof_summary:merge(Earlier, Summary), State)};
 with_earlier({error, Reason}, _) ->
     {error, Reason}.
 
 described(Summary, #state{tier = Tier, tier_reason = Reason, options = Options}) ->
-    maps:merge(#{tier => name(Tier), tier_reason => Reason,
+    maps:merge(#{tier => flame_prof_tiers:name(Tier), tier_reason => Reason,
                  directory => maps:get(basename, Options)}, Summary).
 
 collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = Targets} = State) ->
-    Base = #{tier => name(Tier),
+    Base = #{tier => flame_prof_tiers:name(Tier),
              tier_reason => State#state.tier_reason,
-             since => since(State),
+             since => flame_prof_summary:time(State#state.since_us),
              running_ms => (os:system_time(microsecond) - State#state.since_us) div 1000,
              directory => maps:get(basename, Options),
              explicit => flame_prof_targets:pids(Targets),
@@ -742,15 +681,8 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              selection => State#state.selection,
              governor => flame_prof_governor:info(State#state.governor),
              options => maps:without([session, profiler_pids, tier_reason], Options)},
-    with_rates(maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle))).
-
-%% `cpu_percent' is of one CPU. Where nobody knows the CPU time there is none.
-with_rates(#{running_ms := Ms} = Info) when Ms > 0 ->
-    Rates = [{samples_per_s, maps:get(samples, Info, 0) * 1000 div Ms}
-             | [{cpu_percent, round(10000 * CpuMs / Ms) / 100} || #{cpu_ms := CpuMs} <- [Info]]],
-    maps:merge(Info, maps:from_list(Rates));
-with_rates(Info) ->
-    Info.
+    Info = maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle)),
+    flame_prof_summary:with_rates(Info).
 
 armed_info(#state{dumps = undefined}, Base) ->
     Base;
@@ -761,10 +693,6 @@ armed_info(#state{dumps = Dumps, trigger = Trigger}, Base) ->
 
 follow_info(#state{viral = Viral, refused_targets = Refused}) ->
     (flame_prof_viral:info(Viral))#{refused => Refused}.
-
-since(#state{since_us = Us}) ->
-    unicode:characters_to_binary(
-      calendar:system_time_to_rfc3339(Us div 1000000, [{offset, "Z"}])).
 
 line(Format, Arguments) ->
     unicode:characters_to_binary(io_lib:format(Format, Arguments)).
