@@ -48,6 +48,7 @@ struct css_set {
 
 struct task_struct {
     unsigned int flags;
+    unsigned int __state; /* since 5.14 */
     int pid;
     int tgid;
     struct mm_struct *mm;
@@ -64,6 +65,6 @@ struct task_struct {
 #pragma clang attribute pop
 
 /* include/linux/sched.h: unchanged since 2.6. */
-enum { KERNEL_PF_KTHREAD = 0x00200000 };
+enum { KERNEL_PF_EXITING = 0x00000004, KERNEL_PF_KTHREAD = 0x00200000 };
 
 #endif

@@ -105,6 +105,7 @@ struct {
 struct work {
     struct user_walk walk;                   // first: user_walk_add() comes from it to the record
     __u64 begun[SAMPLER_SNAPSHOT_REGISTERS]; // the walk's registers as a snapshot has them
+    __u64 in_scheduler; // a hardware event's interrupt must not touch it meanwhile
     struct sampler_record record;
 };
 
@@ -346,14 +347,14 @@ static __always_inline int has_tables(struct work *work)
     return 1;
 }
 
-static __always_inline void walk_user_stack(struct work *work, int is_32bit)
+static __always_inline void walk_user_stack(struct work *work, int is_32bit, int may_copy)
 {
     if (is_32bit || !user_walk_is_code(work->walk.pc)) { // an io_uring worker has no user registers
         work->record.unwind_end = is_32bit ? SAMPLER_UNWIND_32BIT : SAMPLER_UNWIND_NO_USER;
         return;
     }
     note_registers(work);
-    if (!has_tables(work) && has_room_for_snapshot()) {
+    if (!has_tables(work) && may_copy && has_room_for_snapshot()) {
         take_snapshot(work);
         return;
     }
@@ -383,13 +384,26 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
         const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
         begin_walk(&work->walk, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs));
         TAKE_REGISTERS(&work->walk, regs);
-        walk_user_stack(work, IS_32BIT(regs));
+        walk_user_stack(work, IS_32BIT(regs), 1);
     } else {
         begin_walk(&work->walk, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),
                    PT_REGS_FP(&ctx->regs));
         TAKE_REGISTERS(&work->walk, &ctx->regs);
-        walk_user_stack(work, IS_32BIT(&ctx->regs));
+        walk_user_stack(work, IS_32BIT(&ctx->regs), 1);
     }
+}
+
+// In the scheduler, which is no place for large copies.
+static __always_inline void take_blocked_user_stack(struct work *work, struct task_struct *task)
+{
+    if ((task->flags & KERNEL_PF_KTHREAD) != 0) {
+        work->record.unwind_end = SAMPLER_UNWIND_NO_USER;
+        return;
+    }
+    const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+    begin_walk(&work->walk, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs));
+    TAKE_REGISTERS(&work->walk, regs);
+    walk_user_stack(work, IS_32BIT(regs), 0);
 }
 
 static __always_inline void take_identity(struct sampler_record *record, struct task_struct *task)
@@ -446,12 +460,9 @@ static __always_inline void count_tick(struct sampler_counters *cpu, __u64 now_n
     cpu->last_tick_ns = now_ns;
 }
 
-static __always_inline void take_sample(struct work *work, struct bpf_perf_event_data *ctx,
-                                        __u64 now_ns, __u64 pid_tid)
+static __always_inline void begin_record(struct sampler_record *record, struct task_struct *task,
+                                         __u64 now_ns, __u64 pid_tid)
 {
-    struct sampler_record *record = &work->record;
-    struct task_struct *task = bpf_get_current_task_btf();
-    int in_kernel = (__s64)PT_REGS_IP(&ctx->regs) < 0;
     record->time_ns = now_ns;
     record->pid = pid_tid >> 32;
     record->tid = (__u32)pid_tid;
@@ -462,10 +473,29 @@ static __always_inline void take_sample(struct work *work, struct bpf_perf_event
     record->tail_first = 0;
     record->snapshot_words = 0;
     record->erlang_pid = 0;
+    record->weight = period_ns;
+    record->event = SAMPLER_EVENT_CPU_CLOCK;
+    record->run_queue_ns = 0;
+    record->state = 0;
+    record->waker_tid = 0;
     take_identity(record, task);
+}
+
+static __always_inline void take_kernel_stack(struct sampler_record *record, void *ctx,
+                                              __u64 skipped)
+{
+    long bytes = bpf_get_stack(ctx, record->frames, 8 * SAMPLER_MAX_KERNEL_FRAMES, skipped);
+    record->kernel_cnt = bytes > 0 ? (__u64)bytes / 8 : 0;
+}
+
+static __always_inline void take_sample(struct work *work, struct bpf_perf_event_data *ctx,
+                                        __u64 now_ns, __u64 pid_tid)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    int in_kernel = (__s64)PT_REGS_IP(&ctx->regs) < 0;
+    begin_record(&work->record, task, now_ns, pid_tid);
     if (in_kernel) {
-        long bytes = bpf_get_stack(ctx, record->frames, 8 * SAMPLER_MAX_KERNEL_FRAMES, 0);
-        record->kernel_cnt = bytes > 0 ? (__u64)bytes / 8 : 0;
+        take_kernel_stack(&work->record, ctx, 0);
     }
     take_user_stack(work, ctx, task, in_kernel);
 }
@@ -523,3 +553,5 @@ int on_process_exit(__u64 *ctx)
     }
     return 0;
 }
+
+#include "events.bpf.h"

@@ -31,6 +31,21 @@ enum {
     SAMPLER_YOUNG_SAMPLES = 64,
     SAMPLER_MAX_FILTER_VALUES = 256, /* of each kind */
     SAMPLER_MAX_CGROUP_DEPTH = 16,
+    SAMPLER_MAX_SLEEPERS = 8192, /* threads that are off their CPU */
+};
+
+/* What a sample is of. Append only: the numbers are in records. */
+enum sampler_event {
+    SAMPLER_EVENT_CPU_CLOCK = 0,
+    SAMPLER_EVENT_OFF_CPU = 1,
+    SAMPLER_EVENT_RUN_QUEUE = 2,
+    SAMPLER_EVENT_MINOR_FAULTS = 3,
+    SAMPLER_EVENT_MAJOR_FAULTS = 4,
+    SAMPLER_EVENT_CONTEXT_SWITCHES = 5,
+    SAMPLER_EVENT_CYCLES = 6,
+    SAMPLER_EVENT_INSTRUCTIONS = 7,
+    SAMPLER_EVENT_CACHE_MISSES = 8,
+    SAMPLER_EVENT_CNT
 };
 
 /* What is filtered by, as bits. */
@@ -96,10 +111,44 @@ struct sampler_record {
     __u64 minor_faults;
     __u64 major_faults;
     char comm[SAMPLER_COMM_BYTES]; /* NUL-terminated */
+    __u64 weight;                  /* what it stands for: ns of time, or how many */
+    __u64 run_queue_ns;            /* off the CPU: the part of it after the thread was woken */
+    __u32 event;                   /* enum sampler_event */
+    __u32 state;     /* off the CPU: the kernel's __state of the thread; 0 = it could have run */
+    __u32 waker_tid; /* off the CPU: who woke it; 0 = nobody, or an idle CPU's interrupt */
+    __u32 padding;
+    char waker_comm[SAMPLER_COMM_BYTES];
     __u64 frames[SAMPLER_MAX_WORDS];
 };
 
-enum { SAMPLER_RECORD_HEADER_BYTES = 112 };
+enum { SAMPLER_RECORD_HEADER_BYTES = 160 };
+
+/* A thread off its CPU, with the record that will be sent when it is back. */
+struct sampler_sleeper {
+    __u64 off_ns;
+    __u64 wake_ns; /* 0 = not woken yet */
+    __u32 waker_tid;
+    __u32 state;
+    char waker_comm[SAMPLER_COMM_BYTES];
+    __u64 header[SAMPLER_RECORD_HEADER_BYTES / 8]; /* a sampler_record's, and its frames */
+    __u64 frames[SAMPLER_MAX_FRAMES];
+};
+
+/*
+ * Of one event on one CPU since the start. seen = excluded + skipped + limited + no_room +
+ * samples + ring_full + threads that are still off their CPU (off-CPU time only; its run queue
+ * has skipped, samples and ring_full).
+ */
+struct sampler_event_counters {
+    __u64 seen;
+    __u64 excluded;
+    __u64 skipped; /* shorter than asked for */
+    __u64 limited; /* more per second than allowed */
+    __u64 no_room; /* SAMPLER_MAX_SLEEPERS */
+    __u64 samples;
+    __u64 ring_full;
+    __u64 padding;
+};
 
 /*
  * Of one CPU since the start; an array by CPU number, mapped by user space. Every tick is counted
@@ -121,6 +170,7 @@ _Static_assert(__builtin_offsetof(struct sampler_record, frames) == SAMPLER_RECO
 _Static_assert(sizeof(struct sampler_record) == SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_WORDS,
                "the record has padding nobody declared");
 _Static_assert(sizeof(struct sampler_counters) == 64, "counters of two CPUs share a cache line");
+_Static_assert(sizeof(struct sampler_event_counters) == 64, "counters of two CPUs share a line");
 _Static_assert((int)SAMPLER_MAX_WORDS >= (int)SAMPLER_MAX_FRAMES, "one array for both");
 _Static_assert((SAMPLER_USER_TAIL_FRAMES & (SAMPLER_USER_TAIL_FRAMES - 1)) == 0,
                "the tail is a ring indexed by a mask");

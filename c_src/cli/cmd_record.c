@@ -62,7 +62,8 @@ static struct system_recording_options recording_options(const struct record_opt
     return (struct system_recording_options){
         .sampler =
             {
-                .period_ns = CLOCK_NS_PER_S / options->rate_hz,
+                .period_ns = options->rate_hz == 0 ? 0 : CLOCK_NS_PER_S / options->rate_hz,
+                .events = options->events,
                 .ring_bytes = options->ring_bytes,
                 .scope = options->scope,
                 .pids = options->pids,
@@ -118,7 +119,8 @@ static bool begin(struct record_run *run, struct error *err)
         return false;
     }
     raise_file_limit(); // for us, not for the command
-    if (!system_recording_start(run->recording, err)) {
+    if (!system_recording_start(run->recording, err) ||
+        !privileges_drop(run->options.directory, err)) {
         return false;
     }
     if (!privileges_host_pids()) {

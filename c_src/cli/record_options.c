@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/number_text.h"
+#include "cli/record_events.h"
 #include "cli/record_filter.h"
 #include "record/system/file_names.h"
 #include "store/capture_format.h"
@@ -27,6 +28,10 @@ static const char HELP[] =
     "  -- COMMAND              run it, sample it and its children until it ends\n"
     "                          (the whole host with -a)\n"
     "  -F, --rate HZ           samples per second and CPU (99)\n"
+    "  -e, --event EVENT[:N]   what to sample, in a file each (cpu-clock); may be repeated:\n"
+    "                          cpu-clock:HZ, off-cpu:MIN_TIME and run-queue:MIN_TIME (1ms),\n"
+    "                          minor-faults:EVERY, major-faults:EVERY, context-switches:EVERY,\n"
+    "                          cycles:EVERY, instructions:EVERY, cache-misses:EVERY\n"
     "  -d, --duration SECONDS  how long (until Ctrl-C)\n"
     "      --self              also sample flameprof itself\n"
     "\n"
@@ -167,6 +172,7 @@ static const struct option LONG_OPTIONS[] = {
     {"all", no_argument, NULL, 'a'},
     {"pid", required_argument, NULL, 'p'},
     {"rate", required_argument, NULL, 'F'},
+    {"event", required_argument, NULL, 'e'},
     {"duration", required_argument, NULL, 'd'},
     {"output", required_argument, NULL, 'o'},
     {"rotate-seconds", required_argument, NULL, OPTION_ROTATE_SECONDS},
@@ -193,6 +199,9 @@ static const struct option LONG_OPTIONS[] = {
 // What was given, where it takes more than one option to know what it means.
 struct given {
     bool all;
+    bool has_events;
+    uint32_t rate_hz;       // -F; 0 = not given
+    uint32_t event_rate_hz; // of -e cpu-clock; 0 = not asked for
     const char *output;
     const char *variables[IDENTITY_MAX_VARIABLES];
     uint32_t variable_cnt;
@@ -237,13 +246,13 @@ static bool wrong(const char *option, const char *value, const char *expected, s
     return error_set(err, ERROR_BAD_ARGUMENT, "%s %s: expected %s", option, value, expected);
 }
 
-static bool set_rate(struct record_options *options, const char *value, struct error *err)
+static bool set_rate(struct given *given, const char *value, struct error *err)
 {
     uint64_t rate = 0;
     if (!number_text_parse(value, 1, RECORD_MAX_RATE_HZ, &rate)) {
         return wrong("-F", value, "samples per second, 1 to 100000", err);
     }
-    options->rate_hz = (uint32_t)rate;
+    given->rate_hz = (uint32_t)rate;
     return true;
 }
 
@@ -364,7 +373,10 @@ static bool take_option(struct record_options *options, struct given *given, int
     case 'p':
         return add_pids(options, optarg, err);
     case 'F':
-        return set_rate(options, optarg, err);
+        return set_rate(given, optarg, err);
+    case 'e':
+        given->has_events = true;
+        return record_events_add(&options->events, &given->event_rate_hz, optarg, err);
     case 'd':
         return set_duration(&options->duration_ns, "-d", optarg, err);
     case 'o':
@@ -418,7 +430,7 @@ static bool take_options(struct record_options *options, struct given *given, in
     int option = 0;
     optind = 0; // GNU: begin anew
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "+ap:F:d:o:qvh", LONG_OPTIONS, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+ap:F:e:d:o:qvh", LONG_OPTIONS, NULL)) != -1) {
         if (!take_option(options, given, option, argv, err)) {
             return false;
         }
@@ -435,6 +447,12 @@ static bool take_options(struct record_options *options, struct given *given, in
 
 static bool combine(struct record_options *options, const struct given *given, struct error *err)
 {
+    if (given->has_events) {
+        options->rate_hz = given->event_rate_hz;
+    }
+    if (given->rate_hz != 0 && options->rate_hz != 0) {
+        options->rate_hz = given->rate_hz;
+    }
     bool rotates = options->rotate_ns > 0 || options->rotate_bytes > 0;
     if (given->all && options->pid_cnt > 0) {
         return error_set(err, ERROR_BAD_ARGUMENT, "-a and -p exclude each other");

@@ -22,7 +22,8 @@ enum record_action { RECORD_ACTION_RECORD, RECORD_ACTION_HELP };
 
 struct record_options {
     enum record_action action;
-    uint32_t rate_hz;
+    uint32_t rate_hz; // of the CPU clock; 0 = it is not sampled
+    struct system_event_choice events;
     enum system_scope scope;
     uint32_t pids[RECORD_MAX_PIDS];
     uint32_t pid_cnt;

@@ -70,9 +70,12 @@ static void print_result(const struct record_summary *summary,
 {
     char cnt[NUMBER_TEXT_BYTES];
     char bytes[NUMBER_TEXT_BYTES];
-    (void)fprintf(stderr, "%s samples in %.1f s at %u Hz on %u CPUs -> ",
-                  number_text_grouped((int64_t)stats->sample_cnt, cnt), seconds(stats->elapsed_ns),
-                  summary->rate_hz, stats->ticks.cpu_cnt);
+    (void)fprintf(stderr, "%s samples in %.1f s",
+                  number_text_grouped((int64_t)stats->sample_cnt, cnt), seconds(stats->elapsed_ns));
+    if (summary->rate_hz != 0) {
+        (void)fprintf(stderr, " at %u Hz on %u CPUs", summary->rate_hz, stats->ticks.cpu_cnt);
+    }
+    (void)fputs(" -> ", stderr);
     if (stats->file_cnt == 0) {
         (void)fputs("no file\n", stderr);
     } else if (stats->file_cnt == 1) {
@@ -84,15 +87,30 @@ static void print_result(const struct record_summary *summary,
     }
 }
 
+static void print_events(const struct system_recording_stats *stats)
+{
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (i != SYSTEM_EVENT_CPU_CLOCK && stats->events[i].is_open) {
+            (void)fprintf(stderr, "  %-8s %llu samples, %llu lost\n", system_event_name(i),
+                          (unsigned long long)stats->events[i].sample_cnt,
+                          (unsigned long long)stats->events[i].lost);
+        }
+    }
+}
+
 static void print_ticks(const struct system_recording_stats *stats)
 {
     const struct system_ticks *ticks = &stats->ticks;
+    if (!stats->events[SYSTEM_EVENT_CPU_CLOCK].is_open) {
+        return;
+    }
     uint64_t all = ticks->ticks + ticks->missed;
     (void)fprintf(stderr,
                   "  ticks    %llu = %llu samples + %llu idle + %llu excluded + %llu lost\n",
-                  (unsigned long long)all, (unsigned long long)stats->sample_cnt,
+                  (unsigned long long)all,
+                  (unsigned long long)stats->events[SYSTEM_EVENT_CPU_CLOCK].sample_cnt,
                   (unsigned long long)ticks->idle, (unsigned long long)ticks->excluded,
-                  (unsigned long long)lost(&stats->losses));
+                  (unsigned long long)stats->events[SYSTEM_EVENT_CPU_CLOCK].lost);
 }
 
 static void print_losses(const struct loss_snapshot *losses)
@@ -152,6 +170,7 @@ void record_progress_summary(const struct record_summary *summary,
 {
     print_result(summary, stats);
     print_ticks(stats);
+    print_events(stats);
     print_losses(&stats->losses);
     print_stacks(stats);
     print_own_cost(stats);

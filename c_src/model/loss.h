@@ -17,7 +17,8 @@
     X(LOSS_WRITE_FAILED, "write_failed")  /* disk full or gone */                                  \
     X(LOSS_LATE, "late")                  /* system: arrived after newer samples were written */   \
     X(LOSS_THROTTLED, "throttled")        /* system: the kernel skipped ticks */                   \
-    X(LOSS_NO_MEMORY, "no_memory")        /* a bounded table or buffer was full */
+    X(LOSS_NO_MEMORY, "no_memory")        /* a bounded table or buffer was full */                 \
+    X(LOSS_LIMITED, "rate_limited")       /* system: more per second than it may cost */
 
 enum loss_reason {
 #define LOSS_ENUM(id, name) id,

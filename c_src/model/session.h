@@ -20,6 +20,7 @@ struct session_field {
 // Plain data; filled before the recording opens, constant afterwards.
 struct session {
     const char *event_name;          // "beam-wall", "cpu-clock"
+    const char *period_unit;         // of a sample's period; NULL = "ns"
     const char *const *metric_names; // static, or a choice's
     uint32_t metric_cnt;
     struct clock_anchor anchor;

@@ -97,6 +97,9 @@ static bool write_footer(struct recording *recording, const char *end_reason,
     struct file_summary *summary = &recording->summary;
     summary->end_reason = end_reason;
     summary->losses = losses_since(&recording->losses_at_begin, *now);
+    if (recording->options.own_cost != NULL) {
+        recording->options.own_cost(&summary->own_cpu_ns, &summary->own_rss_bytes);
+    }
     return recording->sink->end(recording->sink_state, &recording->buffer, recording->session,
                                 summary) ||
            error_set(err, ERROR_NO_MEMORY, "output: no memory for the file footer");

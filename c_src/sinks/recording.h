@@ -20,6 +20,8 @@ struct recording_options {
     uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
     uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
     bool on_demand;          // no file but by recording_begin_file
+    // What the recorder has cost since it began, for the footer; NULL: it does not say.
+    void (*own_cost)(uint64_t *cpu_ns_ret, uint64_t *rss_bytes_ret);
 };
 
 enum { RECORDING_NOTE_KEY_BYTES = 32, RECORDING_NOTE_BYTES = 256 };

@@ -77,7 +77,7 @@ void session_facts_head(const struct session *session, session_fact_fn take, voi
     tell_count(&taker, "clock_anchor_", "monotonic_ns", session->anchor.monotonic_ns);
     tell_count(&taker, "clock_anchor_", "unix_ns", session->anchor.unix_ns);
     tell(&taker, "event", session->event_name);
-    tell(&taker, "period_unit", "ns");
+    tell(&taker, "period_unit", session->period_unit == NULL ? "ns" : session->period_unit);
     tell_metrics(&taker, session);
 }
 
@@ -103,6 +103,10 @@ void session_facts_foot(const struct session *session, const struct file_summary
     tell_count(&taker, "", "samples", summary->sample_cnt);
     tell_count(&taker, "", "period_total_ns", summary->period_total_ns);
     tell_totals(&taker, session, summary);
+    if (summary->own_cpu_ns != 0) {
+        tell_count(&taker, "", "own_cpu_ns", summary->own_cpu_ns);
+        tell_count(&taker, "", "own_rss_bytes", summary->own_rss_bytes);
+    }
     tell_count(&taker, "", "ticks_expected", losses->ticks_expected);
     tell_count(&taker, "", "ticks_taken", losses->ticks_taken);
     for (int i = 0; i < LOSS_REASON_CNT; i++) {

@@ -18,6 +18,8 @@ struct file_summary {
     uint64_t period_total_ns;
     struct metric_value metric_totals[METRIC_MAX_CNT];
     struct loss_snapshot losses; // since the file began
+    uint64_t own_cpu_ns;         // of the recorder, since it began; 0 = not said
+    uint64_t own_rss_bytes;      // resident at the end
 };
 
 // Those that append return false only when the buffer refused (limit, memory); the

@@ -39,7 +39,8 @@ static bool is_finished_name(const struct file_series *series, const char *name)
     at = skip_digits(skip_char(at, 'T'), 6);
     at = skip_digits(skip_char(skip_char(at, 'Z'), '-'), 1);
     at = skip_digits(skip_char(at, '-'), 4);
-    return strcmp(at, ".perf") == 0 || strcmp(at, ".perf.gz") == 0;
+    return strcmp(at, ".perf") == 0 || strcmp(at, ".perf.gz") == 0 ||
+           strcmp(at, series->suffix) == 0;
 }
 
 static DIR *open_listing(const struct file_series *series)

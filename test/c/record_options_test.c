@@ -226,3 +226,16 @@ TEST(categories_in_their_order)
     CHECK(!parse("--env A --env B --env C --env D --env E --env F --env G --env H --env I"));
     CHECK_HAS(err.detail, "at most 8");
 }
+
+TEST(events_and_the_rate)
+{
+    CHECK(parse("-e off-cpu"));
+    CHECK_UINT(options.rate_hz, 0); // no clock
+    CHECK(parse("-e off-cpu -e cpu-clock:49"));
+    CHECK_UINT(options.rate_hz, 49);
+    CHECK(parse("-F 7 -e off-cpu,cpu-clock"));
+    CHECK_UINT(options.rate_hz, 7);
+    CHECK(parse("-F 7 -e off-cpu"));
+    CHECK_UINT(options.rate_hz, 0);
+    CHECK(!parse("-e nothing"));
+}

@@ -5,7 +5,7 @@
 
 enum { PERIOD = 10101010 };
 
-static struct metric_value metrics[SYSTEM_METRIC_CNT];
+static struct metric_value metrics[THREAD_METRIC_CNT];
 static uint64_t now_ns;
 
 static void take(struct thread_counters *counters, uint32_t tid, uint64_t start_ns,
@@ -20,8 +20,9 @@ static void take(struct thread_counters *counters, uint32_t tid, uint64_t start_
         .involuntary_switches = 2 * switches,
         .minor_faults = 3 * switches,
         .major_faults = 4 * switches,
+        .weight = PERIOD,
     };
-    thread_counters_take(counters, &sample, PERIOD, metrics);
+    thread_counters_take(counters, &sample, metrics);
 }
 
 TEST(the_first_deltas_are_zero_but_that_of_cpu_time)

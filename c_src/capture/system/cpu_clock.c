@@ -7,20 +7,42 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int open_event(uint32_t cpu, uint64_t period_ns)
+static const struct {
+    uint32_t type;
+    uint64_t config;
+} KINDS[SYSTEM_EVENT_CNT] = {
+    [SYSTEM_EVENT_CPU_CLOCK] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK},
+    [SYSTEM_EVENT_MINOR_FAULTS] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MIN},
+    [SYSTEM_EVENT_MAJOR_FAULTS] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MAJ},
+    [SYSTEM_EVENT_CONTEXT_SWITCHES] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES},
+    [SYSTEM_EVENT_CYCLES] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
+    [SYSTEM_EVENT_INSTRUCTIONS] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS},
+    [SYSTEM_EVENT_CACHE_MISSES] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
+};
+
+static int open_event(uint32_t cpu, enum system_event event, uint64_t period)
 {
     struct perf_event_attr attr = {
-        .type = PERF_TYPE_SOFTWARE,
+        .type = KINDS[event].type,
         .size = sizeof attr,
-        .config = PERF_COUNT_SW_CPU_CLOCK,
-        .sample_period = period_ns,
+        .config = KINDS[event].config,
+        .sample_period = period,
         .disabled = 1,
     };
     return (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static enum cpu_clock_result refused(uint32_t cpu, int sys_errno, struct error *err)
+static enum cpu_clock_result refused(uint32_t cpu, enum system_event event, int sys_errno,
+                                     struct error *err)
 {
+    bool is_hardware = KINDS[event].type == PERF_TYPE_HARDWARE;
+    if (is_hardware && (sys_errno == ENOENT || sys_errno == EOPNOTSUPP || sys_errno == ENODEV)) {
+        (void)error_set(err, ERROR_UNSUPPORTED,
+                        "-e %s: this machine has no such hardware counter (virtual machines "
+                        "often have none); cpu-clock needs none",
+                        system_event_name(event));
+        return CPU_CLOCK_FAILED;
+    }
     if (sys_errno == ENODEV || sys_errno == ENXIO) {
         return CPU_CLOCK_NO_CPU;
     }
@@ -40,14 +62,16 @@ static enum cpu_clock_result refused(uint32_t cpu, int sys_errno, struct error *
     return CPU_CLOCK_FAILED;
 }
 
-enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, uint64_t period_ns,
-                                     const struct bpf_program *program, struct error *err)
+enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, enum system_event event,
+                                     uint64_t period, const struct bpf_program *program,
+                                     struct error *err)
 {
-    int fd = open_event(cpu, period_ns);
+    DECLARE_LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = period << 8 | event);
+    int fd = open_event(cpu, event, period);
     if (fd < 0) {
-        return refused(cpu, errno, err);
+        return refused(cpu, event, errno, err);
     }
-    clock->link = bpf_program__attach_perf_event(program, fd);
+    clock->link = bpf_program__attach_perf_event_opts(program, fd, &options);
     if (clock->link == NULL) {
         int sys_errno = errno;
         (void)close(fd);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The clock of one CPU: a perf event that calls a BPF program every period.
+// The clock of one CPU, or a counter of it: a perf event that calls a BPF program every
+// period.
 // One owner, one thread.
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_CPU_CLOCK_H
 #define FLAME_PROF_CAPTURE_SYSTEM_CPU_CLOCK_H
 
 #include "base/error.h"
+#include "capture/system/system_event.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,8 +25,11 @@ enum cpu_clock_result {
     CPU_CLOCK_FAILED, // err says why
 };
 
-enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, uint64_t period_ns,
-                                     const struct bpf_program *program, struct error *err);
+// `period`: ns, or how many of `event`; `event` is any but off-CPU and run-queue time. The
+// program's cookie is period << 8 | event.
+enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, enum system_event event,
+                                     uint64_t period, const struct bpf_program *program,
+                                     struct error *err);
 bool cpu_clock_is_open(const struct cpu_clock *clock);
 void cpu_clock_close(struct cpu_clock *clock);
 

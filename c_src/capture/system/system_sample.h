@@ -4,6 +4,8 @@
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_SAMPLE_H
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLE_H
 
+#include "capture/system/system_event.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -75,6 +77,13 @@ struct system_sample {
     uint64_t erlang_pid;                    // term of the Erlang process that ran, 0 = none
     uint32_t code_generation;               // record/system/beam_names.h; 0 = not known
     const struct system_snapshot *snapshot; // NULL, or in place of user frames
+    enum system_event event;
+    uint64_t weight; // in the event's unit
+    // Time off the CPU only; the sample's time is its end.
+    uint64_t run_queue_ns; // the last part of it, when the thread could have run
+    uint32_t state;        // system_event_state_name()
+    uint32_t waker_tid;    // 0 = nobody, or an interrupt of an idle CPU
+    char waker_comm[SYSTEM_COMM_BYTES];
 };
 
 #endif

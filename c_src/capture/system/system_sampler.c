@@ -25,6 +25,8 @@ _Static_assert((int)SYSTEM_STACK_SNAPSHOT == (int)SAMPLER_UNWIND_SNAPSHOT, "in t
 // NOLINTNEXTLINE(misc-redundant-expression): that is what it says
 _Static_assert(SYSTEM_FRAME_EXACT == SAMPLER_FRAME_EXACT, "one mark");
 _Static_assert((int)SYSTEM_MAX_FRAMES == (int)SAMPLER_MAX_FRAMES, "frames of one sample");
+_Static_assert((int)SYSTEM_EVENT_CNT == (int)SAMPLER_EVENT_CNT, "one name per event");
+_Static_assert((int)SYSTEM_EVENT_CACHE_MISSES == (int)SAMPLER_EVENT_CACHE_MISSES, "same order");
 _Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");
 
 enum { CPUS_CHECK_MS = 1000 };
@@ -37,7 +39,8 @@ struct system_sampler {
     struct ring_buffer *ring;
     struct unwind_store *unwind;
     struct sampler_counters *counters; // possible_cnt of them, shared with the BPF program
-    struct cpu_clock *clocks;          // possible_cnt
+    struct sampler_event_counters *event_counters; // by CPU, then by event; likewise
+    struct cpu_clock *clocks; // possible_cnt of each event, by event and then by CPU
     uint32_t possible_cnt;
     uint64_t start_ns;
     uint64_t cpus_checked_ns;
@@ -97,7 +100,15 @@ static void sample_of_record(const struct sampler_record *record, const uint64_t
         .user_omitted_at = SAMPLER_USER_HEAD_FRAMES,
         .frames = frames,
         .erlang_pid = record->erlang_pid,
+        .event = record->event < SAMPLER_EVENT_CNT ? (enum system_event)record->event
+                                                   : SYSTEM_EVENT_CPU_CLOCK,
+        .weight = record->weight,
+        .run_queue_ns = record->run_queue_ns,
+        .state = record->state,
+        .waker_tid = record->waker_tid,
     };
+    memcpy(sample->waker_comm, record->waker_comm, sizeof sample->waker_comm);
+    sample->waker_comm[sizeof sample->waker_comm - 1] = '\0';
     memcpy(sample->comm, record->comm, sizeof sample->comm);
     sample->comm[sizeof sample->comm - 1] = '\0';
 }
@@ -162,12 +173,53 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
+static bool wants_switches(const struct system_sampler *sampler)
+{
+    const uint64_t *values = sampler->options.events.values;
+    return values[SYSTEM_EVENT_OFF_CPU] != 0 || values[SYSTEM_EVENT_RUN_QUEUE] != 0;
+}
+
+// Sampled by a perf event of its own on each CPU.
+static uint64_t counter_period(const struct system_sampler *sampler, enum system_event event)
+{
+    if (event == SYSTEM_EVENT_CPU_CLOCK) {
+        return sampler->options.period_ns;
+    }
+    return system_event_number(event) == SYSTEM_EVENT_EVERY ? sampler->options.events.values[event]
+                                                            : 0;
+}
+
+static void configure_events(const struct system_sampler *sampler)
+{
+    const uint64_t *values = sampler->options.events.values;
+    struct sampler_bpf *bpf = sampler->bpf;
+    bool switches = wants_switches(sampler);
+    bool counts = false;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        counts = counts || (i != SYSTEM_EVENT_CPU_CLOCK && counter_period(sampler, i) != 0);
+    }
+    bpf->rodata->wants_off_cpu = values[SYSTEM_EVENT_OFF_CPU] != 0;
+    bpf->rodata->wants_run_queue = values[SYSTEM_EVENT_RUN_QUEUE] != 0;
+    bpf->rodata->off_cpu_min_ns = values[SYSTEM_EVENT_OFF_CPU];
+    bpf->rodata->run_queue_min_ns = values[SYSTEM_EVENT_RUN_QUEUE];
+    bpf->rodata->max_switches_per_s = SYSTEM_SAMPLER_MAX_SWITCHES;
+    (void)bpf_program__set_autoload(bpf->progs.on_switch, switches);
+    (void)bpf_program__set_autoload(bpf->progs.on_waking, switches);
+    (void)bpf_program__set_autoload(bpf->progs.on_counted_event, counts);
+    (void)bpf_map__set_max_entries(bpf->maps.event_counters,
+                                   sampler->possible_cnt * SAMPLER_EVENT_CNT);
+    if (switches) {
+        (void)bpf_map__set_max_entries(bpf->maps.sleepers, SAMPLER_MAX_SLEEPERS);
+    }
+}
+
 static bool configure(const struct system_sampler *sampler, struct error *err)
 {
     const struct system_sampler_options *options = &sampler->options;
     struct sampler_bpf *bpf = sampler->bpf;
     bool trees = options->scope == SYSTEM_SCOPE_TREES;
     bpf->rodata->period_ns = options->period_ns;
+    configure_events(sampler);
     bpf->rodata->excluded_pid = options->excluded_pid;
     uint32_t kinds = 0;
     int subsystem = -1;
@@ -237,15 +289,28 @@ static size_t counters_bytes(const struct system_sampler *sampler)
     return sampler->possible_cnt * sizeof *sampler->counters;
 }
 
+static size_t event_counters_bytes(const struct system_sampler *sampler)
+{
+    return (size_t)sampler->possible_cnt * SAMPLER_EVENT_CNT * sizeof *sampler->event_counters;
+}
+
+static void *map_array(const struct bpf_map *map, size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                    bpf_map__fd((struct bpf_map *)map), 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
 static bool map_counters(struct system_sampler *sampler, struct error *err)
 {
-    void *at = mmap(NULL, counters_bytes(sampler), PROT_READ | PROT_WRITE, MAP_SHARED,
-                    bpf_map__fd(sampler->bpf->maps.counters), 0);
-    if (at == MAP_FAILED) {
+    sampler->counters = map_array(sampler->bpf->maps.counters, counters_bytes(sampler));
+    sampler->event_counters =
+        map_array(sampler->bpf->maps.event_counters, event_counters_bytes(sampler));
+    if (sampler->counters == NULL || sampler->event_counters == NULL) {
         return error_os(err, errno, "map the sampler's counters");
     }
-    sampler->counters = at;
-    sampler->clocks = calloc(sampler->possible_cnt, sizeof *sampler->clocks);
+    sampler->clocks =
+        calloc((size_t)sampler->possible_cnt * SYSTEM_EVENT_CNT, sizeof *sampler->clocks);
     return sampler->clocks != NULL || error_os(err, ENOMEM, "allocate the CPU clocks");
 }
 
@@ -322,6 +387,9 @@ void system_sampler_destroy(struct system_sampler *sampler)
     if (sampler->counters != NULL) {
         (void)munmap(sampler->counters, counters_bytes(sampler));
     }
+    if (sampler->event_counters != NULL) {
+        (void)munmap(sampler->event_counters, event_counters_bytes(sampler));
+    }
     sampler_bpf__destroy(sampler->bpf);
     free(sampler->clocks);
     free(sampler);
@@ -337,16 +405,42 @@ bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct e
 
 // --- clocks -------------------------------------------------------------------
 
-static enum cpu_clock_result open_clock(struct system_sampler *sampler, uint32_t cpu,
-                                        struct error *err)
+static struct cpu_clock *clock_of(const struct system_sampler *sampler, enum system_event event,
+                                  uint32_t cpu)
 {
-    sampler->counters[cpu].last_tick_ns = clock_monotonic_ns();
-    return cpu_clock_open(&sampler->clocks[cpu], cpu, sampler->options.period_ns,
-                          sampler->bpf->progs.on_cpu_tick, err);
+    return &sampler->clocks[(size_t)event * sampler->possible_cnt + cpu];
+}
+
+static enum cpu_clock_result open_clock(struct system_sampler *sampler, enum system_event event,
+                                        uint32_t cpu, struct error *err)
+{
+    const struct bpf_program *program = sampler->bpf->progs.on_counted_event;
+    if (event == SYSTEM_EVENT_CPU_CLOCK) {
+        sampler->counters[cpu].last_tick_ns = clock_monotonic_ns();
+        program = sampler->bpf->progs.on_cpu_tick;
+    }
+    return cpu_clock_open(clock_of(sampler, event, cpu), cpu, event, counter_period(sampler, event),
+                          program, err);
 }
 
 // A CPU that went offline took its event with it; when it is back it needs
 // another one.
+static bool follow_event(struct system_sampler *sampler, enum system_event event,
+                         const struct cpu_list *online, struct error *err)
+{
+    bool ok = true;
+    for (uint32_t cpu = 0; cpu < sampler->possible_cnt; cpu++) {
+        struct cpu_clock *clock = clock_of(sampler, event, cpu);
+        bool is_open = cpu_clock_is_open(clock);
+        if (is_open && !cpu_list_has(online, cpu)) {
+            cpu_clock_close(clock);
+        } else if (!is_open && cpu_list_has(online, cpu)) {
+            ok = open_clock(sampler, event, cpu, err) != CPU_CLOCK_FAILED && ok;
+        }
+    }
+    return ok;
+}
+
 static bool follow_cpus(struct system_sampler *sampler, struct error *err)
 {
     struct cpu_list online;
@@ -354,31 +448,30 @@ static bool follow_cpus(struct system_sampler *sampler, struct error *err)
         return false;
     }
     bool ok = true;
-    for (uint32_t cpu = 0; cpu < sampler->possible_cnt; cpu++) {
-        bool is_open = cpu_clock_is_open(&sampler->clocks[cpu]);
-        if (is_open && !cpu_list_has(&online, cpu)) {
-            cpu_clock_close(&sampler->clocks[cpu]);
-        } else if (!is_open && cpu_list_has(&online, cpu)) {
-            ok = open_clock(sampler, cpu, err) != CPU_CLOCK_FAILED && ok;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (counter_period(sampler, i) != 0) {
+            ok = follow_event(sampler, i, &online, err) && ok;
         }
     }
     sampler->cpus_checked_ns = clock_monotonic_ns();
     return ok;
 }
 
-static bool attach_forks(struct system_sampler *sampler, struct error *err)
+// Those programs that wait for a place in the kernel and not for an event of ours.
+static bool attach_tracepoints(struct system_sampler *sampler, struct error *err)
 {
-    if (sampler->options.scope != SYSTEM_SCOPE_TREES) {
+    if (sampler->options.scope != SYSTEM_SCOPE_TREES && !wants_switches(sampler)) {
         return true;
     }
     int result = sampler_bpf__attach(sampler->bpf);
-    return result == 0 || error_os(err, -result, "attach to the kernel's fork and exit events");
+    return result == 0 ||
+           error_os(err, -result, "attach to the kernel's fork, exit and switch events");
 }
 
 bool system_sampler_start(struct system_sampler *sampler, struct error *err)
 {
     sampler->start_ns = clock_monotonic_ns();
-    if (attach_forks(sampler, err) && follow_cpus(sampler, err)) {
+    if (attach_tracepoints(sampler, err) && follow_cpus(sampler, err)) {
         return true;
     }
     system_sampler_stop(sampler);
@@ -391,16 +484,86 @@ static void close_clock(struct system_sampler *sampler, uint32_t cpu, uint64_t n
     if (now_ns > last_ns) {
         sampler->tail_missed += (now_ns - last_ns) / sampler->options.period_ns;
     }
-    cpu_clock_close(&sampler->clocks[cpu]);
+    cpu_clock_close(clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu));
 }
 
 void system_sampler_stop(struct system_sampler *sampler)
 {
-    for (uint32_t cpu = 0; sampler->clocks != NULL && cpu < sampler->possible_cnt; cpu++) {
-        if (cpu_clock_is_open(&sampler->clocks[cpu])) {
+    if (sampler->clocks == NULL) {
+        return;
+    }
+    if (wants_switches(sampler)) {
+        sampler_bpf__detach(sampler->bpf);
+    }
+    for (uint32_t cpu = 0; cpu < sampler->possible_cnt; cpu++) {
+        if (cpu_clock_is_open(clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu))) {
             close_clock(sampler, cpu, clock_monotonic_ns());
         }
     }
+    for (uint32_t i = 0; i < sampler->possible_cnt * SYSTEM_EVENT_CNT; i++) {
+        cpu_clock_close(&sampler->clocks[i]);
+    }
+}
+
+// --- threads that are off their CPU ---------------------------------------------
+
+static void hand_over_sleeper(struct system_sampler *sampler, const struct sampler_sleeper *sleeper,
+                              uint64_t now_ns, struct sampler_record *record)
+{
+    // Of CPU 0: nobody else counts any more.
+    struct sampler_event_counters *counters = &sampler->event_counters[SAMPLER_EVENT_OFF_CPU];
+    memcpy(record, sleeper->header, sizeof sleeper->header);
+    memcpy(record->frames, sleeper->frames, sizeof sleeper->frames);
+    record->event = SAMPLER_EVENT_OFF_CPU;
+    record->time_ns = now_ns;
+    record->weight = now_ns - sleeper->off_ns;
+    record->state = sleeper->state;
+    if (record->weight < sampler->options.events.values[SYSTEM_EVENT_OFF_CPU]) {
+        counters->skipped++;
+        return;
+    }
+    counters->samples++;
+    size_t words = (size_t)record->kernel_cnt + record->user_cnt;
+    (void)on_record(sampler, record, SAMPLER_RECORD_HEADER_BYTES + 8 * words);
+}
+
+void system_sampler_flush_blocked(struct system_sampler *sampler)
+{
+    int fd = bpf_map__fd(sampler->bpf->maps.sleepers);
+    struct sampler_sleeper *sleeper = malloc(sizeof *sleeper);
+    struct sampler_record *record = malloc(sizeof *record);
+    uint32_t tid = 0;
+    uint64_t now_ns = clock_monotonic_ns();
+    bool wants = sampler->options.events.values[SYSTEM_EVENT_OFF_CPU] != 0;
+    while (wants && sleeper != NULL && record != NULL &&
+           bpf_map_get_next_key(fd, NULL, &tid) == 0) {
+        if (bpf_map_lookup_elem(fd, &tid, sleeper) == 0) {
+            hand_over_sleeper(sampler, sleeper, now_ns, record);
+        }
+        if (bpf_map_delete_elem(fd, &tid) != 0) {
+            break;
+        }
+    }
+    free(record);
+    free(sleeper);
+}
+
+struct system_event_counts system_sampler_event_counts(const struct system_sampler *sampler,
+                                                       enum system_event event)
+{
+    struct system_event_counts sum = {0};
+    for (uint32_t cpu = 0; cpu < sampler->possible_cnt; cpu++) {
+        const volatile struct sampler_event_counters *counters =
+            &sampler->event_counters[(size_t)cpu * SAMPLER_EVENT_CNT + event];
+        sum.seen += counters->seen;
+        sum.excluded += counters->excluded;
+        sum.skipped += counters->skipped;
+        sum.limited += counters->limited;
+        sum.no_room += counters->no_room;
+        sum.samples += counters->samples;
+        sum.ring_full += counters->ring_full;
+    }
+    return sum;
 }
 
 void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
@@ -427,7 +590,7 @@ struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)
         sum.excluded += counters->excluded;
         sum.samples += counters->samples;
         sum.ring_full += counters->ring_full;
-        sum.cpu_cnt += cpu_clock_is_open(&sampler->clocks[cpu]) ? 1 : 0;
+        sum.cpu_cnt += cpu_clock_is_open(clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu)) ? 1 : 0;
     }
     return sum;
 }

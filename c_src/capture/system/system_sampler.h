@@ -23,11 +23,13 @@ enum {
     SYSTEM_SAMPLER_MIN_RING_BYTES = 4096,
     SYSTEM_SAMPLER_MAX_RING_BYTES = 1 << 30,
     SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 4 << 20,
+    SYSTEM_SAMPLER_MAX_SWITCHES = 5000, // per second and CPU, whose stacks are taken
 };
 
 struct system_sampler_options {
-    uint64_t period_ns;  // CPU time between two samples; >= 10000
-    uint32_t ring_bytes; // rounded up to a power of two
+    uint64_t period_ns; // CPU time between two samples of the clock; >= 10000; 0 = no clock
+    struct system_event_choice events; // besides the clock, whose value is not looked at
+    uint32_t ring_bytes;               // rounded up to a power of two
     enum system_scope scope;
     const uint32_t *pids; // borrowed for the call
     uint32_t pid_cnt;
@@ -48,6 +50,18 @@ struct system_ticks {
     uint64_t samples;  // in the ring, or drained from it
     uint64_t ring_full;
     uint32_t cpu_cnt; // sampled now
+};
+
+// Of an event besides the clock, since the start, over all CPUs. What was due is samples +
+// ring_full + limited + no_room; threads that have not come back yet are in none.
+struct system_event_counts {
+    uint64_t seen;
+    uint64_t excluded;
+    uint64_t skipped; // below the shortest time
+    uint64_t limited; // more per second and CPU than SYSTEM_SAMPLER_MAX_SWITCHES
+    uint64_t no_room; // more threads off their CPU than there is room for
+    uint64_t samples;
+    uint64_t ring_full;
 };
 
 struct system_sampler;
@@ -76,6 +90,12 @@ bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct e
 
 // By which it walks stacks; to be filled by the owner. Valid until _destroy.
 struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler);
+
+// After the stop: threads that are off their CPU now, each as a sample up to now.
+void system_sampler_flush_blocked(struct system_sampler *sampler);
+
+struct system_event_counts system_sampler_event_counts(const struct system_sampler *sampler,
+                                                       enum system_event event);
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler);
 

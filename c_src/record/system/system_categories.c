@@ -311,6 +311,12 @@ void system_categories_note(struct system_categories *categories,
 
 // --- of a sample --------------------------------------------------------------------
 
+static const char *state_text(const struct system_sample *sample)
+{
+    bool is_off = sample->event == SYSTEM_EVENT_OFF_CPU || sample->event == SYSTEM_EVENT_RUN_QUEUE;
+    return is_off ? system_event_state_name(sample->state) : "running";
+}
+
 static struct text sample_text(struct system_categories *categories, uint32_t item,
                                const struct system_sample *sample)
 {
@@ -321,7 +327,13 @@ static struct text sample_text(struct system_categories *categories, uint32_t it
         return sample->kernel_cnt > 0 ? TEXT("{mode kernel}") : TEXT("{mode user}");
     }
     if (category == CATEGORY_STATE) {
-        return TEXT("{state running}");
+        (void)snprintf(text, text_bytes, "{state %s}", state_text(sample));
+        return text_of(text);
+    }
+    if (category == CATEGORY_WAKER) {
+        (void)snprintf(text, text_bytes, sample->waker_tid == 0 ? "" : "{waker %s}",
+                       sample->waker_comm);
+        return text_of(text);
     }
     (void)snprintf(text, text_bytes, "{thread %s}", sample->comm);
     return text_of(text);

@@ -28,7 +28,8 @@
     X(CATEGORY_VARIABLE, "env")        /* {env NAME=value}: env:NAME */                            \
     X(CATEGORY_THREAD, "thread")       /* {thread 1_scheduler} */                                  \
     X(CATEGORY_MODE, "mode")           /* {mode kernel}, {mode user} */                            \
-    X(CATEGORY_STATE, "state")         /* {state running} */
+    X(CATEGORY_STATE, "state")         /* {state running}; {state sleeping} off the CPU */         \
+    X(CATEGORY_WAKER, "waker")         /* {waker nginx}: who ended the time off the CPU */
 
 enum system_category {
 #define CATEGORY_ENUM(id, name) id,

@@ -6,10 +6,11 @@
 #include "capture/system/mapping_events.h"
 #include "model/session.h"
 #include "record/system/beam_names.h"
+#include "record/system/event_output.h"
 #include "record/system/frame_names.h"
+#include "record/system/own_cost.h"
 #include "record/system/privileges.h"
 #include "record/system/sample_queue.h"
-#include "record/system/thread_counters.h"
 #include "record/system/unwind_tables.h"
 
 #include <stdio.h>
@@ -19,7 +20,6 @@
 
 enum {
     MAX_QUEUE_BYTES = 16 << 20,
-    MAX_THREADS = 32768,
     // Little CPU, but soon: processes to be read are gone in milliseconds.
     OWN_NICE = -10,
     MAX_HISTORY_BYTES = 16 << 20,
@@ -29,22 +29,21 @@ enum {
 
 struct system_recording {
     struct system_recording_options options;
-    struct session session;
-    struct loss_counters losses;
-    struct recording output;
+    struct session session; // what all outputs have in common
+    struct event_output outputs[SYSTEM_EVENT_CNT];
     struct system_sampler *sampler;
     struct sample_queue queue;
-    struct thread_counters *threads;
     struct process_history *history;
     struct beam_names *beams;
     struct mapping_events *mappings; // NULL: /proc alone
     struct frame_names *names;
     struct system_categories *categories;
     struct unwind_tables *tables;
-    struct system_ticks seen_ticks; // those already in `losses`
+    struct system_ticks seen_ticks; // those already in the clock's losses
+    struct system_event_counts seen_events[SYSTEM_EVENT_CNT];
     struct system_recording_stats stats;
     uint64_t drained_ns;
-    uint32_t told_in;                   // output file, by recording.begun_cnt
+    uint32_t told_in;                   // output files begun when builds were told
     uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
     struct named_stack stack;
     struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX]; // of one sample
@@ -63,8 +62,10 @@ static void fill_session(struct system_recording *recording)
     const struct system_sampler_options *sampler = &recording->options.sampler;
     struct session *session = &recording->session;
     session_init_system(session);
-    (void)session_set(session, "sample_interval_ns", "%llu",
-                      (unsigned long long)sampler->period_ns);
+    if (sampler->period_ns != 0) {
+        (void)session_set(session, "sample_interval_ns", "%llu",
+                          (unsigned long long)sampler->period_ns);
+    }
     (void)session_set(session, "scope", "%s", SCOPES[sampler->scope]);
     (void)session_set(session, "unwinder", "tables, frame pointers, Erlang stacks");
     (void)session_set(session, "options", "%s", recording->options.options_text);
@@ -147,10 +148,10 @@ static void on_sample(void *context, const struct system_sample *raw)
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
-        loss_add(&recording->losses, LOSS_LATE, 1);
+        loss_add(&recording->outputs[sample.event].losses, LOSS_LATE, 1);
         break;
     case SAMPLE_REFUSED:
-        loss_add(&recording->losses, LOSS_NO_MEMORY, 1);
+        loss_add(&recording->outputs[sample.event].losses, LOSS_NO_MEMORY, 1);
         break;
     }
 }
@@ -160,18 +161,19 @@ static void on_sample(void *context, const struct system_sample *raw)
 static void count_degraded(struct system_recording *recording, const struct system_sample *sample)
 {
     enum system_stack_end end = sample->stack_end;
+    struct loss_counters *losses = &recording->outputs[sample->event].losses;
     recording->stats.stack_ends[end]++;
     recording->stats.frame_cnt += recording->stack.frame_cnt;
     recording->stats.unnamed_frame_cnt += recording->stack.unnamed_cnt;
     if (sample->user_omitted > 0 || end == SYSTEM_STACK_TOO_DEEP) {
-        degraded_add(&recording->losses, DEGRADED_STACK_TRUNCATED);
+        degraded_add(losses, DEGRADED_STACK_TRUNCATED);
     } else if (end == SYSTEM_STACK_32BIT) {
-        degraded_add(&recording->losses, DEGRADED_STACK_MISSING);
+        degraded_add(losses, DEGRADED_STACK_MISSING);
     } else if (!system_stack_is_complete(end)) {
-        degraded_add(&recording->losses, DEGRADED_STACK_PARTIAL);
+        degraded_add(losses, DEGRADED_STACK_PARTIAL);
     }
     if (recording->stack.unnamed_cnt > 0) {
-        degraded_add(&recording->losses, DEGRADED_NAME_UNKNOWN);
+        degraded_add(losses, DEGRADED_NAME_UNKNOWN);
     }
 }
 
@@ -183,39 +185,46 @@ static uint32_t join_frames(struct system_recording *recording, const struct sys
     return cnt + system_categories_frames(recording->categories, sample, recording->frames + cnt);
 }
 
-// Each output file tells all builds that were seen up to its end.
+static uint32_t begun_files(const struct system_recording *recording)
+{
+    uint32_t cnt = 0;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        cnt += recording->outputs[i].output.begun_cnt;
+    }
+    return cnt;
+}
+
+static void tell_file(struct system_recording *recording, const char *line)
+{
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            recording_comment(&recording->outputs[i].output, "mapping", line);
+        }
+    }
+}
+
+// Each output file tells all builds that were seen up to its end; that of another event
+// may tell some twice.
 static void tell_files(struct system_recording *recording)
 {
     const char *line = NULL;
-    if (recording->told_in != recording->output.begun_cnt) {
-        recording->told_in = recording->output.begun_cnt;
+    uint32_t begun = begun_files(recording);
+    if (recording->told_in != begun) {
+        recording->told_in = begun;
         frame_names_rewind_files(recording->names);
     }
     while (frame_names_next_file(recording->names, &line)) {
-        recording_comment(&recording->output, "mapping", line);
+        tell_file(recording, line);
     }
 }
 
 static void write_sample(struct system_recording *recording, const struct system_sample *sample)
 {
-    struct metric_value metrics[SYSTEM_METRIC_CNT];
-    uint64_t period_ns = recording->options.sampler.period_ns;
-    thread_counters_take(recording->threads, sample, period_ns, metrics);
+    struct event_output *output = &recording->outputs[sample->event];
     frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
     count_degraded(recording, sample);
     tell_files(recording);
-    struct sample named = {
-        .time_ns = sample->time_ns,
-        .period_ns = period_ns,
-        .cpu = sample->cpu,
-        .pid = sample->pid,
-        .tid = sample->tid,
-        .category = text_of(sample->comm),
-        .frames = recording->frames,
-        .frame_cnt = join_frames(recording, sample),
-        .metrics = metrics,
-    };
-    recording_write(&recording->output, &named);
+    event_output_write(output, sample, recording->frames, join_frames(recording, sample));
 }
 
 static void write_until(struct system_recording *recording, uint64_t until_ns)
@@ -226,36 +235,94 @@ static void write_until(struct system_recording *recording, uint64_t until_ns)
     }
 }
 
-static void take_ticks(struct system_recording *recording)
+static void count_ticks(struct loss_counters *losses, uint64_t taken, uint64_t lost)
+{
+    atomic_fetch_add_explicit(&losses->ticks_taken, taken, memory_order_relaxed);
+    atomic_fetch_add_explicit(&losses->ticks_expected, taken + lost, memory_order_relaxed);
+}
+
+static void take_clock_ticks(struct system_recording *recording)
 {
     struct system_ticks now = system_sampler_ticks(recording->sampler);
     struct system_ticks *seen = &recording->seen_ticks;
-    struct loss_counters *losses = &recording->losses;
-    uint64_t samples = now.samples - seen->samples;
+    struct loss_counters *losses = &recording->outputs[SYSTEM_EVENT_CPU_CLOCK].losses;
     uint64_t ring_full = now.ring_full - seen->ring_full;
     uint64_t missed = now.missed - seen->missed;
     loss_add(losses, LOSS_RING_FULL, ring_full);
     loss_add(losses, LOSS_THROTTLED, missed);
-    atomic_fetch_add_explicit(&losses->ticks_taken, samples, memory_order_relaxed);
-    atomic_fetch_add_explicit(&losses->ticks_expected, samples + ring_full + missed,
-                              memory_order_relaxed);
+    count_ticks(losses, now.samples - seen->samples, ring_full + missed);
     *seen = now;
 }
 
+static void take_event_counts(struct system_recording *recording, enum system_event event)
+{
+    struct system_event_counts now = system_sampler_event_counts(recording->sampler, event);
+    struct system_event_counts *seen = &recording->seen_events[event];
+    struct loss_counters *losses = &recording->outputs[event].losses;
+    uint64_t ring_full = now.ring_full - seen->ring_full;
+    uint64_t limited = now.limited - seen->limited;
+    uint64_t no_room = now.no_room - seen->no_room;
+    loss_add(losses, LOSS_RING_FULL, ring_full);
+    loss_add(losses, LOSS_LIMITED, limited);
+    loss_add(losses, LOSS_NO_MEMORY, no_room);
+    count_ticks(losses, now.samples - seen->samples, ring_full + limited + no_room);
+    *seen = now;
+}
+
+static void take_ticks(struct system_recording *recording)
+{
+    take_clock_ticks(recording);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (i != SYSTEM_EVENT_CPU_CLOCK && recording->outputs[i].is_open) {
+            take_event_counts(recording, i);
+        }
+    }
+}
+
 // --- lifecycle ----------------------------------------------------------------
+
+static void say_own_cost(uint64_t *cpu_ns_ret, uint64_t *rss_bytes_ret)
+{
+    struct own_cost cost = own_cost_now();
+    *cpu_ns_ret = cost.cpu_ns;
+    *rss_bytes_ret = cost.rss_bytes;
+}
+
+static bool is_wanted(const struct system_sampler_options *options, enum system_event event)
+{
+    return event == SYSTEM_EVENT_CPU_CLOCK ? options->period_ns != 0
+                                           : options->events.values[event] != 0;
+}
+
+static bool open_outputs(struct system_recording *recording, struct error *err)
+{
+    struct recording_options options = recording->options.output;
+    uint32_t cnt = 0;
+    bool ok = true;
+    options.own_cost = say_own_cost;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        cnt += is_wanted(&recording->options.sampler, i) ? 1 : 0;
+    }
+    for (int i = 0; i < SYSTEM_EVENT_CNT && ok; i++) {
+        ok = !is_wanted(&recording->options.sampler, i) ||
+             event_output_open(&recording->outputs[i], i,
+                               recording->options.sampler.events.values[i], &recording->session,
+                               &options, cnt > 1, err);
+    }
+    return ok;
+}
 
 static bool open_parts(struct system_recording *recording, struct error *err)
 {
     const struct system_recording_options *options = &recording->options;
     sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
-    recording->threads = thread_counters_create(MAX_THREADS);
     recording->history = process_history_create(MAX_HISTORY_BYTES);
     recording->beams = beam_names_create();
     recording->names = frame_names_create(&options->names, recording->history, recording->beams,
                                           options->output.sink);
     recording->categories = system_categories_create(&options->categories);
-    if (recording->threads == NULL || recording->history == NULL || recording->beams == NULL ||
-        recording->names == NULL || recording->categories == NULL) {
+    if (recording->history == NULL || recording->beams == NULL || recording->names == NULL ||
+        recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
@@ -268,8 +335,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     }
     open_mappings(recording);
     fill_session(recording);
-    return recording_open(&recording->output, &recording->session, &recording->losses,
-                          &options->output, err);
+    return open_outputs(recording, err);
 }
 
 struct system_recording *system_recording_create(const struct system_recording_options *options,
@@ -294,11 +360,12 @@ void system_recording_destroy(struct system_recording *recording)
     if (recording == NULL) {
         return;
     }
-    (void)recording_close(&recording->output, "not stopped", NULL);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        event_output_destroy(&recording->outputs[i]);
+    }
     unwind_tables_destroy(recording->tables);
     system_sampler_destroy(recording->sampler);
     sample_queue_deinit(&recording->queue);
-    thread_counters_destroy(recording->threads);
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
@@ -333,7 +400,11 @@ void system_recording_step(struct system_recording *recording, int timeout_ms)
     write_until(recording, recording->drained_ns - HOLD_BACK_NS);
     take_ticks(recording);
     recording->stats.elapsed_ns = recording->drained_ns - recording->stats.start_ns;
-    recording_tick(&recording->output);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            recording_tick(&recording->outputs[i].output);
+        }
+    }
 }
 
 // Of the whole recording: "complete=120 erlang=40 ...".
@@ -348,7 +419,27 @@ static void note_stack_ends(struct system_recording *recording)
                                     (unsigned long long)recording->stats.stack_ends[i]);
         }
     }
-    recording_note(&recording->output, "stack_ends", text);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            recording_note(&recording->outputs[i].output, "stack_ends", text);
+        }
+    }
+}
+
+// All of them, whatever becomes of one; false with the first reason.
+static bool close_outputs(struct system_recording *recording, const char *end_reason,
+                          struct error *err)
+{
+    bool ok = true;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        struct error why = {0};
+        if (recording->outputs[i].is_open &&
+            !event_output_close(&recording->outputs[i], end_reason, &why) && ok) {
+            ok = false;
+            *err = why;
+        }
+    }
+    return ok;
 }
 
 bool system_recording_stop(struct system_recording *recording, const char *end_reason,
@@ -358,26 +449,60 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
     recording->stats.elapsed_ns = clock_monotonic_ns() - recording->stats.start_ns;
     system_sampler_drain(recording->sampler, 0);
     recording->drained_ns = clock_monotonic_ns();
+    system_sampler_flush_blocked(recording->sampler);
     write_until(recording, UINT64_MAX);
     take_ticks(recording);
     note_stack_ends(recording);
-    return recording_close(&recording->output, end_reason, err);
+    return close_outputs(recording, end_reason, err);
+}
+
+static void add_losses(struct loss_snapshot *sum, const struct loss_snapshot *losses)
+{
+    for (int i = 0; i < LOSS_REASON_CNT; i++) {
+        sum->lost[i] += losses->lost[i];
+    }
+    for (int i = 0; i < DEGRADED_REASON_CNT; i++) {
+        sum->degraded[i] += losses->degraded[i];
+    }
+    sum->ticks_expected += losses->ticks_expected;
+    sum->ticks_taken += losses->ticks_taken;
+}
+
+static void add_output(struct system_recording_stats *stats, const struct event_output *output)
+{
+    const struct file_series *files = &output->output.files;
+    struct loss_snapshot losses = loss_counters_read(&output->losses);
+    stats->events[output->event].is_open = true;
+    stats->events[output->event].sample_cnt = output->output.sample_cnt;
+    for (int i = 0; i < LOSS_REASON_CNT; i++) {
+        stats->events[output->event].lost += losses.lost[i];
+    }
+    stats->sample_cnt += output->output.sample_cnt;
+    stats->written_bytes += files->total_bytes + (files->fd < 0 ? 0 : files->file_bytes);
+    stats->file_cnt += files->finished_cnt;
+    add_losses(&stats->losses, &losses);
 }
 
 struct system_recording_stats system_recording_stats(const struct system_recording *recording)
 {
     struct system_recording_stats stats = recording->stats;
-    const struct file_series *files = &recording->output.files;
-    stats.sample_cnt = recording->output.sample_cnt;
-    stats.written_bytes = files->total_bytes + (files->fd < 0 ? 0 : files->file_bytes);
-    stats.file_cnt = files->finished_cnt;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            add_output(&stats, &recording->outputs[i]);
+        }
+    }
     stats.ticks = system_sampler_ticks(recording->sampler);
-    stats.losses = loss_counters_read(&recording->losses);
     stats.unread_processes = process_history_unread(recording->history);
     return stats;
 }
 
 void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes)
 {
-    file_series_path(&recording->output.files, path, path_bytes);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            file_series_path(&recording->outputs[i].output.files, path, path_bytes);
+            return;
+        }
+    }
+    path[0] = '\0';
 }

@@ -3,7 +3,8 @@
 // writes them. Sampling itself happens in the kernel and never waits for this.
 // One owner, one thread, which calls system_recording_step all the time.
 //
-// The account of every tick, over all files of a recording:
+// Each event has a file, or a series of files, of its own. The account of every tick,
+// over all files of an event:
 //     ticks_expected = samples + the sum of all losses
 // where ticks that found nobody to sample (idle CPU, filtered out) are not
 // expected; system_recording_stats has those, too.
@@ -32,11 +33,16 @@ struct system_recording_options {
 struct system_recording_stats {
     uint64_t start_ns;
     uint64_t elapsed_ns;
-    uint64_t sample_cnt;    // written or about to be
+    uint64_t sample_cnt; // written or about to be, of all events
+    struct {
+        bool is_open;
+        uint64_t sample_cnt;
+        uint64_t lost;
+    } events[SYSTEM_EVENT_CNT];
     uint64_t written_bytes; // on disk, of all files
     uint32_t file_cnt;      // finished
     struct system_ticks ticks;
-    struct loss_snapshot losses;
+    struct loss_snapshot losses; // of all events
     uint64_t stack_ends[SYSTEM_STACK_END_CNT];
     uint64_t frame_cnt;
     uint64_t unnamed_frame_cnt;
@@ -66,7 +72,7 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
 
 struct system_recording_stats system_recording_stats(const struct system_recording *recording);
 
-// The open or the last finished file.
+// The open or the last finished file, of the first event.
 void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes);
 
 #endif

@@ -14,6 +14,7 @@ struct slot {
     uint64_t thread_start_ns; // 0 = free; tells a reused thread id
     uint64_t used_ns;
     int64_t values[SYSTEM_METRIC_CNT];
+    int64_t weight; // of all its samples
 };
 
 struct thread_counters {
@@ -76,7 +77,7 @@ static struct slot *slot_of(const struct thread_counters *counters,
 }
 
 void thread_counters_take(struct thread_counters *counters, const struct system_sample *sample,
-                          uint64_t period_ns, struct metric_value metrics[SYSTEM_METRIC_CNT])
+                          struct metric_value metrics[THREAD_METRIC_CNT])
 {
     const int64_t now[SYSTEM_METRIC_CNT] = {
         [SYSTEM_METRIC_CPU_NS] = (int64_t)sample->cpu_ns,
@@ -91,7 +92,12 @@ void thread_counters_take(struct thread_counters *counters, const struct system_
         metrics[i].value = now[i];
         metrics[i].delta = is_new ? 0 : now[i] - slot->values[i];
     }
-    metrics[SYSTEM_METRIC_CPU_NS].delta = (int64_t)period_ns;
+    int64_t weight = (int64_t)sample->weight;
+    if (sample->event == SYSTEM_EVENT_CPU_CLOCK) {
+        metrics[SYSTEM_METRIC_CPU_NS].delta = weight;
+    }
+    slot->weight = is_new ? weight : slot->weight + weight;
+    metrics[THREAD_METRIC_WEIGHT] = (struct metric_value){slot->weight, weight};
     slot->tid = sample->tid;
     slot->thread_start_ns = sample->thread_start_ns;
     slot->used_ns = sample->time_ns;

@@ -16,10 +16,14 @@ struct thread_counters;
 struct thread_counters *thread_counters_create(uint32_t max_threads);
 void thread_counters_destroy(struct thread_counters *counters);
 
-// Fills all SYSTEM_METRIC_CNT metrics. The delta of SYSTEM_METRIC_CPU_NS is
-// `period_ns`, what the sample stands for, so that its sum is the CPU time
-// sampled. Samples of one thread come in the order of time.
+// The last metric is what the event itself weighs: the sum of the thread's samples so
+// far, and this sample's weight. Not of the clock: native_cpu_ns says it.
+enum { THREAD_METRIC_WEIGHT = SYSTEM_METRIC_CNT, THREAD_METRIC_CNT };
+
+// Fills all metrics. The delta of SYSTEM_METRIC_CPU_NS of a sample of the clock is its
+// weight, so that its sum is the CPU time sampled. Samples of one thread come in the order
+// of time.
 void thread_counters_take(struct thread_counters *counters, const struct system_sample *sample,
-                          uint64_t period_ns, struct metric_value metrics[SYSTEM_METRIC_CNT]);
+                          struct metric_value metrics[THREAD_METRIC_CNT]);
 
 #endif
