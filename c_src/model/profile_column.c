@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 1024 };
+enum { FIRST_BYTES = 1024, SAME_ROWS = 128 };
 
 void profile_column_deinit(struct profile_column *column)
 {
@@ -134,8 +134,14 @@ bool profile_column_append_same(struct profile_column *column, int64_t value, ui
     if (!make_room(column, value, value, cnt)) {
         return false;
     }
-    for (uint64_t i = 0; i < cnt && column->width > 0; i++) {
-        store(column->rows, column->width, column->cnt + i, &value, 1);
+    int64_t block[SAME_ROWS];
+    for (uint32_t i = 0; i < SAME_ROWS; i++) {
+        block[i] = value;
+    }
+    for (uint64_t at = 0; at < cnt && column->width > 0; at += SAME_ROWS) {
+        uint64_t left = cnt - at;
+        store(column->rows, column->width, column->cnt + at, block,
+              left < SAME_ROWS ? left : SAME_ROWS);
     }
     column->cnt += cnt;
     return true;

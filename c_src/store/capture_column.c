@@ -5,8 +5,7 @@
 
 void capture_threads_deinit(struct capture_threads *threads)
 {
-    free(threads->last);
-    free(threads->seen);
+    free(threads->threads);
     *threads = (struct capture_threads){0};
 }
 
@@ -18,12 +17,10 @@ bool capture_threads_set(struct capture_threads *threads, const int64_t *codes, 
         return true;
     }
     uint32_t capacity = code_cnt + code_cnt / 2 + 64;
-    free(threads->last);
-    free(threads->seen);
-    threads->last = calloc(capacity, sizeof *threads->last);
-    threads->seen = calloc(capacity, sizeof *threads->seen);
+    free(threads->threads);
+    threads->threads = calloc(capacity, sizeof *threads->threads);
     threads->turn = 0;
-    threads->capacity = threads->last == NULL || threads->seen == NULL ? 0 : capacity;
+    threads->capacity = threads->threads == NULL ? 0 : capacity;
     return threads->capacity > 0;
 }
 
@@ -33,7 +30,7 @@ static void begin_turn(struct capture_threads *threads)
     threads->turn++;
     if (threads->turn == 0) {
         for (uint32_t i = 0; i < threads->capacity; i++) {
-            threads->seen[i] = 0;
+            threads->threads[i].turn = 0;
         }
         threads->turn = 1;
     }
@@ -41,13 +38,17 @@ static void begin_turn(struct capture_threads *threads)
 
 static inline bool knows(const struct capture_threads *threads, int64_t code)
 {
-    return threads->seen[code] == threads->turn;
+    return threads->threads[code].turn == threads->turn;
+}
+
+static inline int64_t last_of(const struct capture_threads *threads, int64_t code)
+{
+    return threads->threads[code].last;
 }
 
 static inline void learn(struct capture_threads *threads, int64_t code, int64_t value)
 {
-    threads->seen[code] = threads->turn;
-    threads->last[code] = value;
+    threads->threads[code] = (struct capture_thread){value, threads->turn};
 }
 
 // --- encoding -----------------------------------------------------------------
@@ -110,7 +111,7 @@ static unsigned char *encode_own(struct capture_threads *threads, const int64_t 
 {
     for (uint32_t i = 0; i < cnt; i++) {
         int64_t code = threads->codes[i];
-        bool same = knows(threads, code) && threads->last[code] == values[i];
+        bool same = knows(threads, code) && last_of(threads, code) == values[i];
         out = put(out, same ? 0 : zigzag(values[i]) + 1);
         learn(threads, code, values[i]);
     }
@@ -123,7 +124,7 @@ static unsigned char *encode_next(struct capture_threads *threads, const int64_t
 {
     int64_t before = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        bool same = knows(threads, before) && threads->last[before] == values[i];
+        bool same = knows(threads, before) && last_of(threads, before) == values[i];
         out = put(out, same ? 0 : zigzag(values[i]) + 1);
         learn(threads, before, values[i]);
         before = values[i];
@@ -136,7 +137,7 @@ static unsigned char *encode_gained(struct capture_threads *threads, const int64
 {
     for (uint32_t i = 0; i < cnt; i++) {
         int64_t code = threads->codes[i];
-        int64_t expected = knows(threads, code) ? sum(threads->last[code], gains[i]) : 0;
+        int64_t expected = knows(threads, code) ? sum(last_of(threads, code), gains[i]) : 0;
         out = put(out, zigzag(difference(values[i], expected)));
         learn(threads, code, values[i]);
     }
@@ -195,14 +196,28 @@ static inline int64_t unzigzag(uint64_t value)
     return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
+// Most are of one byte.
+static inline uint64_t take(struct byte_cursor *cursor)
+{
+    if (cursor->at < cursor->end && *cursor->at < 0x80) {
+        return *cursor->at++;
+    }
+    return byte_cursor_varint(cursor);
+}
+
+static inline int64_t take_signed(struct byte_cursor *cursor)
+{
+    return unzigzag(take(cursor));
+}
+
 static void decode_own(struct capture_threads *threads, struct byte_cursor *cursor, uint32_t cnt,
                        int64_t *values)
 {
     for (uint32_t i = 0; i < cnt; i++) {
         int64_t code = threads->codes[i];
-        uint64_t token = byte_cursor_varint(cursor);
+        uint64_t token = take(cursor);
         cursor->is_bad |= token == 0 && !knows(threads, code);
-        values[i] = token == 0 ? threads->last[code] : unzigzag(token - 1);
+        values[i] = token == 0 ? last_of(threads, code) : unzigzag(token - 1);
         learn(threads, code, values[i]);
     }
 }
@@ -212,9 +227,9 @@ static void decode_next(struct capture_threads *threads, struct byte_cursor *cur
 {
     int64_t before = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        uint64_t token = byte_cursor_varint(cursor);
+        uint64_t token = take(cursor);
         bool known = knows(threads, before);
-        int64_t value = token == 0 ? threads->last[before] : unzigzag(token - 1);
+        int64_t value = token == 0 ? last_of(threads, before) : unzigzag(token - 1);
         if ((token == 0 && !known) || value < 0 || value >= threads->code_cnt) {
             cursor->is_bad = true;
             value = 0;
@@ -230,8 +245,8 @@ static void decode_gained(struct capture_threads *threads, struct byte_cursor *c
 {
     for (uint32_t i = 0; i < cnt; i++) {
         int64_t code = threads->codes[i];
-        int64_t expected = knows(threads, code) ? sum(threads->last[code], gains[i]) : 0;
-        values[i] = sum(expected, byte_cursor_signed(cursor));
+        int64_t expected = knows(threads, code) ? sum(last_of(threads, code), gains[i]) : 0;
+        values[i] = sum(expected, take_signed(cursor));
         learn(threads, code, values[i]);
     }
 }
@@ -240,7 +255,7 @@ static void decode_steps(struct byte_cursor *cursor, uint32_t cnt, int64_t *valu
 {
     int64_t before = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        before = sum(before, byte_cursor_signed(cursor));
+        before = sum(before, take_signed(cursor));
         values[i] = before;
     }
 }
@@ -252,17 +267,26 @@ static void fill(int64_t value, uint32_t cnt, int64_t *values)
     }
 }
 
-bool capture_column_decode(struct capture_threads *threads, struct byte_cursor *cursor,
-                           const int64_t *gains, uint32_t cnt, int64_t *values)
+bool capture_column_take_same(struct byte_cursor *cursor, int64_t *value)
 {
-    begin_turn(threads);
+    if (cursor->at == cursor->end || *cursor->at != CAPTURE_SAME) {
+        return false;
+    }
+    cursor->at++;
+    *value = take_signed(cursor);
+    return true;
+}
+
+static void decode(struct capture_threads *threads, struct byte_cursor *cursor,
+                   const int64_t *gains, uint32_t cnt, int64_t *values)
+{
     switch (byte_cursor_u8(cursor)) {
     case CAPTURE_SAME:
-        fill(byte_cursor_signed(cursor), cnt, values);
+        fill(take_signed(cursor), cnt, values);
         break;
     case CAPTURE_PLAIN:
         for (uint32_t i = 0; i < cnt; i++) {
-            values[i] = byte_cursor_signed(cursor);
+            values[i] = take_signed(cursor);
         }
         break;
     case CAPTURE_STEPS:
@@ -284,5 +308,14 @@ bool capture_column_decode(struct capture_threads *threads, struct byte_cursor *
         cursor->is_bad = true;
         break;
     }
+}
+
+bool capture_column_decode(struct capture_threads *threads, struct byte_cursor *cursor,
+                           const int64_t *gains, uint32_t cnt, int64_t *values)
+{
+    struct byte_cursor local = *cursor; // stays in registers
+    begin_turn(threads);
+    decode(threads, &local, gains, cnt, values);
+    *cursor = local;
     return !cursor->is_bad;
 }

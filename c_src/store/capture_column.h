@@ -12,12 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// What a column had at a thread's last row, if `turn` is that of the column.
+struct capture_thread {
+    int64_t last;
+    uint32_t turn;
+};
+
 // Of all columns of a chunk. A zeroed struct is empty.
 struct capture_threads {
     const int64_t *codes; // of each row, 0 to code_cnt - 1; borrowed
     uint32_t code_cnt;
-    int64_t *last;  // by code: what the column had there last,
-    uint32_t *seen; // if this is `turn`
+    struct capture_thread *threads; // by code
     uint32_t capacity;
     uint32_t turn;
 };
@@ -38,6 +43,9 @@ static inline size_t capture_column_bound(uint32_t cnt)
 size_t capture_column_encode(struct capture_threads *threads, enum capture_encoding encoding,
                              const int64_t *values, const int64_t *gains, uint32_t cnt,
                              unsigned char *out);
+
+// True when the column has one number for all rows, which it takes.
+bool capture_column_take_same(struct byte_cursor *cursor, int64_t *value);
 
 // False when the bytes are no such column.
 bool capture_column_decode(struct capture_threads *threads, struct byte_cursor *cursor,

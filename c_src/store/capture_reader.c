@@ -123,14 +123,13 @@ static const unsigned char *unpacked(struct capture_reader *reader,
                : NULL;
 }
 
-static bool all_below(const int64_t *values, uint32_t cnt, uint32_t limit)
+static bool all_within(const int64_t *values, uint32_t cnt, int64_t min, int64_t max)
 {
+    bool ok = true;
     for (uint32_t i = 0; i < cnt; i++) {
-        if (values[i] < 0 || values[i] >= limit) {
-            return false;
-        }
+        ok &= values[i] >= min && values[i] <= max;
     }
-    return true;
+    return ok;
 }
 
 static bool read_threads(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -139,7 +138,21 @@ static bool read_threads(struct capture_reader *reader, struct byte_cursor *curs
     memset(reader->values[0], 0, cnt * sizeof *reader->values[0]); // are codes while decoded
     return capture_threads_set(&reader->threads, reader->values[0], threads->value_cnt) &&
            capture_column_decode(&reader->threads, cursor, NULL, cnt, reader->values[0]) &&
-           all_below(reader->values[0], cnt, threads->value_cnt);
+           all_within(reader->values[0], cnt, 0, threads->value_cnt - 1);
+}
+
+// Appends a column whose numbers are from `min` to `max`.
+static bool read_column(struct capture_reader *reader, struct byte_cursor *cursor, int64_t min,
+                        int64_t max, uint32_t cnt, struct profile_column *column)
+{
+    int64_t *values = reader->values[1];
+    int64_t same = 0;
+    if (capture_column_take_same(cursor, &same)) {
+        return !cursor->is_bad && same >= min && same <= max &&
+               profile_column_append_same(column, same, cnt);
+    }
+    return capture_column_decode(&reader->threads, cursor, NULL, cnt, values) &&
+           all_within(values, cnt, min, max) && profile_column_append(column, values, cnt);
 }
 
 static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -151,14 +164,13 @@ static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor
     }
     memcpy(profile->time_ns + profile->row_cnt, values, cnt * sizeof *values);
     if (!capture_column_decode(&reader->threads, cursor, NULL, cnt, values) ||
-        !all_below(values, cnt, profile->dictionary.node_cnt)) {
+        !all_within(values, cnt, 0, profile->dictionary.node_cnt - 1)) {
         return false;
     }
     for (uint32_t i = 0; i < cnt; i++) {
         profile->stack[profile->row_cnt + i] = (stack_id)values[i];
     }
-    return capture_column_decode(&reader->threads, cursor, NULL, cnt, values) &&
-           profile_column_append(&profile->period, values, cnt);
+    return read_column(reader, cursor, INT64_MIN, INT64_MAX, cnt, &profile->period);
 }
 
 static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -172,9 +184,7 @@ static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *c
     for (uint32_t i = 0; i < profile->dimension_cnt && ok; i++) {
         struct profile_dimension *dimension = &profile->dimensions[i];
         if (i != PROFILE_TID) {
-            ok = capture_column_decode(&reader->threads, cursor, NULL, cnt, reader->values[1]) &&
-                 all_below(reader->values[1], cnt, dimension->value_cnt) &&
-                 profile_column_append(&dimension->codes, reader->values[1], cnt);
+            ok = read_column(reader, cursor, 0, dimension->value_cnt - 1, cnt, &dimension->codes);
         }
     }
     return ok;
