@@ -52,6 +52,9 @@ static struct text escaped(struct text name, uint32_t *i, bool spaces_allowed)
     if (c == '+') {
         return TEXT("＋");
     }
+    if (c == '(' && at == 0 && spaces_allowed) {
+        return TEXT("（"); // stackcollapse-perf.pl takes it for the name of a process
+    }
     if (c == '>' && at > 0 && name.bytes[at - 1] == '-') {
         return TEXT("＞");
     }
@@ -63,6 +66,9 @@ static struct text escaped(struct text name, uint32_t *i, bool spaces_allowed)
 
 static bool needs_escape(struct text name)
 {
+    if (name.len > 0 && name.bytes[0] == '(') {
+        return true;
+    }
     for (uint32_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.bytes[i];
         if (c <= ' ' || c == '+' || c == '>' || c >= 0x7F) {

@@ -303,6 +303,8 @@ TEST(plain_names_stay)
 TEST(plus_and_arrow_are_written_wide)
 {
     CHECK_STR(name_written(TEXT("+")), "＋");
+    CHECK_STR(name_written(TEXT("(anonymous namespace)::f(int)")),
+              "（anonymous namespace)::f(int)");
     CHECK_STR(name_written(TEXT("a+b++c+")), "a＋b＋＋c＋");
     CHECK_STR(name_written(TEXT("->")), "-＞");
     CHECK_STR(name_written(TEXT("a->b->c")), "a-＞b-＞c");
