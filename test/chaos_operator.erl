@@ -12,6 +12,7 @@
 -define(SELECTED, [{reductions, 120}, {message_queue_len, 20}, {message_queue_growth, 20},
                    {memory, 20}, {binary_vheap, 20}]).
 -define(HOLD_MS, 6000).
+-define(REPLACED, 10).
 -define(STOP_MS, 900000).
 -define(MEMORY_MAX, 256 * 1024 * 1024).
 
@@ -105,7 +106,8 @@ act(upgraded_while_running, #{library := Library} = Options, Seen) ->
     with_session(fun() -> flame_prof:start(session_options(Options)) end,
                  fun() ->
                      new_library(Library),
-                     [loaded_anew(Module) || _ <- [once, twice], Module <- modules(),
+                     Modules = modules(),
+                     [loaded_anew(Module) || _ <- [once, twice], Module <- Modules,
                                              ok =:= timer:sleep(rand:uniform(20))],
                      hold(),
                      stopped(Seen)
@@ -238,10 +240,12 @@ new_library(Library) ->
     {ok, _} = file:copy(Library, Library ++ ".new"),
     ok = file:rename(Library ++ ".new", Library).
 
+%% The library's and some others: each is purged, and that waits for a turn of everybody.
 modules() ->
     _ = application:load(flame_prof),
     {ok, Modules} = application:get_key(flame_prof, modules),
-    Modules.
+    [flame_prof_nif | lists:usort([one_of(Modules) || _ <- lists:seq(1, ?REPLACED)])
+         -- [flame_prof_nif]].
 
 %% What runs the version before the last one is killed.
 loaded_anew(Module) ->
