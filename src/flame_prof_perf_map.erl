@@ -42,11 +42,21 @@ write(Given) ->
     case checked(Given) of
         {ok, Options} ->
             case possible() of
-                ok -> written(Options);
+                ok -> while_running(fun() -> written(Options) end);
                 {error, Reason} -> {error, Reason}
             end;
         {error, Reason} ->
             {error, Reason}
+    end.
+
+%% The application may be stopped, and its supervisor gone, at any moment.
+while_running(Write) ->
+    try
+        Write()
+    catch
+        exit:Reason ->
+            {error, {stopped, line("perf map: flame_prof was stopped meanwhile, call again: ~0tP",
+                                   [Reason, 12])}}
     end.
 
 %% @doc Ends following and removes what was written.
