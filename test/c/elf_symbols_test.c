@@ -296,7 +296,7 @@ TEST(mini_debuginfo_that_is_a_bomb_is_refused)
                                               &bomb_len, sizeof bomb);
     free(zeros);
     CHECK_INT(result, LZMA_OK);
-    memset(&file, 0, sizeof file);
+    elf_file_close(&file);
     make(&image, SHT_DYNSYM, NULL, 0, STRINGS, sizeof STRINGS);
     (void)elf_image_add(&image, ".gnu_debugdata", SHT_PROGBITS, bomb, bomb_len);
     elf_image_end(&image);

@@ -206,7 +206,9 @@ static inline uint64_t fake_tuple(struct fake_vm *vm, uint64_t arity, const uint
 {
     uint64_t *tuple = fake_alloc(vm, (arity + 1) * 8);
     tuple[0] = arity << 6;
-    memcpy(tuple + 1, elements, arity * 8);
+    if (arity > 0) {
+        memcpy(tuple + 1, elements, arity * 8);
+    }
     return fake_address(tuple) | 2;
 }
 
