@@ -184,7 +184,7 @@ running_version(Config) ->
     receive {Pid, started} -> Pid end.
 
 armed_without_anything_sampled_says_so(Config) ->
-    {ok, _} = arm(Config, #{}),
+    {ok, _} = arm(Config, #{cpu_sampling => false}),
     ?assertMatch({error, {empty, _}}, flame_prof:dump()),
     ?assertEqual([], files(Config)).
 

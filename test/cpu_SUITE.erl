@@ -215,7 +215,7 @@ it_sees_processes_that_live_for_a_millisecond(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
     Self = self(),
     Steady = spawn_opt(fun() -> Self ! {steady, cpu_load:run(4000, [arithmetic_part])} end, [link]),
-    {Count, ShortNs} = cpu_load:short_lived(8000, 4),
+    {Count, ShortNs} = cpu_load:short_lived(6000),
     {_, #{arithmetic_part := SteadyNs}} = receive {steady, Result} -> Result end,
     unlink(Steady),
     {ok, _} = flame_prof:stop(),

@@ -6,7 +6,7 @@
 -export([run/2, parts/0]).
 -export([lists_part/1, maps_part/1, binaries_part/1, ets_part/1, gc_part/1, bif_part/1, nif_part/1,
          arithmetic_part/1]).
--export([short_lived/2, short_work/1]).
+-export([short_lived/1, short_work/1]).
 -export([swarm/1, steady_work/1]).
 
 parts() ->
@@ -83,26 +83,24 @@ arithmetic_part(_) ->
 count(0, Sum) -> Sum;
 count(N, Sum) -> count(N - 1, (Sum + N) band 16#FFFFFF).
 
-%% Processes that live for about a millisecond of work, at most so many at a time,
-%% beside one that works on. Gives how much of the CPU time was theirs.
-short_lived(Ms, AtATime) ->
-    {Pid, Monitor} = spawn_opt(fun() -> exit({done, short_loop(Ms, AtATime)}) end,
-                               [monitor, {scheduler, 1}, {priority, high}]),
+%% Processes that live for about a millisecond of work, one after the other, until they
+%% have had so much CPU time. Gives how many there were, and that time. They have a
+%% scheduler of their own: what a thread's clock says of one holds no other's work.
+short_lived(Ms) ->
+    {Pid, Monitor} = spawn_opt(fun() -> exit({done, short_loop(Ms * 1000000, {0, 0})}) end,
+                               [monitor, short_scheduler(), {priority, high}]),
     receive {'DOWN', Monitor, process, Pid, {done, Started}} -> Started end.
 
-short_loop(Ms, AtATime) ->
-    Deadline = erlang:monotonic_time(millisecond) + Ms,
-    lists:foreach(fun(_) -> start_short() end, lists:seq(1, AtATime)),
-    short_loop(Deadline, AtATime, {0, 0}).
+short_scheduler() ->
+    {scheduler, min(2, erlang:system_info(schedulers_online))}.
 
-short_loop(Deadline, Running, {Count, Ns}) ->
+short_loop(EnoughNs, {Count, Ns}) when Ns >= EnoughNs ->
+    {Count, Ns};
+short_loop(EnoughNs, {Count, Ns}) ->
+    start_short(),
     receive
         {'DOWN', _, process, _, {worked, WorkedNs}} ->
-            case erlang:monotonic_time(millisecond) < Deadline of
-                true -> start_short(), short_loop(Deadline, Running, {Count + 1, Ns + WorkedNs});
-                false when Running > 1 -> short_loop(Deadline, Running - 1, {Count + 1, Ns + WorkedNs});
-                false -> {Count + 1, Ns + WorkedNs}
-            end
+            short_loop(EnoughNs, {Count + 1, Ns + WorkedNs})
     end.
 
 start_short() ->
@@ -111,7 +109,7 @@ start_short() ->
                   Value = short_work(40000),
                   keep(Value),
                   exit({worked, walker_test_nif:thread_cpu_ns() - Before})
-              end, [monitor, {scheduler, 1}]).
+              end, [monitor, short_scheduler()]).
 
 short_work(N) ->
     Value = count(N, 0),
