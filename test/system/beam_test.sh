@@ -6,7 +6,7 @@
 start_vm() {
     need_root
     command -v erl >/dev/null || skip "no Erlang here"
-    erlc -o . "$root/test/system/beam_load.erl" || fail "cannot compile beam_load.erl"
+    erlc -o . "$root/bench/src/beam_load.erl" || fail "cannot compile beam_load.erl"
     erl -noinput -pa . -pa "$root/ebin" +S 2:2 -eval "$1, beam_load:start()." >vm.log 2>&1 &
     vm=$!
     trap 'kill "$vm" 2>/dev/null' EXIT
