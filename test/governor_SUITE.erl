@@ -87,11 +87,16 @@ budget_makes_ticks_rarer_where_they_would_be_empty(Config) ->
     {ok, _} = start(Config, #{cpu_max => 0.0001}),
     ok = flame_prof_session:watch(Pid, profile, #{viral => self_only, status => all}),
     eventually(fun() -> maps:get(sample_interval_ns, flame_prof:info()) >= 36000000 end),
-    #{ticks_taken := Before} = flame_prof:info(),
+    {Before, BeforeMs} = {ticks_due(), erlang:monotonic_time(millisecond)},
     timer:sleep(1000),
-    #{ticks_taken := After, losses := #{missed_tick := Missed}} = flame_prof:info(),
-    ?assert(After - Before =< 40),
-    ?assert(Missed < 30).
+    {After, AfterMs} = {ticks_due(), erlang:monotonic_time(millisecond)},
+    %% A third more than one each 36 ms; at the pace asked for it would be one each 9 ms.
+    ?assert(After - Before =< (AfterMs - BeforeMs) div 27 + 3).
+
+%% Those that a busy machine let pass are counted too.
+ticks_due() ->
+    #{ticks_taken := Taken, losses := #{missed_tick := Missed}} = flame_prof:info(),
+    Taken + Missed.
 
 budget_that_cannot_be_kept_ends_the_session(Config) ->
     {ok, Session} = start(Config, #{}),
