@@ -331,8 +331,10 @@ static struct text sample_text(struct system_categories *categories, uint32_t it
         return text_of(text);
     }
     if (category == CATEGORY_WAKER) {
-        (void)snprintf(text, text_bytes, sample->waker_tid == 0 ? "" : "{waker %s}",
-                       sample->waker_comm);
+        if (sample->waker_tid == 0) {
+            return TEXT("");
+        }
+        (void)snprintf(text, text_bytes, "{waker %s}", sample->waker_comm);
         return text_of(text);
     }
     (void)snprintf(text, text_bytes, "{thread %s}", sample->comm);
