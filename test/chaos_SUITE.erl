@@ -72,7 +72,7 @@ survives(Config, Reader) ->
 
 survives_what_people_do(Config) ->
     Copy = filename:join(?config(priv_dir, Config), "flame_prof"),
-    Library = library_copy(Copy),
+    Library = filename:join([flame_prof_case:library_copy(Copy), "priv", "flame_prof_nif.so"]),
     Nif = case walker_test_nif:build(cpu_SUITE:nif_source(Config), ?config(priv_dir, Config)) of
               {ok, Path} -> Path;
               {error, _} -> undefined
@@ -93,19 +93,6 @@ in_peer(Paths, Options) ->
     peer:stop(Peer),
     ct:pal("~p", [Result]),
     Result.
-
-%% One that can be replaced.
-library_copy(To) ->
-    From = filename:dirname(code:which(flame_prof)),
-    Priv = filename:join(filename:dirname(From), "priv"),
-    [begin
-         Target = filename:join([To, Part, filename:basename(File)]),
-         ok = filelib:ensure_dir(Target),
-         {ok, _} = file:copy(File, Target)
-     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
-                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
-            File <- filelib:wildcard(Pattern)],
-    filename:join([To, "priv", "flame_prof_nif.so"]).
 
 paths() ->
     [filename:dirname(code:which(Module)) || Module <- [flame_prof, ?MODULE]].

@@ -6,7 +6,7 @@
 -export([init_tier/2, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
--export([tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
+-export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
 
 -define(DEADLINE_MS, 30000).
 -define(POLL_MS, 10).
@@ -21,6 +21,19 @@ init_tier(Tier, Config) ->
         {error, {refused, Detail}} ->
             {skip, binary_to_list(Detail)}
     end.
+
+%% The application's directory `To', that can be replaced while it runs.
+library_copy(To) ->
+    From = filename:dirname(code:which(flame_prof)),
+    Priv = filename:join(filename:dirname(From), "priv"),
+    [begin
+         Target = filename:join([To, Part, filename:basename(File)]),
+         ok = filelib:ensure_dir(Target),
+         {ok, _} = file:copy(File, Target)
+     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
+                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
+            File <- filelib:wildcard(Pattern)],
+    To.
 
 %% Starts a session of the group's tier that writes into a directory of its own.
 %% A start has calibrated long before, but the suites of three releases run at once.

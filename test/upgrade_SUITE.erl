@@ -35,7 +35,9 @@ upgrade_by_code_change(Config) -> in_peer(Config, code_change).
 upgrade_over_and_over(Config) -> in_peer(Config, over_and_over).
 
 in_peer(Config, Scenario) ->
-    Ebin = library_copy(Config, Scenario),
+    To = filename:join([?config(priv_dir, Config),
+                        lists:concat([?config(tier, Config), "_", Scenario]), "flame_prof"]),
+    Ebin = filename:join(flame_prof_case:library_copy(To), "ebin"),
     Tests = filename:absname(filename:dirname(code:which(?MODULE))),
     {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
                                  args => ["-pa", Ebin, Tests]}),
@@ -44,21 +46,6 @@ in_peer(Config, Scenario) ->
     Result = peer:call(Peer, ?MODULE, Scenario, [Options, Ebin], 120000),
     peer:stop(Peer),
     ?assertEqual(ok, Result).
-
-%% One that can be replaced.
-library_copy(Config, Scenario) ->
-    To = filename:join([?config(priv_dir, Config),
-                        lists:concat([?config(tier, Config), "_", Scenario]), "flame_prof"]),
-    From = filename:dirname(code:which(flame_prof)),
-    Priv = filename:join(filename:dirname(From), "priv"),
-    [begin
-         Target = filename:join([To, Part, filename:basename(File)]),
-         ok = filelib:ensure_dir(Target),
-         {ok, _} = file:copy(File, Target)
-     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
-                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
-            File <- filelib:wildcard(Pattern)],
-    filename:join(To, "ebin").
 
 %% --- in the other VM ------------------------------------------------------------------
 

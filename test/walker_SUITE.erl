@@ -756,7 +756,9 @@ full_disk(Config, Directory) ->
 in_peer(Config, Handler, Scenario) ->
     case ?config(test_nif, Config) of
         {ok, Nif} ->
-            Copy = library_copy(Config),
+            To = filename:join([?config(priv_dir, Config),
+                                "copy_" ++ atom_to_list(?config(case_name, Config)), "flame_prof"]),
+            Copy = filename:join(flame_prof_case:library_copy(To), "ebin"),
             {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
                                          args => ["-pa", Copy, filename:absname(filename:dirname(code:which(?MODULE)))]}),
             Result = peer:call(Peer, ?MODULE, peer_scenario,
@@ -769,21 +771,6 @@ in_peer(Config, Handler, Scenario) ->
         {error, Why} ->
             {skip, Why}
     end.
-
-%% One that can be replaced.
-library_copy(Config) ->
-    To = filename:join([?config(priv_dir, Config), "copy_" ++ atom_to_list(?config(case_name, Config)),
-                        "flame_prof"]),
-    From = filename:dirname(code:which(flame_prof)),
-    Priv = filename:join(filename:dirname(From), "priv"),
-    [begin
-         Target = filename:join([To, Part, filename:basename(File)]),
-         ok = filelib:ensure_dir(Target),
-         {ok, _} = file:copy(File, Target)
-     end || {Part, Pattern} <- [{"ebin", filename:join(From, "*.{beam,app}")},
-                                {"priv", filename:join(Priv, "flame_prof_nif.so")}],
-            File <- filelib:wildcard(Pattern)],
-    filename:join(To, "ebin").
 
 peer_scenario(Nif, Handler, Scenario, Directory, Ebin) ->
     ok = walker_test_nif:load(Nif),

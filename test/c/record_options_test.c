@@ -2,6 +2,7 @@
 #include "cli/record_options.h"
 
 #include "base/clock.h"
+#include "command_words.h"
 #include "test.h"
 
 #include <unistd.h>
@@ -9,23 +10,12 @@
 static struct record_options options;
 static struct error err;
 
-// Splits at blanks; argv[0] is the command's name.
 static bool parse(const char *line)
 {
-    static char copy[1024];
-    static char *argv[64];
-    int argc = 0;
-    argv[argc++] = (char[]){"record"};
-    (void)snprintf(copy, sizeof copy, "%s", line);
-    char *rest = copy;
-    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
-        if (*word != '\0') {
-            argv[argc++] = word;
-        }
-    }
-    argv[argc] = NULL;
+    static struct command_words words;
+    command_words_split(&words, (char[]){"record"}, line);
     memset(&err, 0, sizeof err);
-    return record_options_parse(&options, argc, argv, &err);
+    return record_options_parse(&options, words.argc, words.argv, &err);
 }
 
 TEST(without_options_it_is_the_host_until_a_signal)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/top_options.h"
 
+#include "command_words.h"
 #include "test.h"
 
 static struct top_options options;
@@ -8,19 +9,9 @@ static struct error err;
 
 static bool parse(const char *line)
 {
-    static char copy[512];
-    static char *argv[32];
-    int argc = 0;
-    argv[argc++] = (char[]){"top"};
-    (void)snprintf(copy, sizeof copy, "%s", line);
-    char *rest = copy;
-    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
-        if (*word != '\0') {
-            argv[argc++] = word;
-        }
-    }
-    argv[argc] = NULL;
-    return top_options_parse(&options, argc, argv, &err);
+    static struct command_words words;
+    command_words_split(&words, (char[]){"top"}, line);
+    return top_options_parse(&options, words.argc, words.argv, &err);
 }
 
 TEST(a_file_is_enough)

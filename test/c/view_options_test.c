@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/view_options.h"
 
+#include "command_words.h"
 #include "test.h"
 
 static struct view_options options;
@@ -8,19 +9,9 @@ static struct error err;
 
 static bool parse(enum view_command command, const char *line)
 {
-    static char copy[512];
-    static char *argv[32];
-    int argc = 0;
-    argv[argc++] = (char[]){"view"};
-    (void)snprintf(copy, sizeof copy, "%s", line);
-    char *rest = copy;
-    for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
-        if (*word != '\0') {
-            argv[argc++] = word;
-        }
-    }
-    argv[argc] = NULL;
-    return view_options_parse(&options, command, argc, argv, &err);
+    static struct command_words words;
+    command_words_split(&words, (char[]){"view"}, line);
+    return view_options_parse(&options, command, words.argc, words.argv, &err);
 }
 
 TEST(times_are_seconds_or_have_a_unit)
