@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an armed capture keeps, drops and writes.
-#include "record/beam/dump_window.h"
+#include "sinks/dump_window.h"
 
 #include "base/clock.h"
 #include "test.h"

@@ -5,7 +5,7 @@
 #include "base/quiet_thread.h"
 #include "capture/beam/cpu_usage.h"
 #include "record/beam/code_follower.h"
-#include "record/beam/dump.h"
+#include "sinks/dump.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -10,8 +10,8 @@
 #include "model/session.h"
 #include "record/beam/application_table.h"
 #include "record/beam/cpu_recording.h"
-#include "record/beam/dump.h"
 #include "record/beam/process_names.h"
+#include "sinks/dump.h"
 #include "sinks/recording.h"
 
 #include <stdbool.h>

@@ -11,10 +11,10 @@
 #include "capture/beam/cpu_usage.h"
 #include "capture/beam/own_processes.h"
 #include "record/beam/application_table.h"
-#include "record/beam/dump.h"
 #include "record/beam/process_categories.h"
 #include "record/beam/process_names.h"
 #include "record/beam/vm_gauges.h"
+#include "sinks/dump.h"
 #include "sinks/recording.h"
 #include "symbols/beam/code_map.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/beam/dump.h"
+#include "sinks/dump.h"
 
 #include "base/clock.h"
 
@@ -58,5 +58,7 @@ enum dump_result dump_end(struct dump *dump, struct error *err)
     bool ok = recording_end_file(dump->output, "complete", err);
     bool written = dump->output->files.finished_cnt != finished_cnt;
     close_window(dump);
+    dump->window.history_cnt = 0; // told, and not again in the next file
+    dump_note_losses(dump);
     return !ok ? DUMP_FAILED : written ? DUMP_WRITTEN : DUMP_EMPTY;
 }

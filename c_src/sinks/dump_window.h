@@ -2,8 +2,8 @@
 // An armed capture keeps its samples in memory and writes a file only when asked:
 // which samples are still kept, and which belong to the file of the dump that is
 // going on. One thread (the writer); bounded.
-#ifndef FLAME_PROF_RECORD_BEAM_DUMP_WINDOW_H
-#define FLAME_PROF_RECORD_BEAM_DUMP_WINDOW_H
+#ifndef FLAME_PROF_SINKS_DUMP_WINDOW_H
+#define FLAME_PROF_SINKS_DUMP_WINDOW_H
 
 #include "model/loss.h"
 #include "model/session.h"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One stream of an armed capture: its window, and the file that a dump writes of it.
 // The walker's samples and the schedulers' are a stream each. Writer's thread.
-#ifndef FLAME_PROF_RECORD_BEAM_DUMP_H
-#define FLAME_PROF_RECORD_BEAM_DUMP_H
+#ifndef FLAME_PROF_SINKS_DUMP_H
+#define FLAME_PROF_SINKS_DUMP_H
 
 #include "base/error.h"
 #include "model/loss.h"
 #include "model/session.h"
-#include "record/beam/dump_window.h"
+#include "sinks/dump_window.h"
 #include "sinks/recording.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/beam/dump_window.h"
+#include "sinks/dump_window.h"
 
 #include "base/clock.h"
 
