@@ -51,6 +51,9 @@ struct task_struct {
     unsigned int __state; /* since 5.14 */
     int pid;
     int tgid;
+    int exit_code;
+    struct task_struct *group_leader;
+    char comm[16];
     struct mm_struct *mm;
     struct sched_entity se;
     struct signal_struct *signal;

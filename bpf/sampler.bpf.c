@@ -555,3 +555,4 @@ int on_process_exit(__u64 *ctx)
 }
 
 #include "events.bpf.h"
+#include "exits.bpf.h"

@@ -32,6 +32,7 @@ enum {
     SAMPLER_MAX_FILTER_VALUES = 256, /* of each kind */
     SAMPLER_MAX_CGROUP_DEPTH = 16,
     SAMPLER_MAX_SLEEPERS = 8192, /* threads that are off their CPU */
+    SAMPLER_MAX_EXITS = 16,      /* names of processes whose end is watched */
 };
 
 /* What a sample is of. Append only: the numbers are in records. */
@@ -163,6 +164,14 @@ struct sampler_counters {
     __u64 samples;
     __u64 ring_full;
     __u64 padding; /* one cache line, so that CPUs do not share one */
+};
+
+/* The processes of one name that have ended; an array, mapped by user space. */
+struct sampler_exit {
+    __u64 cnt;
+    __u64 time_ns; /* these: of the last one */
+    __u32 pid;
+    __u32 status; /* as wait(2) has it */
 };
 
 _Static_assert(__builtin_offsetof(struct sampler_record, frames) == SAMPLER_RECORD_HEADER_BYTES,

@@ -124,7 +124,7 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
         };
         (void)process_history_note(bench->history, sample.pid, sample.address_space,
                                    sample.time_ns);
-        frame_names_note(bench->names, &sample, sample.time_ns);
+        frame_names_note(bench->names, &sample, sample.time_ns, false);
         (void)sample_queue_push(&bench->queue, &sample);
     }
 }
@@ -161,7 +161,7 @@ static bool open_parts(struct bench *bench, const char *directory)
     struct file_names_options names = {.max_symbol_bytes = FILE_NAMES_DEFAULT_SYMBOL_BYTES};
     sample_queue_init(&bench->queue, 16 << 20);
     bench->threads = thread_counters_create(1024);
-    bench->history = process_history_create(1 << 20);
+    bench->history = process_history_create(1 << 20, 4096);
     bench->names = frame_names_create(&names, bench->history, NULL, &PERF_SCRIPT_SINK);
     bench->stacks = calloc((size_t)bench->stack_cnt * bench->depth, sizeof *bench->stacks);
     session_init_system(&bench->session);

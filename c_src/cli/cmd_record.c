@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/child_command.h"
 #include "cli/command.h"
+#include "cli/dump_signal.h"
 #include "cli/record_options.h"
 #include "cli/record_progress.h"
 #include "cli/stop_signal.h"
@@ -28,6 +29,7 @@ struct record_run {
     struct record_progress progress;
     struct child_command child;
     uint64_t alive_checked_ns;
+    uint32_t told_dumps;
 };
 
 static void print_log(void *context, enum log_level level, const char *line)
@@ -95,6 +97,7 @@ static struct system_recording_options recording_options(const struct record_opt
             },
         .options_text = options->text,
         .categories = options->categories,
+        .flight = options->flight,
     };
 }
 
@@ -177,6 +180,20 @@ static int step_ms(const struct record_run *run, uint64_t elapsed_ns)
     return is_last ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : STEP_MS;
 }
 
+// A second signal while a dump goes on has its own afterwards.
+static void serve_dump(struct record_run *run, const struct system_recording_stats *stats)
+{
+    if (stats->is_flight && dump_signal_is_due() &&
+        system_recording_dump(run->recording, "SIGUSR1")) {
+        dump_signal_take();
+    }
+    if (run->told_dumps != stats->flight.ended_cnt && run->options.talk != RECORD_TALK_QUIET) {
+        run->told_dumps = stats->flight.ended_cnt;
+        record_progress_clear(&run->progress);
+        record_progress_dump(&stats->flight);
+    }
+}
+
 static void go_on(struct record_run *run)
 {
     uint64_t elapsed_ns = 0;
@@ -184,6 +201,7 @@ static void go_on(struct record_run *run)
         system_recording_step(run->recording, step_ms(run, elapsed_ns));
         struct system_recording_stats stats = system_recording_stats(run->recording);
         elapsed_ns = stats.elapsed_ns;
+        serve_dump(run, &stats);
         if (run->options.talk != RECORD_TALK_QUIET) {
             record_progress_show(&run->progress, &stats);
         }
@@ -214,6 +232,9 @@ static int end(struct record_run *run)
     struct system_recording_stats stats = system_recording_stats(run->recording);
     stats.ticks.cpu_cnt = before.ticks.cpu_cnt; // the clocks are closed now
     record_progress_clear(&run->progress);
+    if (run->options.talk != RECORD_TALK_QUIET && run->told_dumps != stats.flight.ended_cnt) {
+        record_progress_dump(&stats.flight);
+    }
     summarise(run, &stats);
     child_command_wait(&run->child, stop_signal_seen());
     if (!ok) {
@@ -222,7 +243,7 @@ static int end(struct record_run *run)
     if (run->child.pid != 0) {
         return child_command_exit_code(&run->child);
     }
-    return stats.file_cnt == 0 ? EXIT_CODE_EMPTY : EXIT_CODE_DONE;
+    return stats.file_cnt == 0 && !stats.is_flight ? EXIT_CODE_EMPTY : EXIT_CODE_DONE;
 }
 
 static int record(struct record_run *run)
@@ -256,5 +277,8 @@ int cmd_record(int argc, char **argv)
     }
     install_log(&run);
     stop_signal_install();
+    if (run.options.flight.keep_ns != 0) {
+        dump_signal_install();
+    }
     return record(&run);
 }

@@ -47,26 +47,57 @@ bool number_text_parse_bytes(const char *text, uint64_t min, uint64_t max, uint6
     return true;
 }
 
-bool number_text_parse_seconds(const char *text, uint64_t *value_ns)
+// Digits with an optional fraction, in units of `unit_ns`; where it ended.
+static bool parse_time(const char *text, uint64_t unit_ns, uint64_t *value_ns, char **end)
 {
-    static const uint64_t MAX_S = 10ULL * 366 * 24 * 3600;
-    char *end = NULL;
-    uint64_t seconds = 0;
+    static const uint64_t MAX_NS = 10ULL * 366 * 24 * 3600 * CLOCK_NS_PER_S;
+    uint64_t whole = 0;
     uint64_t fraction_ns = 0;
-    if (!parse_digits(text, &seconds, &end) || seconds > MAX_S) {
+    if (!parse_digits(text, &whole, end) || whole > MAX_NS / unit_ns) {
         return false;
     }
-    if (*end == '.') {
-        uint64_t unit_ns = CLOCK_NS_PER_S / 10;
-        for (end++; *end >= '0' && *end <= '9'; end++, unit_ns /= 10) {
-            fraction_ns += (uint64_t)(*end - '0') * unit_ns;
+    if (**end == '.') {
+        uint64_t place_ns = unit_ns / 10;
+        for ((*end)++; **end >= '0' && **end <= '9'; (*end)++, place_ns /= 10) {
+            fraction_ns += (uint64_t)(**end - '0') * place_ns;
         }
     }
-    if (*end != '\0' || seconds + fraction_ns == 0) {
+    *value_ns = whole * unit_ns + fraction_ns;
+    return *value_ns != 0;
+}
+
+bool number_text_parse_seconds(const char *text, uint64_t *value_ns)
+{
+    char *end = NULL;
+    uint64_t parsed_ns = 0;
+    if (!parse_time(text, CLOCK_NS_PER_S, &parsed_ns, &end) || *end != '\0') {
         return false;
     }
-    *value_ns = seconds * CLOCK_NS_PER_S + fraction_ns;
+    *value_ns = parsed_ns;
     return true;
+}
+
+bool number_text_parse_duration(const char *text, uint64_t *value_ns)
+{
+    static const struct {
+        const char *suffix;
+        uint64_t ns;
+    } UNITS[] = {{"", CLOCK_NS_PER_S},
+                 {"s", CLOCK_NS_PER_S},
+                 {"ms", CLOCK_NS_PER_MS},
+                 {"m", 60ULL * CLOCK_NS_PER_S},
+                 {"h", 3600ULL * CLOCK_NS_PER_S}};
+    const char *unit = text + strspn(text, "0123456789.");
+    for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
+        char *end = NULL;
+        uint64_t parsed_ns = 0;
+        if (strcmp(unit, UNITS[i].suffix) == 0 && parse_time(text, UNITS[i].ns, &parsed_ns, &end) &&
+            end == unit) {
+            *value_ns = parsed_ns;
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *number_text_bytes(uint64_t bytes, char text[NUMBER_TEXT_BYTES])

@@ -17,6 +17,9 @@ bool number_text_parse_bytes(const char *text, uint64_t min, uint64_t max, uint6
 // ten years.
 bool number_text_parse_seconds(const char *text, uint64_t *value_ns);
 
+// The same with an optional unit behind it: ms, s (which is meant without one), m or h.
+bool number_text_parse_duration(const char *text, uint64_t *value_ns);
+
 enum { NUMBER_TEXT_BYTES = 32 };
 
 // "1.4 MB"; returns `text`.

@@ -5,6 +5,7 @@
 #include "cli/number_text.h"
 #include "cli/record_events.h"
 #include "cli/record_filter.h"
+#include "cli/record_trigger.h"
 #include "record/system/file_names.h"
 #include "store/capture_format.h"
 
@@ -57,6 +58,18 @@ static const char HELP[] =
     "      --max-files N       keep the newest N files of the series ...\n"
     "      --spool-bytes N     ... of at most N bytes together\n"
     "\n"
+    "flight recorder: keep the last seconds in memory, write them when something happens\n"
+    "      --flight TIME       keep so much (30s, 5m); a file for each SIGUSR1 and trigger\n"
+    "      --trigger CONDITION write when it is so; may be repeated:\n"
+    "                          GAUGE>NUMBER, 'GAUGE>NUMBER for TIME', 'comm=NAME exits';\n"
+    "                          gauges are load, run-queue, and in percent cpu, steal, memory,\n"
+    "                          cpu-pressure, io-pressure, memory-pressure\n"
+    "      --flight-after TIME go on for so long before the file is finished (5s)\n"
+    "      --flight-bytes N    memory for samples, the oldest go first (32M)\n"
+    "      --flight-at-end     a file at the end, too\n"
+    "      --dump-distance TIME  pause between two files by triggers (60s)\n"
+    "      --dumps-max N       ... and how many there may be (10)\n"
+    "\n"
     "names\n"
     "      --no-demangle       C++ and Rust names as they stand in the file\n"
     "      --symbol-memory BYTES  for the symbols of all files, those not needed for\n"
@@ -73,6 +86,7 @@ static const char HELP[] =
     "  flameprof record -F 499 -p $(pgrep -d, beam.smp) -d 30 -o beam.perf.gz\n"
     "  flameprof record -o make.perf -- make -j4\n"
     "  flameprof record -o /var/tmp/host.perf.gz --rotate-seconds 3600 --max-files 24\n"
+    "  flameprof record -o /var/tmp/host.perf --flight 60s --trigger 'cpu>90% for 5s'\n"
     "\n"
     "Needs Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON (+ CAP_SYS_PTRACE to\n"
     "name the functions of other users' processes). Whatever it runs into, it takes at\n"
@@ -165,7 +179,14 @@ enum {
     OPTION_CATEGORIES,
     OPTION_ENV,
     OPTION_NO_DEMANGLE,
-    OPTION_SYMBOL_MEMORY
+    OPTION_SYMBOL_MEMORY,
+    OPTION_FLIGHT,
+    OPTION_FLIGHT_AFTER,
+    OPTION_FLIGHT_BYTES,
+    OPTION_FLIGHT_AT_END,
+    OPTION_TRIGGER,
+    OPTION_DUMP_DISTANCE,
+    OPTION_DUMPS_MAX
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -190,11 +211,20 @@ static const struct option LONG_OPTIONS[] = {
     {"self", no_argument, NULL, OPTION_SELF},
     {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
     {"symbol-memory", required_argument, NULL, OPTION_SYMBOL_MEMORY},
+    {"flight", required_argument, NULL, OPTION_FLIGHT},
+    {"flight-after", required_argument, NULL, OPTION_FLIGHT_AFTER},
+    {"flight-bytes", required_argument, NULL, OPTION_FLIGHT_BYTES},
+    {"flight-at-end", no_argument, NULL, OPTION_FLIGHT_AT_END},
+    {"trigger", required_argument, NULL, OPTION_TRIGGER},
+    {"dump-distance", required_argument, NULL, OPTION_DUMP_DISTANCE},
+    {"dumps-max", required_argument, NULL, OPTION_DUMPS_MAX},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+#define MAX_FLIGHT_NS (24ULL * 3600 * CLOCK_NS_PER_S)
 
 // What was given, where it takes more than one option to know what it means.
 struct given {
@@ -205,6 +235,7 @@ struct given {
     const char *output;
     const char *variables[IDENTITY_MAX_VARIABLES];
     uint32_t variable_cnt;
+    bool has_flight_option; // which is nothing without --flight
 };
 
 static bool add_pid(struct record_options *options, uint32_t pid, struct error *err)
@@ -363,6 +394,65 @@ static bool take_filter(struct record_options *options, int option, struct error
     }
 }
 
+static bool set_flight(struct flight_options *flight, const char *value, struct error *err)
+{
+    return (number_text_parse_duration(value, &flight->keep_ns) &&
+            flight->keep_ns >= CLOCK_NS_PER_S && flight->keep_ns <= MAX_FLIGHT_NS) ||
+           wrong("--flight", value, "a time, 1s to 24h", err);
+}
+
+// 0 is a time here.
+static bool set_pause(uint64_t *pause_ns, const char *option, const char *value, struct error *err)
+{
+    if (strcmp(value, "0") == 0) {
+        *pause_ns = 0;
+        return true;
+    }
+    return (number_text_parse_duration(value, pause_ns) && *pause_ns <= MAX_FLIGHT_NS) ||
+           wrong(option, value, "a time, 0 to 24h", err);
+}
+
+static bool set_dumps_max(struct flight_options *flight, const char *value, struct error *err)
+{
+    uint64_t cnt = 0;
+    if (!number_text_parse(value, 1, 1000000, &cnt)) {
+        return wrong("--dumps-max", value, "a count, 1 or more", err);
+    }
+    flight->dumps_max = (uint32_t)cnt;
+    return true;
+}
+
+static bool add_trigger(struct flight_options *flight, const char *value, struct error *err)
+{
+    if (flight->trigger_cnt == HOST_TRIGGERS_MAX) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "--trigger: at most %d of them",
+                         HOST_TRIGGERS_MAX);
+    }
+    return record_trigger_parse(&flight->triggers[flight->trigger_cnt++], value, err);
+}
+
+static bool take_flight(struct flight_options *flight, int option, struct error *err)
+{
+    switch (option) {
+    case OPTION_FLIGHT:
+        return set_flight(flight, optarg, err);
+    case OPTION_FLIGHT_AFTER:
+        return set_pause(&flight->after_ns, "--flight-after", optarg, err);
+    case OPTION_FLIGHT_BYTES:
+        return number_text_parse_bytes(optarg, 1 << 20, 1ULL << 40, &flight->max_bytes) ||
+               wrong("--flight-bytes", optarg, "1M to 1T", err);
+    case OPTION_FLIGHT_AT_END:
+        flight->at_end = true;
+        return true;
+    case OPTION_TRIGGER:
+        return add_trigger(flight, optarg, err);
+    case OPTION_DUMP_DISTANCE:
+        return set_pause(&flight->distance_ns, "--dump-distance", optarg, err);
+    default:
+        return set_dumps_max(flight, optarg, err);
+    }
+}
+
 static bool take_option(struct record_options *options, struct given *given, int option,
                         char **argv, struct error *err)
 {
@@ -410,6 +500,16 @@ static bool take_option(struct record_options *options, struct given *given, int
         return true;
     case OPTION_SYMBOL_MEMORY:
         return set_symbol_memory(options, optarg, err);
+    case OPTION_FLIGHT_AFTER:
+    case OPTION_FLIGHT_BYTES:
+    case OPTION_FLIGHT_AT_END:
+    case OPTION_TRIGGER:
+    case OPTION_DUMP_DISTANCE:
+    case OPTION_DUMPS_MAX:
+        given->has_flight_option = true;
+        return take_flight(&options->flight, option, err);
+    case OPTION_FLIGHT:
+        return take_flight(&options->flight, option, err);
     case 'q':
         options->talk = RECORD_TALK_QUIET;
         return true;
@@ -454,15 +554,26 @@ static bool combine(struct record_options *options, const struct given *given, s
         options->rate_hz = given->rate_hz;
     }
     bool rotates = options->rotate_ns > 0 || options->rotate_bytes > 0;
+    bool flies = options->flight.keep_ns > 0;
     if (given->all && options->pid_cnt > 0) {
         return error_set(err, ERROR_BAD_ARGUMENT, "-a and -p exclude each other");
     }
-    if ((options->max_files > 0 || options->spool_bytes > 0) && !rotates) {
+    if ((options->max_files > 0 || options->spool_bytes > 0) && !rotates && !flies) {
         return error_set(err, ERROR_BAD_ARGUMENT,
-                         "--max-files and --spool-bytes are for --rotate-seconds or "
-                         "--rotate-bytes");
+                         "--max-files and --spool-bytes are for --rotate-seconds, "
+                         "--rotate-bytes or --flight");
     }
-    options->naming = rotates ? FILE_NAMING_SERIES : FILE_NAMING_SINGLE;
+    if (rotates && flies) {
+        return error_set(err, ERROR_BAD_ARGUMENT,
+                         "--flight writes a file when something happens, --rotate-seconds and "
+                         "--rotate-bytes all the time: choose one");
+    }
+    if (given->has_flight_option && !flies) {
+        return error_set(err, ERROR_BAD_ARGUMENT,
+                         "--trigger, --flight-..., --dump-distance and --dumps-max are for "
+                         "--flight TIME");
+    }
+    options->naming = rotates || flies ? FILE_NAMING_SERIES : FILE_NAMING_SINGLE;
     if (given->all || (options->pid_cnt == 0 && options->command == NULL)) {
         options->scope = SYSTEM_SCOPE_HOST;
     } else {
@@ -496,6 +607,10 @@ bool record_options_parse(struct record_options *options, int argc, char **argv,
         .rate_hz = RECORD_DEFAULT_RATE_HZ,
         .ring_bytes = SYSTEM_SAMPLER_DEFAULT_RING_BYTES,
         .symbol_bytes = FILE_NAMES_DEFAULT_SYMBOL_BYTES,
+        .flight = {.after_ns = 5ULL * CLOCK_NS_PER_S,
+                   .max_bytes = RECORD_DEFAULT_FLIGHT_BYTES,
+                   .distance_ns = 60ULL * CLOCK_NS_PER_S,
+                   .dumps_max = 10},
         .talk = RECORD_TALK_NORMAL,
     };
     if (!take_options(options, &given, argc, argv, err)) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "capture/system/system_sampler.h"
+#include "record/system/flight.h"
 #include "record/system/system_categories.h"
 #include "store/file_series.h"
 
@@ -15,6 +16,7 @@ enum {
     RECORD_MAX_PIDS = 256,
     RECORD_DEFAULT_RATE_HZ = 99,
     RECORD_MAX_RATE_HZ = 100000, // the kernel's shortest period is 10 us
+    RECORD_DEFAULT_FLIGHT_BYTES = 32 << 20,
 };
 
 enum record_talk { RECORD_TALK_QUIET, RECORD_TALK_NORMAL, RECORD_TALK_VERBOSE };
@@ -39,6 +41,7 @@ struct record_options {
     uint64_t rotate_bytes;
     uint32_t max_files;
     uint64_t spool_bytes;
+    struct flight_options flight;
     uint32_t ring_bytes;
     uint64_t symbol_bytes; // of the symbols of all files
     bool keeps_mangled;    // names as they stand in the files

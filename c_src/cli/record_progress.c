@@ -5,6 +5,7 @@
 #include "cli/number_text.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -63,6 +64,20 @@ void record_progress_clear(struct record_progress *progress)
     }
 }
 
+void record_progress_dump(const struct flight_stats *flight)
+{
+    char bytes[NUMBER_TEXT_BYTES];
+    const char *path = flight->last_path;
+    if (flight->result == DUMP_WRITTEN) {
+        (void)fprintf(stderr, "flameprof: %s -> %s (%s)\n", flight->last_cause,
+                      strncmp(path, "./", 2) == 0 ? path + 2 : path,
+                      number_text_bytes(flight->last_bytes, bytes));
+    } else if (flight->result == DUMP_EMPTY) {
+        (void)fprintf(stderr, "flameprof: %s: nothing was sampled in that time, no file\n",
+                      flight->last_cause);
+    }
+}
+
 // --- afterwards ---------------------------------------------------------------
 
 static void print_result(const struct record_summary *summary,
@@ -101,8 +116,8 @@ static void print_events(const struct system_recording_stats *stats)
 static void print_ticks(const struct system_recording_stats *stats)
 {
     const struct system_ticks *ticks = &stats->ticks;
-    if (!stats->events[SYSTEM_EVENT_CPU_CLOCK].is_open) {
-        return;
+    if (!stats->events[SYSTEM_EVENT_CPU_CLOCK].is_open || stats->is_flight) {
+        return; // most samples of a flight recorder are in no file
     }
     uint64_t all = ticks->ticks + ticks->missed;
     (void)fprintf(stderr,
@@ -152,6 +167,31 @@ static void print_stacks(const struct system_recording_stats *stats)
     }
 }
 
+static void print_flight(const struct system_recording_stats *stats)
+{
+    const struct flight_stats *flight = &stats->flight;
+    uint64_t suppressed = 0;
+    if (!stats->is_flight) {
+        return;
+    }
+    for (int i = 0; i < DUMP_REFUSAL_CNT; i++) {
+        suppressed += flight->suppressed[i];
+    }
+    (void)fprintf(stderr,
+                  "  dumps    %u by triggers, %u on call; %llu more not written (%llu busy, %llu "
+                  "too soon, %llu enough)\n",
+                  flight->by_trigger, flight->on_call, (unsigned long long)suppressed,
+                  (unsigned long long)flight->suppressed[DUMP_BUSY],
+                  (unsigned long long)flight->suppressed[DUMP_TOO_SOON],
+                  (unsigned long long)flight->suppressed[DUMP_ENOUGH]);
+    if (flight->dropped_early > 0) {
+        (void)fprintf(stderr,
+                      "           %llu samples went before their time: --flight-bytes holds less "
+                      "than --flight asks for\n",
+                      (unsigned long long)flight->dropped_early);
+    }
+}
+
 static void print_own_cost(const struct system_recording_stats *stats)
 {
     struct rusage usage;
@@ -173,15 +213,19 @@ void record_progress_summary(const struct record_summary *summary,
     print_events(stats);
     print_losses(&stats->losses);
     print_stacks(stats);
+    print_flight(stats);
     print_own_cost(stats);
     if (stats->file_cnt == 0 && stats->losses.lost[LOSS_WRITE_FAILED] > 0) {
         return; // an error says why
     }
-    if (stats->file_cnt == 0) {
+    if (stats->file_cnt == 0 && !stats->is_flight) {
         (void)fprintf(stderr, "  %s\n",
                       summary->names_a_process
                           ? "nothing to see: the chosen processes used no CPU meanwhile"
                           : "nothing to see: no process used any CPU meanwhile");
+        return;
+    }
+    if (stats->file_cnt == 0) {
         return;
     }
     (void)fprintf(stderr, "  next     flameprof top %s\n", summary->path);

@@ -19,6 +19,9 @@ void record_progress_show(struct record_progress *progress,
                           const struct system_recording_stats *stats);
 void record_progress_clear(struct record_progress *progress);
 
+// The dump of a flight recorder that has just ended.
+void record_progress_dump(const struct flight_stats *flight);
+
 // How the summary is to be read.
 struct record_summary {
     uint32_t rate_hz;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT, SIGTERM and SIGHUP ask to end; a second one changes nothing. The one
-// global of the command.
+// SIGINT, SIGTERM and SIGHUP ask to end; a second one changes nothing. It and
+// dump_signal are the globals of the command.
 #ifndef FLAME_PROF_CLI_STOP_SIGNAL_H
 #define FLAME_PROF_CLI_STOP_SIGNAL_H
 

@@ -44,7 +44,7 @@ static struct process_history *history;
 
 static struct frame_names *create(void)
 {
-    history = process_history_create(1 << 20);
+    history = process_history_create(1 << 20, 4096);
     struct file_names_options options = {.max_symbol_bytes = 16 << 20};
     return frame_names_create(&options, history, NULL, NULL);
 }
@@ -58,7 +58,7 @@ static void destroy(struct frame_names *names)
 static void note(struct frame_names *names, const struct system_sample *sample, uint64_t now_ns)
 {
     (void)process_history_note(history, sample->pid, sample->address_space, now_ns);
-    frame_names_note(names, sample, now_ns);
+    frame_names_note(names, sample, now_ns, false);
 }
 
 static void name(struct frame_names *names, const struct system_sample *sample)
@@ -101,7 +101,7 @@ static const char *name_of_mangled(bool keeps_mangled)
     static char kept[64];
     struct file_names_options options = {.max_symbol_bytes = 16 << 20,
                                          .keeps_mangled = keeps_mangled};
-    history = process_history_create(1 << 20);
+    history = process_history_create(1 << 20, 4096);
     struct frame_names *names = frame_names_create(&options, history, NULL, NULL);
     uint64_t frame = (uint64_t)(uintptr_t)mangled;
     struct system_sample sample = sample_of(&frame, 0, 1);

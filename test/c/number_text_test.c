@@ -46,6 +46,25 @@ TEST(seconds_with_a_fraction)
     }
 }
 
+TEST(durations_with_a_unit)
+{
+    CHECK(number_text_parse_duration("60", &value));
+    CHECK_UINT(value, 60000000000);
+    CHECK(number_text_parse_duration("60s", &value));
+    CHECK_UINT(value, 60000000000);
+    CHECK(number_text_parse_duration("1.5m", &value));
+    CHECK_UINT(value, 90000000000);
+    CHECK(number_text_parse_duration("500ms", &value));
+    CHECK_UINT(value, 500000000);
+    CHECK(number_text_parse_duration("2h", &value));
+    CHECK_UINT(value, 7200000000000);
+    static const char *const WRONG[] = {"",   "0",   "0s",    "s",          "-1s",
+                                        "1d", "1 s", "1.5.5", "999999999h", "1ss"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        CHECK(!number_text_parse_duration(WRONG[i], &value));
+    }
+}
+
 TEST(bytes_for_people)
 {
     CHECK_STR(number_text_bytes(0, text), "0 bytes");

@@ -9,7 +9,7 @@ enum { SPACE = 0x1000, SECOND = 1000000000 };
 
 TEST(a_process_is_read_once_when_first_noted)
 {
-    struct process_history *history = process_history_create(1 << 20);
+    struct process_history *history = process_history_create(1 << 20, 4096);
     uint32_t pid = (uint32_t)getpid();
     CHECK(process_history_note(history, pid, SPACE, 5));
     CHECK(!process_history_note(history, pid, SPACE, 6));
@@ -24,7 +24,7 @@ TEST(a_process_is_read_once_when_first_noted)
 
 TEST(an_exec_is_another_process)
 {
-    struct process_history *history = process_history_create(1 << 20);
+    struct process_history *history = process_history_create(1 << 20, 4096);
     uint32_t pid = (uint32_t)getpid();
     CHECK(process_history_note(history, pid, SPACE, 5));
     CHECK(process_history_note(history, pid, SPACE + 64, 6));
@@ -36,7 +36,7 @@ TEST(an_exec_is_another_process)
 
 TEST(kernel_threads_are_not_kept)
 {
-    struct process_history *history = process_history_create(1 << 20);
+    struct process_history *history = process_history_create(1 << 20, 4096);
     CHECK(!process_history_note(history, 2, 0, 5));
     CHECK_UINT(process_history_count(history), 0);
     process_history_destroy(history);
@@ -44,7 +44,7 @@ TEST(kernel_threads_are_not_kept)
 
 TEST(a_process_that_is_gone_is_counted)
 {
-    struct process_history *history = process_history_create(1 << 20);
+    struct process_history *history = process_history_create(1 << 20, 4096);
     CHECK(process_history_note(history, 0x7ffffff0, SPACE, 5));
     CHECK_UINT(process_history_unread(history), 1);
     CHECK(process_history_find(history, 0x7ffffff0, SPACE) != NULL);
@@ -53,7 +53,7 @@ TEST(a_process_that_is_gone_is_counted)
 
 TEST(a_refresh_is_not_done_too_often)
 {
-    struct process_history *history = process_history_create(1 << 20);
+    struct process_history *history = process_history_create(1 << 20, 4096);
     uint32_t pid = (uint32_t)getpid();
     CHECK(process_history_note(history, pid, SPACE, SECOND));
     struct process *process = process_history_find(history, pid, SPACE);
@@ -71,7 +71,7 @@ TEST(a_refresh_is_not_done_too_often)
 
 TEST(the_least_recently_used_go_first)
 {
-    struct process_history *history = process_history_create(1); // room for one
+    struct process_history *history = process_history_create(1, 4096); // room for one
     uint32_t pid = (uint32_t)getpid();
     CHECK(process_history_note(history, pid, SPACE, 5));
     CHECK(process_history_note(history, pid, SPACE + 1, 6));
@@ -83,11 +83,11 @@ TEST(the_least_recently_used_go_first)
 
 TEST(the_count_is_bounded)
 {
-    struct process_history *history = process_history_create(1 << 20);
-    for (uint64_t i = 0; i < PROCESS_HISTORY_MAX_PROCESSES + 10; i++) {
+    struct process_history *history = process_history_create(1 << 20, 4096);
+    for (uint64_t i = 0; i < 4096 + 10; i++) {
         CHECK(process_history_note(history, 0x7ffffff0, SPACE + i, 5));
     }
-    CHECK_UINT(process_history_count(history), PROCESS_HISTORY_MAX_PROCESSES);
+    CHECK_UINT(process_history_count(history), 4096);
     CHECK(process_history_find(history, 0x7ffffff0, SPACE) == NULL);
     process_history_destroy(history);
     process_history_destroy(NULL);

@@ -229,3 +229,34 @@ TEST(events_and_the_rate)
     CHECK_UINT(options.rate_hz, 0);
     CHECK(!parse("-e nothing"));
 }
+
+TEST(a_flight_recorder)
+{
+    CHECK(parse("--flight 60s -o /var/tmp/x.perf"));
+    CHECK_UINT(options.flight.keep_ns, 60ULL * CLOCK_NS_PER_S);
+    CHECK_UINT(options.flight.after_ns, 5ULL * CLOCK_NS_PER_S);
+    CHECK_UINT(options.flight.distance_ns, 60ULL * CLOCK_NS_PER_S);
+    CHECK_UINT(options.flight.dumps_max, 10);
+    CHECK_UINT(options.flight.max_bytes, 32 << 20);
+    CHECK_INT(options.naming, FILE_NAMING_SERIES);
+    CHECK(parse("--flight 5m --trigger load>8 --trigger io-pressure>20 --flight-after 0 "
+                "--flight-bytes 8M --flight-at-end --dump-distance 10s --dumps-max 3 "
+                "--max-files 5 --spool-bytes 1M"));
+    CHECK_UINT(options.flight.trigger_cnt, 2);
+    CHECK_INT(options.flight.triggers[1].gauge, HOST_IO_PRESSURE);
+    CHECK_UINT(options.flight.after_ns, 0);
+    CHECK(options.flight.at_end);
+    CHECK_UINT(options.flight.dumps_max, 3);
+}
+
+TEST(a_flight_recorder_writes_no_series_of_its_own)
+{
+    CHECK(!parse("--flight 60s --rotate-seconds 10"));
+    CHECK_HAS(err.detail, "choose one");
+    CHECK(!parse("--trigger load>8"));
+    CHECK_HAS(err.detail, "are for --flight");
+    CHECK(!parse("--flight 0.5"));
+    CHECK_HAS(err.detail, "--flight 0.5: expected a time, 1s to 24h");
+    CHECK(!parse("--flight 60s --dumps-max 0"));
+    CHECK(!parse("--flight 60s --trigger x>8"));
+}

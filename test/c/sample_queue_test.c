@@ -54,6 +54,17 @@ TEST(young_samples_are_held_back)
     CHECK(sample_queue_pop(&queue, 11) != NULL);
 }
 
+TEST(the_oldest_can_be_looked_at)
+{
+    begin(1 << 20);
+    CHECK(sample_queue_oldest(&queue) == NULL);
+    CHECK_INT(push(10, 1), SAMPLE_QUEUED);
+    CHECK_INT(push(5, 2), SAMPLE_QUEUED);
+    CHECK_UINT(sample_queue_oldest(&queue)->tid, 2);
+    CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->tid, 2);
+    CHECK_UINT(sample_queue_oldest(&queue)->tid, 1);
+}
+
 TEST(a_sample_older_than_one_given_out_is_late)
 {
     begin(1 << 20);

@@ -14,15 +14,19 @@ enum {
 
 struct entry {
     struct process process;
-    struct entry *next; // of the bucket, or free
+    struct entry *next;  // of the bucket
+    struct entry *older; // by use
+    struct entry *newer;
 };
 
 struct process_history {
     struct entry *buckets[BUCKETS];
+    struct entry *oldest; // used longest ago
+    struct entry *newest;
     uint32_t cnt;
+    uint32_t max_cnt;
     size_t bytes;
     size_t max_bytes;
-    uint64_t uses;
     uint64_t maps_ids;
     uint64_t unread;
     process_maps_source source;
@@ -35,11 +39,12 @@ static uint32_t bucket_of(uint32_t pid, uint64_t address_space)
     return (uint32_t)(hash >> 54) % BUCKETS;
 }
 
-struct process_history *process_history_create(size_t max_bytes)
+struct process_history *process_history_create(size_t max_bytes, uint32_t max_processes)
 {
     struct process_history *history = calloc(1, sizeof *history);
     if (history != NULL) {
         history->max_bytes = max_bytes;
+        history->max_cnt = max_processes;
     }
     return history;
 }
@@ -49,6 +54,22 @@ void process_history_set_source(struct process_history *history, process_maps_so
 {
     history->source = source;
     history->context = context;
+}
+
+// --- by use -------------------------------------------------------------------
+
+static void unlink_use(struct process_history *history, struct entry *entry)
+{
+    *(entry->older == NULL ? &history->oldest : &entry->older->newer) = entry->newer;
+    *(entry->newer == NULL ? &history->newest : &entry->newer->older) = entry->older;
+}
+
+static void link_newest(struct process_history *history, struct entry *entry)
+{
+    entry->older = history->newest;
+    entry->newer = NULL;
+    *(history->newest == NULL ? &history->oldest : &history->newest->newer) = entry;
+    history->newest = entry;
 }
 
 static void free_entry(struct process_history *history, struct entry *entry)
@@ -81,35 +102,30 @@ static struct entry *find(struct process_history *history, uint32_t pid, uint64_
            (entry->process.pid != pid || entry->process.address_space != address_space)) {
         entry = entry->next;
     }
-    if (entry != NULL) {
-        entry->process.used_at = ++history->uses;
+    if (entry != NULL && entry != history->newest) {
+        unlink_use(history, entry);
+        link_newest(history, entry);
     }
     return entry;
 }
 
-static void evict_oldest(struct process_history *history, const struct entry *but)
+static void evict(struct process_history *history, struct entry *entry)
 {
-    struct entry **oldest = NULL;
-    for (uint32_t i = 0; i < BUCKETS; i++) {
-        for (struct entry **at = &history->buckets[i]; *at != NULL; at = &(*at)->next) {
-            if (*at != but &&
-                (oldest == NULL || (*at)->process.used_at < (*oldest)->process.used_at)) {
-                oldest = at;
-            }
-        }
+    struct entry **at =
+        &history->buckets[bucket_of(entry->process.pid, entry->process.address_space)];
+    while (*at != entry) {
+        at = &(*at)->next;
     }
-    if (oldest != NULL) {
-        struct entry *entry = *oldest;
-        *oldest = entry->next;
-        free_entry(history, entry);
-    }
+    *at = entry->next;
+    unlink_use(history, entry);
+    free_entry(history, entry);
 }
 
 static void shrink(struct process_history *history, const struct entry *but)
 {
     while (history->cnt > 1 &&
-           (history->bytes > history->max_bytes || history->cnt > PROCESS_HISTORY_MAX_PROCESSES)) {
-        evict_oldest(history, but);
+           (history->bytes > history->max_bytes || history->cnt > history->max_cnt)) {
+        evict(history, history->oldest == but ? but->newer : history->oldest);
     }
 }
 
@@ -161,11 +177,11 @@ bool process_history_note(struct process_history *history, uint32_t pid, uint64_
     uint32_t bucket = bucket_of(pid, address_space);
     entry->process.pid = pid;
     entry->process.address_space = address_space;
-    entry->process.used_at = ++history->uses;
     entry->process.noted_ns = now_ns;
     entry->process.pause_ns = MIN_YOUNG_PAUSE_NS;
     entry->next = history->buckets[bucket];
     history->buckets[bucket] = entry;
+    link_newest(history, entry);
     history->cnt++;
     read_maps(history, entry, now_ns);
     return true;

@@ -11,12 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PROCESS_HISTORY_MAX_PROCESSES = 4096 };
-
 struct process {
     uint32_t pid;
     uint64_t address_space;
-    uint64_t used_at;   // a count that rises with every use
     uint64_t noted_ns;  // CLOCK_MONOTONIC of the first note
     uint64_t read_ns;   // ... of the last reading
     uint64_t pause_ns;  // ... before the next
@@ -29,7 +26,7 @@ struct process_history;
 
 // `max_bytes` bounds the mappings of all processes together. NULL when out of
 // memory.
-struct process_history *process_history_create(size_t max_bytes);
+struct process_history *process_history_create(size_t max_bytes, uint32_t max_processes);
 // Who knows the mappings of processes that are gone: fills empty `maps`.
 typedef bool (*process_maps_source)(void *context, uint32_t pid, struct process_maps *maps);
 void process_history_set_source(struct process_history *history, process_maps_source source,

@@ -38,6 +38,7 @@ struct system_sampler {
     struct sampler_bpf *bpf;
     struct ring_buffer *ring;
     struct unwind_store *unwind;
+    struct exit_watch exits;
     struct sampler_counters *counters; // possible_cnt of them, shared with the BPF program
     struct sampler_event_counters *event_counters; // by CPU, then by event; likewise
     struct cpu_clock *clocks; // possible_cnt of each event, by event and then by CPU
@@ -232,6 +233,7 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
     bpf->rodata->filter_cgroup_subsystem = subsystem;
     (void)bpf_program__set_autoload(bpf->progs.on_process_fork, trees);
     (void)bpf_program__set_autoload(bpf->progs.on_process_exit, trees);
+    (void)bpf_program__set_autoload(bpf->progs.on_watched_exit, options->exit_name_cnt > 0);
     (void)bpf_map__set_max_entries(bpf->maps.samples, power_of_two(options->ring_bytes));
     (void)bpf_map__set_max_entries(bpf->maps.counters, sampler->possible_cnt);
     return true;
@@ -356,6 +358,17 @@ static bool fill_filters(struct system_sampler *sampler, struct error *err)
     return true;
 }
 
+static bool watch_exits(struct system_sampler *sampler, struct error *err)
+{
+    const struct system_sampler_options *options = &sampler->options;
+    bool ok = options->exit_name_cnt == 0 ||
+              exit_watch_open(&sampler->exits, bpf_map__fd(sampler->bpf->maps.watched_names),
+                              bpf_map__fd(sampler->bpf->maps.exits), options->exit_names,
+                              options->exit_name_cnt, err);
+    sampler->options.exit_names = NULL; // borrowed for this call only
+    return ok;
+}
+
 struct system_sampler *system_sampler_create(const struct system_sampler_options *options,
                                              system_sample_handler handler, void *context,
                                              struct error *err)
@@ -369,7 +382,8 @@ struct system_sampler *system_sampler_create(const struct system_sampler_options
     sampler->handler = handler;
     sampler->context = context;
     if (!check_kernel(err) || !open_skeleton(sampler, err) || !map_counters(sampler, err) ||
-        !open_ring(sampler, err) || !open_unwind(sampler, err) || !fill_filters(sampler, err)) {
+        !open_ring(sampler, err) || !open_unwind(sampler, err) || !fill_filters(sampler, err) ||
+        !watch_exits(sampler, err)) {
         system_sampler_destroy(sampler);
         return NULL;
     }
@@ -384,6 +398,7 @@ void system_sampler_destroy(struct system_sampler *sampler)
     system_sampler_stop(sampler);
     ring_buffer__free(sampler->ring);
     unwind_store_destroy(sampler->unwind);
+    exit_watch_close(&sampler->exits);
     if (sampler->counters != NULL) {
         (void)munmap(sampler->counters, counters_bytes(sampler));
     }
@@ -460,7 +475,8 @@ static bool follow_cpus(struct system_sampler *sampler, struct error *err)
 // Those programs that wait for a place in the kernel and not for an event of ours.
 static bool attach_tracepoints(struct system_sampler *sampler, struct error *err)
 {
-    if (sampler->options.scope != SYSTEM_SCOPE_TREES && !wants_switches(sampler)) {
+    if (sampler->options.scope != SYSTEM_SCOPE_TREES && !wants_switches(sampler) &&
+        sampler->options.exit_name_cnt == 0) {
         return true;
     }
     int result = sampler_bpf__attach(sampler->bpf);
@@ -598,6 +614,11 @@ struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)
 struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler)
 {
     return sampler->unwind;
+}
+
+struct exit_notice system_sampler_exits(const struct system_sampler *sampler, uint32_t i)
+{
+    return exit_watch_read(&sampler->exits, i);
 }
 
 uint64_t system_sampler_start_ns(const struct system_sampler *sampler)

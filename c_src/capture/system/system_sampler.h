@@ -6,6 +6,7 @@
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
 
 #include "base/error.h"
+#include "capture/system/exit_watch.h"
 #include "capture/system/system_filter.h"
 #include "capture/system/system_sample.h"
 #include "capture/system/unwind_store.h"
@@ -33,8 +34,10 @@ struct system_sampler_options {
     enum system_scope scope;
     const uint32_t *pids; // borrowed for the call
     uint32_t pid_cnt;
-    uint32_t excluded_pid;              // never sampled; 0 = nobody
-    const struct system_filter *filter; // borrowed for the call; NULL = everybody
+    uint32_t excluded_pid;                     // never sampled; 0 = nobody
+    const struct system_filter *filter;        // borrowed for the call; NULL = everybody
+    const char (*exit_names)[EXIT_COMM_BYTES]; // borrowed for the call: system_sampler_exits
+    uint32_t exit_name_cnt;
 };
 
 // Called for each sample; order is that of the ring: nearly that of time.
@@ -98,6 +101,9 @@ struct system_event_counts system_sampler_event_counts(const struct system_sampl
                                                        enum system_event event);
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler);
+
+// Ends of processes whose name is number `i` of exit_names.
+struct exit_notice system_sampler_exits(const struct system_sampler *sampler, uint32_t i);
 
 // Nanoseconds since CLOCK_MONOTONIC's zero at which the clocks were started.
 uint64_t system_sampler_start_ns(const struct system_sampler *sampler);

@@ -84,6 +84,12 @@ void event_output_write(struct event_output *output, const struct system_sample 
     recording_write(&output->output, &named);
 }
 
+void event_output_skip(struct event_output *output, const struct system_sample *sample)
+{
+    struct metric_value metrics[THREAD_METRIC_CNT];
+    thread_counters_take(output->threads, sample, metrics);
+}
+
 bool event_output_close(struct event_output *output, const char *end_reason, struct error *err)
 {
     return recording_close(&output->output, end_reason, err);

@@ -9,6 +9,7 @@
 #include "capture/system/system_sample.h"
 #include "model/loss.h"
 #include "record/system/thread_counters.h"
+#include "sinks/dump.h"
 #include "sinks/recording.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct event_output {
     struct session session;
     struct loss_counters losses;
     struct recording output;
+    struct dump dump; // of a flight recorder
     struct thread_counters *threads;
     char stem[FILE_SERIES_NAME_BYTES];
 };
@@ -34,6 +36,9 @@ bool event_output_open(struct event_output *output, enum system_event event, uin
 // Writes a sample with its frames.
 void event_output_write(struct event_output *output, const struct system_sample *sample,
                         const struct frame *frames, uint32_t frame_cnt);
+
+// A sample that is not written: its thread's next one gains since this one.
+void event_output_skip(struct event_output *output, const struct system_sample *sample);
 
 // Harmless twice.
 bool event_output_close(struct event_output *output, const char *end_reason, struct error *err);

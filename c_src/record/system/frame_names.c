@@ -401,11 +401,11 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
 }
 
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
-                      uint64_t now_ns)
+                      uint64_t now_ns, bool is_for_later)
 {
     const struct process *process =
         process_history_find(names->history, sample->pid, sample->address_space);
-    if (process == NULL || !process_history_is_young(process, now_ns)) {
+    if (process == NULL || !(is_for_later || process_history_is_young(process, now_ns))) {
         return;
     }
     struct naming naming = begin(names, sample, now_ns);

@@ -27,10 +27,10 @@ struct frame_names *frame_names_create(const struct file_names_options *options,
 void frame_names_destroy(struct frame_names *names);
 
 // Call for each sample as soon as it is taken from the ring and its process is noted
-// in the history: reads the symbols it needs while the process, if it is young, lives.
-// `now_ns` is CLOCK_MONOTONIC.
+// in the history: reads the symbols it needs while the process lives, if it is young or the
+// sample `is_for_later`, which may be after its end. `now_ns` is CLOCK_MONOTONIC.
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
-                      uint64_t now_ns);
+                      uint64_t now_ns, bool is_for_later);
 
 // Room for every frame of a sample, the mark of omitted ones and the Erlang process.
 enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 };

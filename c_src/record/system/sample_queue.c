@@ -127,6 +127,11 @@ static void prefetch_next(const struct sample_queue *queue)
     }
 }
 
+const struct system_sample *sample_queue_oldest(const struct sample_queue *queue)
+{
+    return queue->cnt == 0 ? NULL : &queue->heap[0].queued->sample;
+}
+
 const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
     free(queue->out);

@@ -45,6 +45,10 @@ void sample_queue_deinit(struct sample_queue *queue);
 enum sample_queue_result sample_queue_push(struct sample_queue *queue,
                                            const struct system_sample *sample);
 
+// The oldest sample, which stays; NULL when there is none. Valid until the next push or
+// pop.
+const struct system_sample *sample_queue_oldest(const struct sample_queue *queue);
+
 // The oldest sample, if it is from before `until_ns`; NULL otherwise. Samples of
 // the same time come in the order they were pushed. Valid until the next pop.
 const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns);

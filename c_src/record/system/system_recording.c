@@ -23,6 +23,11 @@ enum {
     // Little CPU, but soon: processes to be read are gone in milliseconds.
     OWN_NICE = -10,
     MAX_HISTORY_BYTES = 16 << 20,
+    MAX_HISTORY_PROCESSES = 4096,
+    // As many as there are samples of, also of processes that are long gone.
+    MAX_FLIGHT_HISTORY_PROCESSES = 16384,
+    // Between two looks at the ring buffer.
+    MAX_DUMPED_PER_STEP = 1000,
 };
 // A CPU can be that much behind the others in handing over what it has.
 #define HOLD_BACK_NS (100ULL * CLOCK_NS_PER_MS)
@@ -42,6 +47,8 @@ struct system_recording {
     struct system_ticks seen_ticks; // those already in the clock's losses
     struct system_event_counts seen_events[SYSTEM_EVENT_CNT];
     struct system_recording_stats stats;
+    struct flight flight;
+    bool has_backlog; // of a dump
     uint64_t drained_ns;
     uint32_t told_in;                   // output files begun when builds were told
     uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
@@ -137,21 +144,39 @@ static void complete(struct system_recording *recording, struct system_sample *s
     }
 }
 
+static void count_ticks(struct loss_counters *losses, uint64_t taken, uint64_t lost)
+{
+    atomic_fetch_add_explicit(&losses->ticks_taken, taken, memory_order_relaxed);
+    atomic_fetch_add_explicit(&losses->ticks_expected, taken + lost, memory_order_relaxed);
+}
+
+// What never reaches the file was due all the same. A flight recorder counts what it writes.
+static void count_lost(struct system_recording *recording, enum system_event event,
+                       enum loss_reason reason)
+{
+    struct loss_counters *losses = &recording->outputs[event].losses;
+    loss_add(losses, reason, 1);
+    if (flight_is_on(&recording->flight)) {
+        count_ticks(losses, 0, 1);
+    }
+}
+
 static void on_sample(void *context, const struct system_sample *raw)
 {
     struct system_recording *recording = context;
     struct system_sample sample = *raw;
     complete(recording, &sample);
-    frame_names_note(recording->names, &sample, recording->drained_ns);
+    frame_names_note(recording->names, &sample, recording->drained_ns,
+                     flight_is_on(&recording->flight));
     system_categories_note(recording->categories, &sample);
     switch (sample_queue_push(&recording->queue, &sample)) {
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
-        loss_add(&recording->outputs[sample.event].losses, LOSS_LATE, 1);
+        count_lost(recording, sample.event, LOSS_LATE);
         break;
     case SAMPLE_REFUSED:
-        loss_add(&recording->outputs[sample.event].losses, LOSS_NO_MEMORY, 1);
+        count_lost(recording, sample.event, LOSS_NO_MEMORY);
         break;
     }
 }
@@ -224,6 +249,9 @@ static void write_sample(struct system_recording *recording, const struct system
     frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
     count_degraded(recording, sample);
     tell_files(recording);
+    if (flight_is_on(&recording->flight)) {
+        count_ticks(&output->losses, 1, 0);
+    }
     event_output_write(output, sample, recording->frames, join_frames(recording, sample));
 }
 
@@ -235,10 +263,10 @@ static void write_until(struct system_recording *recording, uint64_t until_ns)
     }
 }
 
-static void count_ticks(struct loss_counters *losses, uint64_t taken, uint64_t lost)
+// Those of a flight recorder are counted when they are written.
+static uint64_t ring_samples(const struct system_recording *recording, uint64_t cnt)
 {
-    atomic_fetch_add_explicit(&losses->ticks_taken, taken, memory_order_relaxed);
-    atomic_fetch_add_explicit(&losses->ticks_expected, taken + lost, memory_order_relaxed);
+    return flight_is_on(&recording->flight) ? 0 : cnt;
 }
 
 static void take_clock_ticks(struct system_recording *recording)
@@ -250,7 +278,7 @@ static void take_clock_ticks(struct system_recording *recording)
     uint64_t missed = now.missed - seen->missed;
     loss_add(losses, LOSS_RING_FULL, ring_full);
     loss_add(losses, LOSS_THROTTLED, missed);
-    count_ticks(losses, now.samples - seen->samples, ring_full + missed);
+    count_ticks(losses, ring_samples(recording, now.samples - seen->samples), ring_full + missed);
     *seen = now;
 }
 
@@ -265,7 +293,8 @@ static void take_event_counts(struct system_recording *recording, enum system_ev
     loss_add(losses, LOSS_RING_FULL, ring_full);
     loss_add(losses, LOSS_LIMITED, limited);
     loss_add(losses, LOSS_NO_MEMORY, no_room);
-    count_ticks(losses, now.samples - seen->samples, ring_full + limited + no_room);
+    count_ticks(losses, ring_samples(recording, now.samples - seen->samples),
+                ring_full + limited + no_room);
     *seen = now;
 }
 
@@ -276,6 +305,101 @@ static void take_ticks(struct system_recording *recording)
         if (i != SYSTEM_EVENT_CPU_CLOCK && recording->outputs[i].is_open) {
             take_event_counts(recording, i);
         }
+    }
+}
+
+// Of the whole recording: "complete=120 erlang=40 ...".
+static void note_stack_ends(struct system_recording *recording)
+{
+    char text[512] = "";
+    size_t len = 0;
+    for (int i = 0; i < SYSTEM_STACK_END_CNT; i++) {
+        if (recording->stats.stack_ends[i] > 0) {
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s=%llu", len > 0 ? " " : "",
+                                    system_stack_end_name((enum system_stack_end)i),
+                                    (unsigned long long)recording->stats.stack_ends[i]);
+        }
+    }
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            recording_comment(&recording->outputs[i].output, "stack_ends", text);
+        }
+    }
+}
+
+// --- from the queue to a dump -------------------------------------------------
+
+// The oldest samples, as far as the window lets go of them and they are of before
+// `until_ns`. True when there are more.
+static bool move_window(struct system_recording *recording, uint64_t until_ns, uint32_t max_cnt)
+{
+    const struct system_sample *oldest = NULL;
+    uint32_t written = 0;
+    while ((oldest = sample_queue_oldest(&recording->queue)) != NULL &&
+           oldest->time_ns < until_ns && written < max_cnt) {
+        struct event_output *output = &recording->outputs[oldest->event];
+        enum dump_fate fate = dump_window_fate(&output->dump.window, oldest->time_ns,
+                                               recording->queue.bytes, recording->drained_ns);
+        if (fate == DUMP_KEEP) {
+            return false;
+        }
+        const struct system_sample *sample = sample_queue_pop(&recording->queue, until_ns);
+        if (fate == DUMP_WRITE) {
+            write_sample(recording, sample);
+            written++;
+        } else {
+            event_output_skip(output, sample);
+        }
+    }
+    return written == max_cnt;
+}
+
+static void begin_dump(struct system_recording *recording)
+{
+    const struct system_sample *oldest = sample_queue_oldest(&recording->queue);
+    flight_begin(&recording->flight, recording->outputs, oldest == NULL ? 0 : oldest->time_ns,
+                 recording->drained_ns);
+}
+
+static void end_dump(struct system_recording *recording)
+{
+    note_stack_ends(recording);
+    flight_end(&recording->flight, recording->outputs, recording->drained_ns);
+}
+
+static void fly(struct system_recording *recording)
+{
+    uint64_t until_ns = recording->drained_ns - HOLD_BACK_NS;
+    flight_note_losses(&recording->flight, recording->outputs);
+    if (flight_look(&recording->flight, recording->sampler, recording->drained_ns)) {
+        begin_dump(recording);
+    }
+    recording->has_backlog = move_window(recording, until_ns, MAX_DUMPED_PER_STEP);
+    if (!recording->has_backlog && flight_is_over(&recording->flight, until_ns)) {
+        end_dump(recording);
+    }
+}
+
+bool system_recording_dump(struct system_recording *recording, const char *who)
+{
+    struct flight *flight = &recording->flight;
+    if (!flight_ask(flight, who, flight->options.after_ns, clock_monotonic_ns())) {
+        return false;
+    }
+    begin_dump(recording);
+    return true;
+}
+
+// The dump that is going on, or the last one if it is wanted.
+static void land(struct system_recording *recording)
+{
+    struct flight *flight = &recording->flight;
+    if (flight->options.at_end && flight_ask(flight, "the end", 0, recording->drained_ns)) {
+        begin_dump(recording);
+    }
+    if (flight_is_dumping(flight)) {
+        (void)move_window(recording, UINT64_MAX, UINT32_MAX);
+        end_dump(recording);
     }
 }
 
@@ -300,6 +424,7 @@ static bool open_outputs(struct system_recording *recording, struct error *err)
     uint32_t cnt = 0;
     bool ok = true;
     options.own_cost = say_own_cost;
+    options.on_demand = flight_is_on(&recording->flight);
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         cnt += is_wanted(&recording->options.sampler, i) ? 1 : 0;
     }
@@ -309,14 +434,34 @@ static bool open_outputs(struct system_recording *recording, struct error *err)
                                recording->options.sampler.events.values[i], &recording->session,
                                &options, cnt > 1, err);
     }
+    for (int i = 0; i < SYSTEM_EVENT_CNT && ok && options.on_demand; i++) {
+        struct event_output *output = &recording->outputs[i];
+        dump_init(&output->dump, &output->session, &output->output, &output->losses,
+                  recording->options.flight.keep_ns, recording->options.flight.max_bytes / 8 * 7);
+    }
     return ok;
+}
+
+static bool open_sampler(struct system_recording *recording, struct error *err)
+{
+    char names[HOST_TRIGGERS_MAX][EXIT_COMM_BYTES];
+    struct system_sampler_options options = recording->options.sampler;
+    if (!flight_open(&recording->flight, &recording->options.flight, err)) {
+        return false;
+    }
+    options.exit_name_cnt = flight_exit_names(&recording->options.flight, names);
+    options.exit_names = (const char(*)[EXIT_COMM_BYTES])names;
+    recording->sampler = system_sampler_create(&options, on_sample, recording, err);
+    return recording->sampler != NULL;
 }
 
 static bool open_parts(struct system_recording *recording, struct error *err)
 {
     const struct system_recording_options *options = &recording->options;
-    sample_queue_init(&recording->queue, MAX_QUEUE_BYTES);
-    recording->history = process_history_create(MAX_HISTORY_BYTES);
+    bool flies = options->flight.keep_ns != 0;
+    sample_queue_init(&recording->queue, flies ? options->flight.max_bytes : MAX_QUEUE_BYTES);
+    recording->history = process_history_create(
+        MAX_HISTORY_BYTES, flies ? MAX_FLIGHT_HISTORY_PROCESSES : MAX_HISTORY_PROCESSES);
     recording->beams = beam_names_create();
     recording->names = frame_names_create(&options->names, recording->history, recording->beams,
                                           options->output.sink);
@@ -325,8 +470,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
         recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
-    recording->sampler = system_sampler_create(&options->sampler, on_sample, recording, err);
-    if (recording->sampler == NULL) {
+    if (!open_sampler(recording, err)) {
         return false;
     }
     recording->tables = unwind_tables_create(system_sampler_unwind_store(recording->sampler));
@@ -370,6 +514,7 @@ void system_recording_destroy(struct system_recording *recording)
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
     mapping_events_destroy(recording->mappings);
+    flight_close(&recording->flight);
     process_history_destroy(recording->history);
     free(recording);
 }
@@ -392,36 +537,21 @@ bool system_recording_trace(struct system_recording *recording, uint32_t pid, st
 
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
-    system_sampler_drain(recording->sampler, timeout_ms);
+    system_sampler_drain(recording->sampler, recording->has_backlog ? 0 : timeout_ms);
     if (recording->mappings != NULL) {
         mapping_events_drain(recording->mappings);
     }
     recording->drained_ns = clock_monotonic_ns();
-    write_until(recording, recording->drained_ns - HOLD_BACK_NS);
     take_ticks(recording);
+    if (flight_is_on(&recording->flight)) {
+        fly(recording);
+    } else {
+        write_until(recording, recording->drained_ns - HOLD_BACK_NS);
+    }
     recording->stats.elapsed_ns = recording->drained_ns - recording->stats.start_ns;
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         if (recording->outputs[i].is_open) {
             recording_tick(&recording->outputs[i].output);
-        }
-    }
-}
-
-// Of the whole recording: "complete=120 erlang=40 ...".
-static void note_stack_ends(struct system_recording *recording)
-{
-    char text[512] = "";
-    size_t len = 0;
-    for (int i = 0; i < SYSTEM_STACK_END_CNT; i++) {
-        if (recording->stats.stack_ends[i] > 0) {
-            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s=%llu", len > 0 ? " " : "",
-                                    system_stack_end_name((enum system_stack_end)i),
-                                    (unsigned long long)recording->stats.stack_ends[i]);
-        }
-    }
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            recording_note(&recording->outputs[i].output, "stack_ends", text);
         }
     }
 }
@@ -450,9 +580,13 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
     system_sampler_drain(recording->sampler, 0);
     recording->drained_ns = clock_monotonic_ns();
     system_sampler_flush_blocked(recording->sampler);
-    write_until(recording, UINT64_MAX);
     take_ticks(recording);
-    note_stack_ends(recording);
+    if (flight_is_on(&recording->flight)) {
+        land(recording);
+    } else {
+        write_until(recording, UINT64_MAX);
+        note_stack_ends(recording);
+    }
     return close_outputs(recording, end_reason, err);
 }
 
@@ -492,6 +626,8 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
         }
     }
     stats.ticks = system_sampler_ticks(recording->sampler);
+    stats.is_flight = flight_is_on(&recording->flight);
+    stats.flight = flight_stats(&recording->flight, recording->outputs);
     stats.unread_processes = process_history_unread(recording->history);
     return stats;
 }

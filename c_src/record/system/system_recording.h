@@ -15,6 +15,7 @@
 #include "capture/system/system_sampler.h"
 #include "model/loss.h"
 #include "record/system/file_names.h"
+#include "record/system/flight.h"
 #include "record/system/system_categories.h"
 #include "sinks/recording.h"
 
@@ -28,6 +29,7 @@ struct system_recording_options {
     struct file_names_options names;
     const char *options_text; // for the header
     struct system_category_order categories;
+    struct flight_options flight;
 };
 
 struct system_recording_stats {
@@ -47,6 +49,8 @@ struct system_recording_stats {
     uint64_t frame_cnt;
     uint64_t unnamed_frame_cnt;
     uint64_t unread_processes;
+    bool is_flight;
+    struct flight_stats flight;
 };
 
 struct system_recording;
@@ -64,6 +68,10 @@ bool system_recording_trace(struct system_recording *recording, uint32_t pid, st
 // Waits at most `timeout_ms` (a signal ends it early), takes what there is and
 // writes what is old enough.
 void system_recording_step(struct system_recording *recording, int timeout_ms);
+
+// A flight recorder writes what it keeps; `who` asked for it goes to the file. False while
+// another dump is going on.
+bool system_recording_dump(struct system_recording *recording, const char *who);
 
 // Stops sampling, writes the rest, finishes the file with `end_reason` in its
 // footer. False, with the reason, when the file could not be finished.
