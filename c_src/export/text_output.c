@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/text_output.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,29 +91,6 @@ void text_output_format(struct text_output *text, const char *format, ...)
 
 // --- characters ---------------------------------------------------------------
 
-// Bytes of the UTF-8 character at the front; 0 when it is none.
-static uint32_t character_len(struct text bytes)
-{
-    unsigned char first = (unsigned char)bytes.bytes[0];
-    if (first < 0x80) {
-        return 1;
-    }
-    uint32_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || bytes.len < len) {
-        return 0;
-    }
-    for (uint32_t i = 1; i < len; i++) {
-        if (((unsigned char)bytes.bytes[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    // Too long a form, surrogates, beyond Unicode.
-    unsigned char second = (unsigned char)bytes.bytes[1];
-    bool is_wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) ||
-                    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
-    return is_wrong ? 0 : len;
-}
-
 static void json_character(struct text_output *text, struct text character)
 {
     unsigned char byte = (unsigned char)character.bytes[0];
@@ -129,7 +108,7 @@ void text_output_json(struct text_output *text, struct text bytes)
 {
     text_output_char(text, '"');
     while (bytes.len > 0) {
-        uint32_t len = character_len(bytes);
+        uint32_t len = utf8_len(bytes);
         if (len == 0) {
             text_output_string(text, "\\ufffd");
             len = 1;
@@ -152,7 +131,7 @@ uint32_t text_output_cells(struct text_output *text, struct text bytes, uint32_t
 {
     uint32_t cells = 0;
     while (bytes.len > 0 && cells < max_cells) {
-        uint32_t len = character_len(bytes);
+        uint32_t len = utf8_len(bytes);
         if (len == 0 || is_control((struct text){bytes.bytes, len})) {
             text_output_char(text, '?');
             len = len == 0 ? 1 : len;

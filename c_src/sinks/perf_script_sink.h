@@ -7,8 +7,4 @@
 
 extern const struct sink PERF_SCRIPT_SINK;
 
-// Appends a frame's name with the escapes of the format. For other sinks and
-// tests.
-bool perf_script_append_name(struct byte_buffer *out, struct text name);
-
 #endif

@@ -63,10 +63,10 @@ static bool take_signed(struct text *text, int64_t *value)
     uint64_t magnitude = 0;
     bool is_negative = text->len > 0 && text->bytes[0] == '-';
     struct text digits = is_negative ? from(*text, 1) : *text;
-    if (!take_number(&digits, &magnitude) || magnitude > INT64_MAX) {
+    if (!take_number(&digits, &magnitude) || magnitude > (uint64_t)INT64_MAX + is_negative) {
         return false;
     }
-    *value = is_negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    *value = (int64_t)(is_negative ? 0 - magnitude : magnitude);
     *text = digits;
     return true;
 }

@@ -4,6 +4,7 @@
 #include "sinks/perf_script_sink.h"
 
 #include "base/version.h"
+#include "store/perf_script_text.h"
 #include "test.h"
 
 static struct byte_buffer out;
@@ -25,7 +26,7 @@ static void begin_text(void)
 static const char *name_written(struct text name)
 {
     begin_text();
-    CHECK(perf_script_append_name(&out, name));
+    CHECK(perf_script_text_name(&out, name));
     return text_written();
 }
 
