@@ -72,9 +72,11 @@ static void write_types(struct pprof *pprof)
         struct weight weight = pprof->weights.weights[i];
         const char *type = weight_list_name(pprof->profile, weight, name);
         struct text unit = weight_unit(pprof->profile, weight);
-        proto_number(&pprof->list, TYPE_TYPE, pprof_tables_text(&pprof->tables, text_of(type)));
-        proto_number(&pprof->list, TYPE_UNIT,
-                     pprof_tables_text(&pprof->tables, unit.len > 0 ? unit : TEXT("count")));
+        proto_number(&pprof->list, TYPE_TYPE,
+                     proto_strings_text(&pprof->tables.strings, text_of(type)));
+        proto_number(
+            &pprof->list, TYPE_UNIT,
+            proto_strings_text(&pprof->tables.strings, unit.len > 0 ? unit : TEXT("count")));
         proto_submessage(&pprof->samples, PPROF_SAMPLE_TYPE, &pprof->list);
     }
 }
@@ -97,10 +99,11 @@ static void write_label(struct pprof *pprof, uint32_t idx, uint32_t code)
     if (code == 0) {
         return;
     }
-    proto_number(&pprof->list, LABEL_KEY, pprof_tables_string(&pprof->tables, dimension->name));
+    proto_number(&pprof->list, LABEL_KEY,
+                 proto_strings_id(&pprof->tables.strings, dimension->name));
     if (dimension->kind == PROFILE_DIMENSION_TEXT) {
         proto_number(&pprof->list, LABEL_TEXT,
-                     pprof_tables_string(&pprof->tables, (string_id)dimension->values[code]));
+                     proto_strings_id(&pprof->tables.strings, (string_id)dimension->values[code]));
     } else {
         proto_number(&pprof->list, LABEL_NUMBER, (uint64_t)dimension->values[code]);
     }
@@ -131,9 +134,9 @@ static void write_facts(struct pprof *pprof, const struct selection *selection)
     selection_times(selection, &first_ns, &last_ns);
     proto_number(&pprof->samples, PPROF_TIME_NANOS, profile_unix_ns(pprof->profile, first_ns));
     proto_number(&pprof->samples, PPROF_DURATION_NANOS, last_ns - first_ns);
-    proto_number(
-        &pprof->samples, PPROF_DEFAULT_TYPE,
-        pprof_tables_text(&pprof->tables, text_of(weight_list_name(pprof->profile, weight, name))));
+    proto_number(&pprof->samples, PPROF_DEFAULT_TYPE,
+                 proto_strings_text(&pprof->tables.strings,
+                                    text_of(weight_list_name(pprof->profile, weight, name))));
 }
 
 static bool write_all(struct pprof *pprof, const struct byte_output *output, struct error *err)

@@ -6,7 +6,7 @@
 #ifndef FLAME_PROF_EXPORT_PPROF_TABLES_H
 #define FLAME_PROF_EXPORT_PPROF_TABLES_H
 
-#include "export/proto_message.h"
+#include "export/proto_strings.h"
 #include "query/function_map.h"
 
 #include <stdbool.h>
@@ -29,14 +29,10 @@ enum pprof_field {
 struct pprof_tables {
     const struct profile *profile; // borrowed
     struct function_map functions;
-    struct string_table *own; // strings that the profile has not got
-    uint32_t *string_index;   // by string_id; 0 = not used yet
-    uint32_t *own_index;      // by id in `own`
-    uint32_t own_capacity;
+    struct proto_strings strings;
     uint32_t *function_id; // by frame_id
     uint32_t *location_id; // by frame_id
     uint32_t *mapping_id;  // by string_id of the file
-    uint32_t string_cnt;
     uint32_t function_cnt;
     uint32_t location_cnt;
     uint32_t mapping_cnt;
@@ -48,10 +44,6 @@ struct pprof_tables {
 // False when out of memory; _deinit is harmless either way.
 bool pprof_tables_init(struct pprof_tables *tables, const struct profile *profile);
 void pprof_tables_deinit(struct pprof_tables *tables);
-
-// Index of a string of the profile, or of any.
-uint32_t pprof_tables_string(struct pprof_tables *tables, string_id id);
-uint32_t pprof_tables_text(struct pprof_tables *tables, struct text text);
 
 // Id of a frame's location (with its function and mapping).
 uint32_t pprof_tables_location(struct pprof_tables *tables, frame_id frame);

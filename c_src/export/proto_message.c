@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/proto_message.h"
 
+#include "base/utf8.h"
+
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, VARINT_MAX_BYTES = 10 };
 
 void proto_varint(struct byte_buffer *message, uint64_t value)
@@ -14,6 +16,11 @@ void proto_varint(struct byte_buffer *message, uint64_t value)
     }
     *at++ = (char)value;
     byte_buffer_commit(message, at);
+}
+
+size_t proto_varint_len(uint64_t value)
+{
+    return value == 0 ? 1 : (size_t)(64 - __builtin_clzll(value) + 6) / 7;
 }
 
 static void key(struct byte_buffer *message, uint32_t field, uint32_t wire)
@@ -56,6 +63,18 @@ void proto_text(struct byte_buffer *message, uint32_t field, struct text text)
     if (text.len > 0) {
         proto_element(message, field, text);
     }
+}
+
+void proto_utf8(struct byte_buffer *message, uint32_t field, struct text text,
+                struct byte_buffer *scratch)
+{
+    if (utf8_is_valid(text)) {
+        proto_element(message, field, text);
+        return;
+    }
+    byte_buffer_clear(scratch);
+    message->overflowed |= !utf8_append_valid(scratch, text);
+    proto_element(message, field, (struct text){scratch->bytes, (uint32_t)scratch->len});
 }
 
 void proto_submessage(struct byte_buffer *message, uint32_t field, struct byte_buffer *part)

@@ -15,8 +15,13 @@ void proto_fixed64(struct byte_buffer *message, uint32_t field, uint64_t value);
 void proto_text(struct byte_buffer *message, uint32_t field, struct text text);
 void proto_element(struct byte_buffer *message, uint32_t field, struct text text);
 
+// An element that is UTF-8 whatever `text` is; `scratch` is cleared.
+void proto_utf8(struct byte_buffer *message, uint32_t field, struct text text,
+                struct byte_buffer *scratch);
+
 // A bare number: of a packed field.
 void proto_varint(struct byte_buffer *message, uint64_t value);
+size_t proto_varint_len(uint64_t value);
 // The head of a field of `len` bytes, which the caller appends.
 void proto_open(struct byte_buffer *message, uint32_t field, size_t len);
 
