@@ -13,6 +13,7 @@ static const struct command COMMANDS[] = {
     {"flamegraph", "draw a flame graph on the terminal", cmd_flamegraph},
     {"diff", "show what changed between two files or two ranges", cmd_diff},
     {"export", "write heatmaps, flame graphs, folded stacks, CSV", cmd_export},
+    {"script", "write perf-script text: a capture as text", cmd_script},
     {"convert", "make a compact capture of text, folded stacks, ...", cmd_convert},
     {"merge", "make one capture of several files", cmd_merge},
     {"split", "cut a file into captures by time", cmd_split},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options that heatmap, flamegraph, diff, export, convert, merge and split share,
-// as a struct; each command has those that mean something for it.
+// The options that heatmap, flamegraph, diff, export, script, convert, merge and
+// split share, as a struct; each command has those that mean something for it.
 #ifndef FLAME_PROF_CLI_VIEW_OPTIONS_H
 #define FLAME_PROF_CLI_VIEW_OPTIONS_H
 
@@ -18,6 +18,7 @@ enum view_command {
     VIEW_CONVERT = 1 << 4,
     VIEW_MERGE = 1 << 5,
     VIEW_SPLIT = 1 << 6,
+    VIEW_SCRIPT = 1 << 7,
 };
 
 struct view_options {

@@ -15,6 +15,8 @@ static const struct export_format FORMATS[] = {
     {"gprofiler", "col", "gProfiler's collapsed file, Erlang frames marked _[beam]",
      export_gprofiler_col},
     {"svg", "svg", "a picture of a flame graph", export_svg},
+    {"perf-script", "perf", "the text that recordings are written as, with every metric",
+     export_perf_script},
     {"csv", "csv", "one line per sample, every category and metric a column", export_csv},
 };
 

@@ -52,6 +52,8 @@ bool export_speedscope(const struct export_request *request, const struct byte_o
                        struct error *err);
 bool export_gprofiler_col(const struct export_request *request, const struct byte_output *output,
                           struct error *err);
+bool export_perf_script(const struct export_request *request, const struct byte_output *output,
+                        struct error *err);
 bool export_svg(const struct export_request *request, const struct byte_output *output,
                 struct error *err);
 

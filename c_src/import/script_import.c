@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/script_import.h"
 
+#include "base/byte_buffer.h"
 #include "import/input_trouble.h"
 #include "import/line_scan.h"
 #include "import/script_event.h"
+#include "import/script_notes.h"
 #include "import/script_stack.h"
 #include "model/first_word.h"
 #include "store/perf_script_line.h"
+#include "store/perf_script_text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_VALUE_BYTES = 1 << 20 };
+
 struct metric_slot {
     struct text name; // as the dictionary has it
     int metric;
+    bool lacks_delta; // whatever the text says
 };
 
 struct script_import {
@@ -23,6 +29,8 @@ struct script_import {
     struct metric_slot slots[SCRIPT_MAX_METRICS];
     uint32_t slot_cnt;
     bool source_has_rows;
+    struct script_notes notes;
+    struct byte_buffer plain;
     bool is_mixed;          // event lines stand among indented ones: `perf script` pads without -g
     struct text last_event; // as the dictionary has it
     uint32_t last_event_code;
@@ -38,7 +46,9 @@ struct script_import *script_import_create(struct profile_builder *builder)
     }
     import->builder = builder;
     import->stats = &profile_builder_profile(builder)->stats;
-    import->stacks = script_stack_reader_create(builder);
+    script_notes_init(&import->notes, builder);
+    import->stacks = script_stack_reader_create(builder, &import->notes);
+    byte_buffer_init(&import->plain, MAX_VALUE_BYTES);
     if (import->stacks == NULL) {
         free(import);
         return NULL;
@@ -50,17 +60,74 @@ void script_import_destroy(struct script_import *import)
 {
     if (import != NULL) {
         script_stack_reader_destroy(import->stacks);
+        script_notes_deinit(&import->notes);
+        byte_buffer_deinit(&import->plain);
     }
     free(import);
 }
 
+// --- metrics ------------------------------------------------------------------
+
+static int add_metric(struct script_import *import, struct text name, struct text unit,
+                      bool lacks_delta)
+{
+    int metric = profile_builder_metric(import->builder, name, unit);
+    if (metric != PROFILE_NONE && import->slot_cnt < SCRIPT_MAX_METRICS) {
+        const struct profile *profile = profile_builder_profile(import->builder);
+        import->slots[import->slot_cnt++] = (struct metric_slot){
+            profile_text(profile, profile->metrics[metric].name), metric, lacks_delta};
+    }
+    return metric;
+}
+
+// NULL when there is none of that name, `expected` being its likely number.
+static const struct metric_slot *find_metric(const struct script_import *import, struct text name,
+                                             uint32_t expected)
+{
+    if (expected < import->slot_cnt && text_equal(import->slots[expected].name, name)) {
+        return &import->slots[expected];
+    }
+    for (uint32_t i = 0; i < import->slot_cnt; i++) {
+        if (text_equal(import->slots[i].name, name)) {
+            return &import->slots[i];
+        }
+    }
+    return NULL;
+}
+
 // --- comments -----------------------------------------------------------------
+
+static bool begins_with(struct text text, struct text begin)
+{
+    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
+}
+
+// `UNIT`, maybe with `, no delta` behind it.
+static void take_metric(struct script_import *import, struct text name, struct text unit)
+{
+    static const struct text NO_DELTA = TEXT(", no delta");
+    bool lacks_delta = unit.len >= NO_DELTA.len && memcmp(unit.bytes + unit.len - NO_DELTA.len,
+                                                          NO_DELTA.bytes, NO_DELTA.len) == 0;
+    unit.len -= lacks_delta ? NO_DELTA.len : 0;
+    if (find_metric(import, name, 0) == NULL) {
+        (void)add_metric(import, name, unit, lacks_delta);
+    }
+}
 
 static void take_comment(struct script_import *import, struct text line)
 {
+    static const struct text METRIC = TEXT("metric ");
     struct text key;
     struct text value;
     if (!perf_script_line_field(line, &key, &value)) {
+        return;
+    }
+    value = perf_script_text_plain(&import->plain, value);
+    if (begins_with(key, METRIC)) {
+        take_metric(import, (struct text){key.bytes + METRIC.len, key.len - METRIC.len}, value);
+        return;
+    }
+    if (script_notes_take(&import->notes, key, value)) {
         return;
     }
     if (text_equal(key, TEXT("flame_prof")) && import->source_has_rows) { // files in a row
@@ -75,7 +142,8 @@ static void take_comment(struct script_import *import, struct text line)
 static void heed_event(struct script_import *import, const struct script_event *event)
 {
     struct text metric = event->metric_cnt > 0 ? event->metrics[0].name : TEXT("");
-    if (import->last_event.bytes == NULL || !text_equal(event->event, import->last_event)) {
+    if (!script_notes_lack(&import->notes, PROFILE_EVENT) &&
+        (import->last_event.bytes == NULL || !text_equal(event->event, import->last_event))) {
         struct profile *profile = profile_builder_profile(import->builder);
         import->last_event_code =
             profile_builder_text(import->builder, PROFILE_EVENT, event->event);
@@ -85,23 +153,15 @@ static void heed_event(struct script_import *import, const struct script_event *
     import->last_first_word = first_word_of(event->event, metric);
 }
 
-static int metric_of(struct script_import *import, struct text name, uint32_t expected)
+// Also makes those that are new, before a row begins.
+static const struct metric_slot *metric_of(struct script_import *import, struct text name,
+                                           uint32_t expected)
 {
-    if (expected < import->slot_cnt && text_equal(import->slots[expected].name, name)) {
-        return import->slots[expected].metric;
+    const struct metric_slot *slot = find_metric(import, name, expected);
+    if (slot == NULL && add_metric(import, name, TEXT(""), false) != PROFILE_NONE) {
+        slot = find_metric(import, name, import->slot_cnt - 1);
     }
-    for (uint32_t i = 0; i < import->slot_cnt; i++) {
-        if (text_equal(import->slots[i].name, name)) {
-            return import->slots[i].metric;
-        }
-    }
-    int metric = profile_builder_metric(import->builder, name, TEXT(""));
-    if (metric != PROFILE_NONE && import->slot_cnt < SCRIPT_MAX_METRICS) {
-        const struct profile *profile = profile_builder_profile(import->builder);
-        import->slots[import->slot_cnt++] =
-            (struct metric_slot){profile_text(profile, profile->metrics[metric].name), metric};
-    }
-    return metric;
+    return slot;
 }
 
 static void set_metrics(struct script_import *import, const struct script_event *event)
@@ -109,19 +169,35 @@ static void set_metrics(struct script_import *import, const struct script_event 
     import->stats->dropped_cnt += event->dropped_cnt;
     for (uint32_t i = 0; i < event->metric_cnt; i++) {
         const struct script_metric *from = &event->metrics[i];
-        int metric = metric_of(import, from->name, i);
-        if (metric != PROFILE_NONE) {
-            profile_builder_set_metric(import->builder, (uint32_t)metric, from->value, from->delta);
+        const struct metric_slot *slot = metric_of(import, from->name, i);
+        if (slot != NULL && slot->lacks_delta) {
+            profile_builder_set_value(import->builder, (uint32_t)slot->metric, from->value);
+        } else if (slot != NULL) {
+            profile_builder_set_metric(import->builder, (uint32_t)slot->metric, from->value,
+                                       from->delta);
         }
     }
 }
 
-static void set_number(struct profile_builder *builder, uint32_t dimension, bool has,
-                       uint32_t number)
+static void set_number(struct script_import *import, uint32_t dimension, bool has, uint32_t number)
 {
-    if (has) {
-        profile_builder_set_code(builder, dimension,
-                                 profile_builder_number(builder, dimension, number));
+    if (has && !script_notes_lack(&import->notes, dimension)) {
+        profile_builder_set_code(import->builder, dimension,
+                                 profile_builder_number(import->builder, dimension, number));
+    }
+}
+
+static void set_words(struct script_import *import, const struct script_event *event)
+{
+    struct profile_builder *builder = import->builder;
+    uint32_t first = import->last_first_word;
+    if (!script_notes_lack(&import->notes, PROFILE_EVENT)) {
+        profile_builder_set_code(builder, PROFILE_EVENT, import->last_event_code);
+    }
+    if (!script_notes_lack(&import->notes, PROFILE_COMM)) {
+        struct text word = script_notes_comm(&import->notes, event->tid, event->comm);
+        uint32_t code = word.len == 0 ? 0 : profile_builder_text(builder, first, word);
+        profile_builder_set_code(builder, first, code);
     }
 }
 
@@ -134,14 +210,13 @@ static void add_row(struct script_import *import, const struct script_event *eve
         (void)metric_of(import, event->metrics[i].name, i);
     }
     heed_event(import, event);
-    profile_builder_begin_row(builder, event->time_ns, stack->stack, period);
+    profile_builder_begin_row(builder, script_notes_time(&import->notes, event->time_ns),
+                              stack->stack, period);
     set_metrics(import, event);
-    set_number(builder, PROFILE_PID, event->has_pid, event->pid);
-    set_number(builder, PROFILE_TID, event->has_tid, event->tid);
-    set_number(builder, PROFILE_CPU, event->has_cpu, event->cpu);
-    profile_builder_set_code(builder, PROFILE_EVENT, import->last_event_code);
-    profile_builder_set_code(builder, import->last_first_word,
-                             profile_builder_text(builder, import->last_first_word, event->comm));
+    set_number(import, PROFILE_PID, event->has_pid, event->pid);
+    set_number(import, PROFILE_TID, event->has_tid, event->tid);
+    set_number(import, PROFILE_CPU, event->has_cpu, event->cpu);
+    set_words(import, event);
     for (uint32_t i = 0; i < stack->code_cnt; i++) {
         profile_builder_set_code(builder, stack->codes[i].dimension, stack->codes[i].code);
     }

@@ -7,6 +7,7 @@
 #include "import/script_event.h"
 #include "model/category_frame.h"
 #include "store/perf_script_line.h"
+#include "store/perf_script_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct pending_frame {
 
 struct script_stack_reader {
     struct profile_builder *builder;
+    struct script_notes *notes;
     struct profile_input_stats *stats;
     struct hash_memo block_ids;
     struct hash_memo line_ids; // of frames that are no categories
@@ -54,11 +56,13 @@ struct script_stack_reader {
     uint32_t found_cnt;
 };
 
-struct script_stack_reader *script_stack_reader_create(struct profile_builder *builder)
+struct script_stack_reader *script_stack_reader_create(struct profile_builder *builder,
+                                                       struct script_notes *notes)
 {
     struct script_stack_reader *reader = calloc(1, sizeof *reader);
     if (reader != NULL) {
         reader->builder = builder;
+        reader->notes = notes;
         reader->stats = &profile_builder_profile(builder)->stats;
         reader->block_ids.max_cnt = MAX_BLOCKS;
         reader->line_ids.max_cnt = MAX_LINES;
@@ -82,26 +86,9 @@ void script_stack_reader_destroy(struct script_stack_reader *reader)
 
 // --- names --------------------------------------------------------------------
 
-// Undoes the escapes of our own text: U+FF0B is `+`, `-` U+FF1E is `->`.
-static struct text unescaped(struct script_stack_reader *reader, struct text name)
+static string_id plain(struct script_stack_reader *reader, struct text shown)
 {
-    static const struct text PLUS = {"\xEF\xBC\x8B", 3};
-    static const struct text ARROW = {"-\xEF\xBC\x9E", 4};
-    if (name.len < 3 || memmem(name.bytes, name.len, "\xEF\xBC", 2) == NULL) {
-        return name;
-    }
-    byte_buffer_clear(&reader->name);
-    for (uint32_t i = 0; i < name.len;) {
-        struct text left = {name.bytes + i, name.len - i};
-        bool plus = left.len >= PLUS.len && memcmp(left.bytes, PLUS.bytes, PLUS.len) == 0;
-        bool arrow = left.len >= ARROW.len && memcmp(left.bytes, ARROW.bytes, ARROW.len) == 0;
-        struct text out = plus ? TEXT("+") : arrow ? TEXT("->") : (struct text){left.bytes, 1};
-        if (!byte_buffer_append_text(&reader->name, out)) {
-            return name;
-        }
-        i += plus ? PLUS.len : arrow ? ARROW.len : 1;
-    }
-    return (struct text){reader->name.bytes, (uint32_t)reader->name.len};
+    return profile_builder_string(reader->builder, perf_script_text_plain(&reader->name, shown));
 }
 
 // `HEXADDR` or `HEXADDR NAME`, of `perf script -F ip,sym` without the file.
@@ -148,8 +135,8 @@ static frame_id intern(struct script_stack_reader *reader, const struct perf_scr
 {
     struct profile_frame made = {
         .address = frame->address,
-        .name = profile_builder_string(reader->builder, unescaped(reader, frame->name)),
-        .file = profile_builder_string(reader->builder, frame->file),
+        .name = plain(reader, frame->name),
+        .file = plain(reader, frame->file),
         .line = frame->line,
     };
     return profile_dictionary_frame(&profile_builder_profile(reader->builder)->dictionary, &made);
@@ -190,6 +177,40 @@ static bool take_line(struct script_stack_reader *reader, struct text line)
 
 // --- from frames to a stack ---------------------------------------------------
 
+static bool take_number(struct text text, int64_t *number)
+{
+    bool is_negative = text.len > 0 && text.bytes[0] == '-';
+    uint64_t sum = 0;
+    for (uint32_t i = is_negative; i < text.len; i++) {
+        uint64_t digit = (uint64_t)(unsigned char)text.bytes[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, digit, &sum)) {
+            return false;
+        }
+    }
+    *number = (int64_t)(is_negative ? 0 - sum : sum);
+    return text.len > is_negative;
+}
+
+// False when the value is none of its dimension.
+static bool code_of(struct script_stack_reader *reader, uint32_t dimension, struct text value,
+                    struct script_stack_code *code)
+{
+    int64_t number = 0;
+    code->dimension = dimension;
+    if (profile_builder_profile(reader->builder)->dimensions[dimension].kind ==
+        PROFILE_DIMENSION_TEXT) {
+        code->code = profile_builder_text(reader->builder, dimension, value);
+        return true;
+    }
+    bool is_label = dimension >= PROFILE_FIXED_DIMENSION_CNT;
+    if (!is_label || !take_number(value, &number)) {
+        return false;
+    }
+    code->code = profile_builder_number(reader->builder, dimension, number);
+    return true;
+}
+
 // Takes the categories that stand outermost from the frames.
 static void take_categories(struct script_stack_reader *reader)
 {
@@ -200,16 +221,13 @@ static void take_categories(struct script_stack_reader *reader)
         if (frame->id != 0 || !category_frame_parse(frame->name, frame->file, &category)) {
             return;
         }
-        int dimension =
-            profile_builder_dimension(reader->builder, category.kind, PROFILE_DIMENSION_TEXT, true);
+        int dimension = script_notes_dimension(reader->notes, category.kind);
+        struct text value = perf_script_text_plain(&reader->name, category.value);
         if (dimension == PROFILE_NONE ||
-            profile_builder_profile(reader->builder)->dimensions[dimension].kind !=
-                PROFILE_DIMENSION_TEXT) {
+            !code_of(reader, (uint32_t)dimension, value, &reader->found[reader->found_cnt])) {
             return;
         }
-        struct text value = unescaped(reader, category.value);
-        reader->found[reader->found_cnt++] = (struct script_stack_code){
-            (uint32_t)dimension, profile_builder_text(reader->builder, (uint32_t)dimension, value)};
+        reader->found_cnt++;
         reader->frame_cnt--;
     }
 }

@@ -5,6 +5,7 @@
 #ifndef FLAME_PROF_IMPORT_SCRIPT_STACK_H
 #define FLAME_PROF_IMPORT_SCRIPT_STACK_H
 
+#include "import/script_notes.h"
 #include "model/profile_builder.h"
 
 #include <stdint.h>
@@ -24,8 +25,9 @@ struct script_stack {
 
 struct script_stack_reader;
 
-// NULL when out of memory. `builder` is borrowed.
-struct script_stack_reader *script_stack_reader_create(struct profile_builder *builder);
+// NULL when out of memory. Both are borrowed.
+struct script_stack_reader *script_stack_reader_create(struct profile_builder *builder,
+                                                       struct script_notes *notes);
 void script_stack_reader_destroy(struct script_stack_reader *reader);
 
 // The lines in [begin, end), without the last newline. Counts lines and malformed ones.

@@ -61,6 +61,46 @@ svg_is_a_picture() {
     want "the name as it is" grep -q '<title>my;server' x.svg
 }
 
+# What its text says is what it was: as text, as CSV, with its stacks, with its labels.
+is_the_same_read_back() { # FILE
+    run script -o a.perf "$1"
+    want_code 0
+    run script -o b.perf a.perf
+    want "the same text of $1" cmp a.perf b.perf
+    local format
+    for format in csv pprof "folded --lines -m samples"; do
+        # shellcheck disable=SC2086 # options
+        want "the same $format of $1" cmp <("$flameprof" export --format $format "$1" | LC_ALL=C sort) \
+            <("$flameprof" export --format $format a.perf | LC_ALL=C sort)
+    done
+}
+
+script_is_what_it_was() {
+    sample
+    run script x.perf
+    want_code 0
+    want "the lines of the input" cmp <(tr -d ' ' <x.perf) <(printf '%s\n\n' "$out" | sed 's/␣//g' | tr -d ' ')
+    is_the_same_read_back x.perf
+    printf '%s\n' 'V8 Worker 77/78 [001] 9.000000001: 25 cycles:' \
+        $'\t7f00 f(int)+0x10 (/opt/a b/x (deleted))' '' '1_scheduler 77/79 [001] 10.000000: 25 cycles:' '' >perf.perf
+    printf 'main;a b;c 12\nmain;a 3\n' >x.folded
+    run export -o x.pb.gz x.perf
+    run convert -o x.fpc perf.perf
+    local file
+    for file in perf.perf x.folded x.pb.gz x.fpc; do
+        is_the_same_read_back "$file"
+    done
+}
+
+script_takes_a_part() {
+    sample
+    run script --filter status=running --from 1 --to 2 x.perf
+    want_code 0
+    want "only running ones" test "$(grep -c '^waiting' <<<"$out")" = 0
+    want_between "samples" "$(grep -c '^running' <<<"$out")" 20 111
+    want_said "# end: exported"
+}
+
 nothing_is_left_of_what_failed() {
     sample
     run export -o /dev/full/x.pb.gz x.perf
@@ -69,4 +109,4 @@ nothing_is_left_of_what_failed() {
 }
 
 run_cases pprof_keeps_every_sum speedscope_keeps_every_sum gprofiler_counts_every_sample \
-    svg_is_a_picture nothing_is_left_of_what_failed
+    svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed
