@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What questions cost once a profile is in memory: heatmaps, flame graphs, tables,
-// filters over a synthetic profile of an Erlang node (Zipf-like stacks, random walks). CPU time
-// of the one thread, which other programs disturb less than wall time.
+// What opening a capture costs, and questions once it is open: heatmaps, flame graphs,
+// tables, filters over a synthetic profile of an Erlang node (Zipf-like stacks, random
+// walks). CPU time of the one thread, which other programs disturb less than wall time.
 //
 //   query_speed [SAMPLES [RUNS]]      3,000,000 samples, 15 runs each
 #include "base/clock.h"
@@ -9,14 +9,29 @@
 #include "query/flame_diff.h"
 #include "query/heatmap.h"
 #include "query/query_table.h"
+#include "query/selection_copy.h"
+#include "store/capture_file.h"
+#include "store/capture_reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PROCESSES = 1000, STACKS = 24000, KINDS = 20, METRICS = 8, SECONDS = 60, MAX_RUNS = 99 };
 
+// What is allowed, in milliseconds, of the median.
+enum { NO_BAR = 0, OPEN_BAR = 150, HEATMAP_BAR = 10, FLAME_BAR = 30 };
+
 static struct profile *profile;
 static int run_cnt = 15;
+static int over_cnt; // rows beyond their bar
+
+static void fail(const char *what, const struct error *err)
+{
+    (void)fprintf(stderr, "query_speed: %s: %s\n", what, err->detail);
+    exit(1);
+}
 
 static uint64_t random_number(void)
 {
@@ -107,9 +122,81 @@ static void make_profile(uint64_t sample_cnt)
     }
     profile = profile_builder_finish(builder, &err);
     if (profile == NULL) {
-        (void)fprintf(stderr, "query_speed: %s\n", err.detail);
-        exit(1);
+        fail("the profile", &err);
     }
+}
+
+// --- figures --------------------------------------------------------------------
+
+static int by_number(const void *left, const void *right)
+{
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+static void print_row(const char *name, int bar_ms, uint64_t *took_ns)
+{
+    qsort(took_ns, (size_t)run_cnt, sizeof took_ns[0], by_number);
+    double median_ms = (double)took_ns[run_cnt / 2] / 1e6;
+    (void)printf("%-52s %8.2f %8.2f", name, median_ms, (double)took_ns[0] / 1e6);
+    if (bar_ms != NO_BAR) {
+        over_cnt += median_ms > bar_ms;
+        (void)printf(" %5d%s", bar_ms, median_ms > bar_ms ? "  over" : "");
+    }
+    (void)printf("\n");
+}
+
+// --- opening --------------------------------------------------------------------
+
+static void write_capture(const char *path)
+{
+    struct error err = {0};
+    struct selection selection;
+    struct capture_file *file = capture_file_create(path, &err);
+    struct profile_builder_options options = {.batch = capture_file_batch, .batch_context = file};
+    struct profile_builder *builder = profile_builder_create(&options);
+    bool ok = file != NULL && builder != NULL &&
+              selection_init(&selection, profile, NULL, NULL, &err) &&
+              selection_copy(&selection, builder, &err) && profile_builder_flush(builder, &err) &&
+              capture_file_finish(file, profile_builder_profile(builder), NULL, &err);
+    if (!ok) {
+        fail("the capture", &err);
+    }
+    capture_file_destroy(file);
+    profile_builder_destroy(builder);
+}
+
+static void measure_opening(void)
+{
+    char directory[] = "/tmp/query_speed.XXXXXX";
+    char path[64];
+    struct error err = {0};
+    struct stat status;
+    uint64_t opening_ns[MAX_RUNS];
+    uint64_t first_ns[MAX_RUNS];
+    if (mkdtemp(directory) == NULL) {
+        fail("the capture", &err);
+    }
+    (void)snprintf(path, sizeof path, "%s/x.fpc", directory);
+    write_capture(path);
+    for (int i = 0; i < run_cnt; i++) {
+        uint64_t began_ns = clock_thread_cpu_ns();
+        struct profile *opened = capture_reader_open(path, 0, &err);
+        opening_ns[i] = clock_thread_cpu_ns() - began_ns;
+        if (opened == NULL || profile_metric_column(opened, 1, PROFILE_VALUE, &err) == NULL) {
+            fail("opening", &err);
+        }
+        first_ns[i] = clock_thread_cpu_ns() - began_ns - opening_ns[i];
+        profile_destroy(opened);
+    }
+    (void)stat(path, &status);
+    (void)unlink(path);
+    (void)rmdir(directory);
+    (void)printf("capture: %.1f bytes a sample\n",
+                 (double)status.st_size / (double)profile->row_cnt);
+    print_row("a capture opened", OPEN_BAR, opening_ns);
+    print_row("a metric's columns when first asked for", NO_BAR, first_ns);
 }
 
 // --- questions ------------------------------------------------------------------
@@ -159,14 +246,7 @@ static bool ask_dimension(const struct selection *selection, struct error *err)
 
 typedef bool (*question)(const struct selection *selection, struct error *err);
 
-static int by_number(const void *left, const void *right)
-{
-    const uint64_t *a = left;
-    const uint64_t *b = right;
-    return *a < *b ? -1 : *a > *b;
-}
-
-static void measure(const char *name, const char *source, question ask)
+static void measure(const char *name, int bar_ms, const char *source, question ask)
 {
     uint64_t took_ns[MAX_RUNS];
     struct error err = {0};
@@ -178,60 +258,90 @@ static void measure(const char *name, const char *source, question ask)
         took_ns[i] = clock_thread_cpu_ns() - began_ns;
         selection_deinit(&selection);
         if (!ok) {
-            (void)fprintf(stderr, "query_speed: %s: %s\n", name, err.detail);
-            exit(1);
+            fail(name, &err);
         }
     }
     filter_destroy(filter);
-    qsort(took_ns, (size_t)run_cnt, sizeof took_ns[0], by_number);
-    (void)printf("%-44s %8.2f %8.2f\n", name, (double)took_ns[run_cnt / 2] / 1e6,
-                 (double)took_ns[0] / 1e6);
+    print_row(name, bar_ms, took_ns);
 }
+
+static const struct {
+    const char *name;
+    const char *source;
+} FILTERS[] = {
+    {"", NULL},
+    {", status=running", "status=running"},
+    {", fn~/function_1/ & metric_3>0", "fn~/function_1/ & erlang_metric_3>0"},
+    {", tid=100..600 | !leaf~/_2/ & delta<0",
+     "tid=100..600 | !leaf~/_2/ & delta(erlang_metric_4)<0"},
+};
+
+enum { FILTER_CNT = sizeof FILTERS / sizeof FILTERS[0] };
+
+static const struct {
+    const char *name;
+    struct weight weight;
+} WEIGHTS[] = {
+    {"samples", {WEIGHT_SAMPLES, 0}},        {"period", {WEIGHT_PERIOD, 0}},
+    {"a metric's value", {WEIGHT_VALUE, 1}}, {"its delta", {WEIGHT_DELTA, 1}},
+    {"its increases", {WEIGHT_INCREASE, 1}}, {"its decreases", {WEIGHT_DECREASE, 1}},
+};
 
 static void measure_heatmaps(void)
 {
-    static const struct {
-        const char *name;
-        struct weight weight;
-    } WEIGHTS[] = {
-        {"heatmap of samples", {WEIGHT_SAMPLES, 0}},
-        {"heatmap of period", {WEIGHT_PERIOD, 0}},
-        {"heatmap of a metric's value", {WEIGHT_VALUE, 1}},
-        {"heatmap of a metric's delta", {WEIGHT_DELTA, 1}},
-        {"heatmap of a metric's increases", {WEIGHT_INCREASE, 2}},
-        {"heatmap of a metric's decreases", {WEIGHT_DECREASE, 2}},
-    };
-    for (size_t i = 0; i < sizeof WEIGHTS / sizeof WEIGHTS[0]; i++) {
-        weight = WEIGHTS[i].weight;
-        measure(WEIGHTS[i].name, NULL, ask_heatmap);
+    char name[128];
+    for (int f = 0; f < FILTER_CNT; f++) {
+        for (size_t i = 0; i < sizeof WEIGHTS / sizeof WEIGHTS[0]; i++) {
+            weight = WEIGHTS[i].weight;
+            (void)snprintf(name, sizeof name, "heatmap of %s%s", WEIGHTS[i].name, FILTERS[f].name);
+            measure(name, HEATMAP_BAR, FILTERS[f].source, ask_heatmap);
+        }
+        if (FILTERS[f].source != NULL) {
+            measure("... the filter alone", NO_BAR, FILTERS[f].source, ask_filter);
+        }
     }
-    measure("... where status=running", "status=running", ask_heatmap);
-    measure("... where fn~/function_1/ & erlang_metric_3>0", "fn~/function_1/ & erlang_metric_3>0",
-            ask_heatmap);
-    measure("the filter alone", "fn~/function_1/ & erlang_metric_3>0", ask_filter);
 }
 
 static void measure_flame_graphs(void)
 {
     static uint32_t dimensions[2] = {PROFILE_STATUS};
     dimensions[1] = (uint32_t)profile_find_dimension(profile, TEXT("registered"));
-    weight = (struct weight){WEIGHT_PERIOD, 0};
-    measure("flame graph of period, whole", NULL, ask_flame_graph);
-    flame = (struct flame_options){.view = {.splits_lines = true}};
-    measure("... by line", NULL, ask_flame_graph);
-    weight = (struct weight){WEIGHT_DELTA, 1};
-    measure("... by line, of a delta (two signs)", NULL, ask_flame_graph);
-    weight = (struct weight){WEIGHT_PERIOD, 0};
-    flame = (struct flame_options){.dimensions = dimensions, .dimension_cnt = 1};
-    measure("... status as root frames", NULL, ask_flame_graph);
-    flame.dimension_cnt = 2;
-    measure("... status, 200 names as root frames", NULL, ask_flame_graph);
-    flame = (struct flame_options){.view = {.is_reversed = true}};
-    measure("... reversed", NULL, ask_flame_graph);
-    flame = (struct flame_options){.max_nodes = 5000};
-    measure("... the heaviest 5000 nodes", NULL, ask_flame_graph);
-    measure("functions, self and total", NULL, ask_functions);
-    measure("processes", NULL, ask_dimension);
+    const struct {
+        const char *name;
+        struct flame_options options;
+    } FORMS[] = {
+        {"by function", {.max_nodes = 0}},
+        {"by line", {.view = {.splits_lines = true}}},
+        {"reversed", {.view = {.is_reversed = true}}},
+        {"status as root frames", {.dimensions = dimensions, .dimension_cnt = 1}},
+        {"status, 200 names as root frames", {.dimensions = dimensions, .dimension_cnt = 2}},
+        {"... the heaviest 5000 nodes",
+         {.dimensions = dimensions, .dimension_cnt = 2, .max_nodes = 5000}},
+    };
+    static const struct weight WHOLE[] = {{WEIGHT_PERIOD, 0}, {WEIGHT_DELTA, 1}};
+    static const char *const WHOLE_NAMES[] = {"", ", two signs"};
+    char name[128];
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
+        flame = FORMS[i].options;
+        for (int w = 0; w < 2; w++) {
+            weight = WHOLE[w];
+            for (int f = 0; f < 3; f += 2) {
+                (void)snprintf(name, sizeof name, "flame graph %s%s%s", FORMS[i].name,
+                               WHOLE_NAMES[w], FILTERS[f].name);
+                measure(name, FLAME_BAR, FILTERS[f].source, ask_flame_graph);
+            }
+        }
+    }
+    weight = WHOLE[0];
+    measure("functions, self and total", NO_BAR, NULL, ask_functions);
+    measure("processes", NO_BAR, NULL, ask_dimension);
+}
+
+static void print_load(void)
+{
+    double load[1] = {0};
+    (void)getloadavg(load, 1);
+    (void)printf("rows over their bar: %d; load average at the end %.1f\n", over_cnt, load[0]);
 }
 
 int main(int argc, char **argv)
@@ -247,9 +357,11 @@ int main(int argc, char **argv)
                  (unsigned long long)profile->row_cnt, profile->dictionary.node_cnt,
                  profile->dictionary.frame_cnt, profile->metric_cnt,
                  (double)profile_memory_bytes(profile) / 1e6);
-    (void)printf("%-44s %8s %8s\n", "milliseconds of CPU", "median", "best");
+    (void)printf("%-52s %8s %8s %5s\n", "milliseconds of CPU", "median", "best", "bar");
+    measure_opening();
     measure_heatmaps();
     measure_flame_graphs();
+    print_load();
     profile_destroy(profile);
     return 0;
 }

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_DIRECT = 1 << 20 }; // entries of a level: 4 MiB
+
 void category_groups_init(struct category_groups *groups, const struct profile *profile,
                           const uint32_t *dimensions, uint32_t level_cnt)
 {
     *groups = (struct category_groups){.profile = profile, .level_cnt = level_cnt};
     for (uint32_t i = 0; i < level_cnt; i++) {
         groups->levels[i].dimension = dimensions[i];
+        groups->levels[i].value_cnt = profile->dimensions[dimensions[i]].value_cnt;
     }
 }
 
@@ -19,6 +22,7 @@ void category_groups_deinit(struct category_groups *groups)
 {
     for (uint32_t i = 0; i < groups->level_cnt; i++) {
         number_map_deinit(&groups->levels[i].ids);
+        free(groups->levels[i].direct);
         free(groups->levels[i].before);
         free(groups->levels[i].codes);
     }
@@ -42,15 +46,48 @@ static bool grow(struct category_level *level)
     return true;
 }
 
+// Room for a group of the level before, where the table may be as large. False when
+// out of memory.
+static bool reserve_direct(struct category_level *level, uint32_t before)
+{
+    uint32_t limit = MAX_DIRECT / level->value_cnt;
+    if (before < level->direct_cnt || before >= limit) {
+        return true;
+    }
+    uint32_t cnt = before < 8 ? 16 : before * 2;
+    cnt = cnt < limit ? cnt : limit;
+    size_t have = (size_t)level->direct_cnt * level->value_cnt;
+    size_t want = (size_t)cnt * level->value_cnt;
+    uint32_t *direct = realloc(level->direct, want * sizeof *direct);
+    if (direct == NULL) {
+        return false;
+    }
+    memset(direct + have, 0, (want - have) * sizeof *direct);
+    level->direct = direct;
+    level->direct_cnt = cnt;
+    return true;
+}
+
+// The group + 1; 0 when it is new.
+static inline uint32_t find(const struct category_level *level, uint32_t before, uint32_t code)
+{
+    return before < level->direct_cnt ? level->direct[(size_t)before * level->value_cnt + code]
+                                      : number_map_find(&level->ids, (uint64_t)before << 32 | code);
+}
+
 static bool add(struct category_level *level, uint32_t before, uint32_t code, uint32_t *group)
 {
-    if (!grow(level)) {
+    if (!grow(level) || !reserve_direct(level, before)) {
         return false;
     }
     *group = level->group_cnt;
     level->before[*group] = before;
     level->codes[*group] = code;
     level->group_cnt++;
+    if (before < level->direct_cnt) {
+        level->direct[(size_t)before * level->value_cnt + code] = *group + 1;
+        return true;
+    }
     return number_map_add(&level->ids, (uint64_t)before << 32 | code, *group + 1);
 }
 
@@ -64,11 +101,10 @@ bool category_groups_read(struct category_groups *groups, uint64_t first, uint32
         const struct profile_dimension *dimension = &groups->profile->dimensions[level->dimension];
         profile_column_read(&dimension->codes, first, cnt, codes);
         for (uint32_t i = 0; i < cnt; i++) {
-            uint32_t code = (uint32_t)codes[i];
-            uint32_t id = number_map_find(&level->ids, (uint64_t)group[i] << 32 | code);
+            uint32_t id = find(level, group[i], (uint32_t)codes[i]);
             if (id != 0) {
                 group[i] = id - 1;
-            } else if (!add(level, group[i], code, &group[i])) {
+            } else if (!add(level, group[i], (uint32_t)codes[i], &group[i])) {
                 return false;
             }
         }

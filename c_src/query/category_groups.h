@@ -13,7 +13,10 @@ enum { CATEGORY_GROUPS_MAX_LEVELS = 16 };
 
 struct category_level {
     uint32_t dimension;
-    struct number_map ids; // group of the level before and code to group
+    uint32_t value_cnt;    // of the dimension
+    uint32_t *direct;      // [group of the level before * value_cnt + code]: group + 1, 0 = none
+    uint32_t direct_cnt;   // groups of the level before that it has room for
+    struct number_map ids; // the same beyond that: group and code to group + 1
     uint32_t *before;      // by group: that of the level before
     uint32_t *codes;       // by group
     uint32_t group_cnt;

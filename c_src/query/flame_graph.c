@@ -6,14 +6,18 @@
 
 #include <stdlib.h>
 
+struct place {
+    uint32_t made_for; // the top under which it is, + 1
+    uint32_t node;
+};
+
 struct grower {
     struct flame_graph *graph;
     const struct flame_options *options;
     const struct stack_sums *sums;
     const struct stack_view *view;
     struct number_map tops; // parent and category to node
-    uint32_t *node_of;      // by stack of the view, for the present top
-    uint32_t *made_for;     // by stack of the view: the top it is valid for
+    struct place *places;   // by stack of the view
     stack_id *path;
     uint32_t top;      // under which stacks grow
     uint32_t capacity; // of graph->nodes
@@ -97,10 +101,10 @@ static bool find_stack(struct grower *grower, stack_id stack, uint32_t *idx)
     const struct profile_node *nodes = grower->view->nodes;
     uint32_t mark = grower->top + 1;
     uint32_t depth = 0;
-    for (; stack != 0 && grower->made_for[stack] != mark; stack = nodes[stack].parent) {
+    for (; stack != 0 && grower->places[stack].made_for != mark; stack = nodes[stack].parent) {
         grower->path[depth++] = stack;
     }
-    *idx = stack == 0 ? grower->top : grower->node_of[stack];
+    *idx = stack == 0 ? grower->top : grower->places[stack].node;
     while (depth > 0) {
         stack = grower->path[--depth];
         struct flame_node node = {
@@ -108,8 +112,7 @@ static bool find_stack(struct grower *grower, stack_id stack, uint32_t *idx)
         if (!add_node(grower, &node, idx)) {
             return false;
         }
-        grower->node_of[stack] = *idx;
-        grower->made_for[stack] = mark;
+        grower->places[stack] = (struct place){mark, *idx};
     }
     return true;
 }
@@ -177,24 +180,16 @@ static void count_rows(struct flame_graph *graph, const struct stack_sums *sums,
                        const struct stack_view *view)
 {
     graph->lacking_cnt = sums->lacking_cnt;
-    for (uint64_t i = 0; i < sums->cnt; i++) {
+    graph->row_cnt = sums->row_cnt;
+    graph->total = sums->total;
+    for (uint64_t i = 0; i < sums->cnt && view->is_in != NULL; i++) {
         const struct stack_sum *sum = &sums->sums[i];
-        if (stack_view_has(view, sum->stack)) {
-            graph->row_cnt += sum->row_cnt;
+        if (!stack_view_has(view, sum->stack)) {
+            graph->row_cnt -= sum->row_cnt;
             graph->total =
-                (int64_t)((uint64_t)graph->total + (uint64_t)sum->gain - (uint64_t)sum->drop);
+                (int64_t)((uint64_t)graph->total - (uint64_t)sum->gain + (uint64_t)sum->drop);
         }
     }
-}
-
-static bool has_drops(const struct stack_sums *sums)
-{
-    for (uint64_t i = 0; i < sums->cnt; i++) {
-        if (sums->sums[i].drop != 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static uint8_t *used_stacks(const struct stack_sums *sums, const struct profile *profile)
@@ -209,14 +204,11 @@ static uint8_t *used_stacks(const struct stack_sums *sums, const struct profile 
 static bool grow_graph(struct grower *grower)
 {
     size_t cnt = (size_t)grower->view->node_cnt + 1;
-    grower->node_of = malloc(cnt * sizeof *grower->node_of);
-    grower->made_for = calloc(cnt, sizeof *grower->made_for);
+    grower->places = calloc(cnt, sizeof *grower->places);
     grower->path = malloc(cnt * sizeof *grower->path);
-    bool ok = (grower->node_of != NULL && grower->made_for != NULL && grower->path != NULL) ||
-              out_of_memory(grower);
+    bool ok = (grower->places != NULL && grower->path != NULL) || out_of_memory(grower);
     ok = ok && grow_all(grower);
-    free(grower->node_of);
-    free(grower->made_for);
+    free(grower->places);
     free(grower->path);
     number_map_deinit(&grower->tops);
     return ok;
@@ -237,7 +229,7 @@ bool flame_graph_init(struct flame_graph *graph, const struct selection *selecti
     ok = ok && (is_used != NULL || out_of_memory(&grower)) &&
          stack_view_init(&view, selection->profile, &options->view, is_used, err);
     if (ok) {
-        graph->has_signs = options->always_signs || has_drops(&sums);
+        graph->has_signs = options->always_signs || sums.has_drops;
         count_rows(graph, &sums, &view);
         ok = grow_graph(&grower) && (flame_graph_prune(graph, options) || out_of_memory(&grower));
     }

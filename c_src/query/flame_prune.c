@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
+// Totals are 0 before.
 static void sum_totals(struct flame_graph *graph)
 {
-    for (uint32_t i = 0; i < graph->node_cnt; i++) {
-        graph->nodes[i].total = graph->nodes[i].self;
-    }
     for (uint32_t i = graph->node_cnt - 1; i > 0; i--) {
-        struct flame_node *parent = &graph->nodes[graph->nodes[i].parent];
-        parent->total = weight_sum(parent->total, graph->nodes[i].total);
+        struct flame_node *node = &graph->nodes[i];
+        struct flame_node *parent = &graph->nodes[node->parent];
+        node->total = weight_sum(node->total, node->self);
+        parent->total = weight_sum(parent->total, node->total);
     }
+    graph->nodes[0].total = weight_sum(graph->nodes[0].total, graph->nodes[0].self);
 }
 
 // The `rank`-th largest (from 0), by quickselect; reorders the values.

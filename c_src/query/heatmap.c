@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/heatmap.h"
 
+#include "query/weight_total.h"
+
 #include <stdlib.h>
 
 static bool make_grid(struct heatmap *heatmap, const struct selection *selection,
@@ -76,63 +78,6 @@ static uint64_t row_at(const uint64_t *time_ns, uint64_t row, uint64_t end, uint
 
 // --- sums ---------------------------------------------------------------------
 
-struct cell_sum {
-    int64_t sum;
-    uint64_t cnt;
-};
-
-static void add_block(const int64_t *weights, const uint8_t *mask, uint32_t cnt, uint64_t *sum)
-{
-    uint64_t partial = 0;
-    if (mask == NULL) {
-        for (uint32_t i = 0; i < cnt; i++) {
-            partial += (uint64_t)weights[i];
-        }
-    } else {
-        for (uint32_t i = 0; i < cnt; i++) {
-            partial += (uint64_t)weights[i] & (0 - (uint64_t)mask[i]);
-        }
-    }
-    *sum += partial;
-}
-
-static uint64_t count_rows(const struct weight_reader *reader, const uint8_t *mask, uint64_t first,
-                           uint32_t cnt)
-{
-    uint64_t rows = 0;
-    if (reader->metric == NULL && mask == NULL) {
-        return cnt;
-    }
-    for (uint32_t i = 0; i < cnt; i++) {
-        rows += (mask == NULL || mask[i] != 0) && weight_is_present(reader, first + i) ? 1 : 0;
-    }
-    return rows;
-}
-
-static struct cell_sum sum_rows(const struct selection *selection,
-                                const struct weight_reader *reader, uint64_t first, uint64_t end)
-{
-    int64_t weights[WEIGHT_BLOCK_ROWS];
-    uint64_t sum = 0;
-    uint64_t rows = 0;
-    for (uint64_t at = first; at < end; at += WEIGHT_BLOCK_ROWS) {
-        uint32_t cnt = end - at < WEIGHT_BLOCK_ROWS ? (uint32_t)(end - at) : WEIGHT_BLOCK_ROWS;
-        const uint8_t *mask =
-            selection->mask == NULL ? NULL : selection->mask + (at - selection->first);
-        uint64_t counted = count_rows(reader, mask, at, cnt);
-        rows += counted;
-        if (reader->column == NULL) {
-            sum += counted;
-        } else if (reader->column->width == 0 && reader->form <= WEIGHT_DELTA) {
-            sum += counted * (uint64_t)reader->column->min;
-        } else if (counted > 0) {
-            weight_read(reader, at, cnt, weights);
-            add_block(weights, mask, cnt, &sum);
-        }
-    }
-    return (struct cell_sum){(int64_t)sum, rows};
-}
-
 static void fill(struct heatmap *heatmap, const struct selection *selection,
                  const struct weight_reader *reader)
 {
@@ -146,16 +91,18 @@ static void fill(struct heatmap *heatmap, const struct selection *selection,
             break; // behind the last row that is selected
         }
         uint64_t next = row_at(time_ns, row, selection->end, end_of_cell(heatmap, cell));
-        struct cell_sum sum = sum_rows(selection, reader, row, next);
+        const uint8_t *mask =
+            selection->mask == NULL ? NULL : selection->mask + (row - selection->first);
+        struct weight_total total = weight_total_of(reader, mask, row, next - row);
         row = next;
-        if (sum.cnt == 0) {
+        if (total.row_cnt == 0) {
             continue;
         }
-        heatmap->sums[cell] = sum.sum;
-        heatmap->counts[cell] = sum.cnt;
-        heatmap->total = weight_sum(heatmap->total, sum.sum);
-        heatmap->min = is_first || sum.sum < heatmap->min ? sum.sum : heatmap->min;
-        heatmap->max = is_first || sum.sum > heatmap->max ? sum.sum : heatmap->max;
+        heatmap->sums[cell] = total.sum;
+        heatmap->counts[cell] = total.row_cnt;
+        heatmap->total = weight_sum(heatmap->total, total.sum);
+        heatmap->min = is_first || total.sum < heatmap->min ? total.sum : heatmap->min;
+        heatmap->max = is_first || total.sum > heatmap->max ? total.sum : heatmap->max;
         is_first = false;
     }
 }

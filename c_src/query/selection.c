@@ -2,6 +2,7 @@
 #include "query/selection.h"
 
 #include "query/filter_match.h"
+#include "query/row_mask.h"
 
 #include <stdlib.h>
 
@@ -29,15 +30,6 @@ static void take_range(struct selection *selection, const struct selection_range
     }
 }
 
-static uint64_t count(const uint8_t *mask, uint64_t cnt)
-{
-    uint64_t sum = 0;
-    for (uint64_t i = 0; i < cnt; i++) {
-        sum += mask[i];
-    }
-    return sum;
-}
-
 bool selection_init(struct selection *selection, const struct profile *profile,
                     const struct selection_range *range, const struct filter *filter,
                     struct error *err)
@@ -53,7 +45,7 @@ bool selection_init(struct selection *selection, const struct profile *profile,
     if (selection->mask == NULL) {
         return false;
     }
-    selection->row_cnt = count(selection->mask, cnt);
+    selection->row_cnt = row_mask_count(selection->mask, cnt);
     return true;
 }
 

@@ -4,17 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The slots that a stack had last: mostly it stays in a few groups.
-enum { RECENT_CNT = 4 };
-
-struct recent {
-    uint32_t group;
-    uint32_t slot; // 0 = none yet
-};
-
-// What is enough for a stack where nothing is negative: half as much memory to visit.
-struct plain_sum {
-    int64_t sum;
+// Of one stack. Weights >= 0 and < 0 apart, so that no branch depends on the sign.
+struct stack_total {
+    uint64_t half[2];
     uint64_t row_cnt;
 };
 
@@ -22,11 +14,19 @@ struct adder {
     struct stack_sums *sums;
     const struct selection *selection;
     struct weight_reader reader;
-    struct recent *recent;   // RECENT_CNT by stack; NULL: the slot is the stack
-    struct plain_sum *plain; // by stack; NULL: there are groups or negative weights
-    struct number_map ids;   // group and stack to slot
-    uint64_t slot_cnt;       // slot 0 stays unused where recent is used
-    uint64_t capacity;
+    bool takes_all;
+    struct stack_total *totals; // by stack
+    stack_id *touched;          // stacks of the present group; NULL: there are no groups
+    uint64_t capacity;          // of sums->sums
+    // Of the rows of a block that are taken.
+    stack_id stack[WEIGHT_BLOCK_ROWS];
+    int64_t weight[WEIGHT_BLOCK_ROWS];
+    // Of all of them.
+    uint32_t *group_of; // in the order of time
+    uint64_t *end;      // by group: behind its last one
+    stack_id *stacks;   // by group, and within a group in the order of time
+    int64_t *weights;   // the same; NULL: all are `same`
+    int64_t same;
     struct error *err;
 };
 
@@ -35,205 +35,235 @@ static bool out_of_memory(const struct adder *adder)
     return error_set(adder->err, ERROR_NO_MEMORY, "query: out of memory for sums");
 }
 
-// --- slots --------------------------------------------------------------------
-
-static bool new_slot(struct adder *adder, stack_id stack, uint32_t group, uint32_t *slot)
-{
-    struct stack_sums *sums = adder->sums;
-    if (adder->slot_cnt == adder->capacity) {
-        uint64_t capacity = adder->capacity * 2;
-        struct stack_sum *grown = realloc(sums->sums, capacity * sizeof *grown);
-        if (grown == NULL || capacity > UINT32_MAX) {
-            sums->sums = grown != NULL ? grown : sums->sums;
-            return out_of_memory(adder);
-        }
-        sums->sums = grown;
-        adder->capacity = capacity;
-    }
-    *slot = (uint32_t)adder->slot_cnt++;
-    sums->sums[*slot] = (struct stack_sum){.stack = stack, .group = group};
-    return number_map_add(&adder->ids, (uint64_t)group << 32 | stack, *slot) ||
-           out_of_memory(adder);
-}
-
-static bool slot_of(struct adder *adder, stack_id stack, uint32_t group, uint32_t *slot)
-{
-    struct recent *recent = &adder->recent[(size_t)stack * RECENT_CNT + group % RECENT_CNT];
-    if (recent->slot == 0 || recent->group != group) {
-        recent->group = group;
-        recent->slot = number_map_find(&adder->ids, (uint64_t)group << 32 | stack);
-        if (recent->slot == 0 && !new_slot(adder, stack, group, &recent->slot)) {
-            return false;
-        }
-    }
-    *slot = recent->slot;
-    return true;
-}
-
 // --- rows ---------------------------------------------------------------------
 
-static void add(struct stack_sum *sum, int64_t weight)
+static inline uint32_t takes(const struct adder *adder, uint64_t row)
 {
-    sum->row_cnt++;
-    if (weight >= 0) {
-        sum->gain = weight_sum(sum->gain, weight);
-    } else {
-        sum->drop = (int64_t)((uint64_t)sum->drop - (uint64_t)weight);
-    }
+    return (uint32_t)selection_has(adder->selection, row) &
+           (uint32_t)weight_is_present(&adder->reader, row);
 }
 
-static bool takes(struct adder *adder, uint64_t row)
-{
-    if (!selection_has(adder->selection, row)) {
-        return false;
-    }
-    bool is_there = weight_is_present(&adder->reader, row);
-    adder->sums->lacking_cnt += is_there ? 0 : 1;
-    return is_there;
-}
-
-// One group, nothing negative.
-static void add_plain(struct adder *adder, uint64_t first, uint32_t cnt, const int64_t *weights)
+// Fills stack and weight with those of a block that are taken; returns how many.
+static uint32_t take_block(struct adder *adder, uint64_t first, uint32_t cnt)
 {
     const stack_id *stack = adder->selection->profile->stack + first;
-    struct plain_sum *plain = adder->plain;
-    bool takes_all = adder->selection->mask == NULL && adder->reader.metric == NULL;
-    for (uint32_t i = 0; i < cnt; i++) {
-        if (takes_all || takes(adder, first + i)) {
-            plain[stack[i]].sum = weight_sum(plain[stack[i]].sum, weights[i]);
-            plain[stack[i]].row_cnt++;
-        }
+    uint32_t taken = 0;
+    weight_read(&adder->reader, first, cnt, adder->weight);
+    if (adder->takes_all) {
+        memcpy(adder->stack, stack, cnt * sizeof *stack);
+        return cnt;
     }
+    for (uint32_t i = 0; i < cnt; i++) {
+        adder->stack[taken] = stack[i];
+        adder->weight[taken] = adder->weight[i];
+        taken += takes(adder, first + i);
+    }
+    return taken;
 }
 
-static bool add_block(struct adder *adder, uint64_t first, uint32_t cnt)
+static uint32_t block_at(const struct adder *adder, uint64_t row)
 {
-    int64_t weights[WEIGHT_BLOCK_ROWS];
-    uint32_t group[WEIGHT_BLOCK_ROWS];
-    weight_read(&adder->reader, first, cnt, weights);
-    if (adder->plain != NULL) {
-        add_plain(adder, first, cnt, weights);
+    uint64_t rest = adder->selection->end - row;
+    return rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : (uint32_t)WEIGHT_BLOCK_ROWS;
+}
+
+static inline void add(struct stack_total *total, int64_t weight)
+{
+    uint64_t is_drop = (uint64_t)weight >> 63;
+    total->half[is_drop] += ((uint64_t)weight ^ (0 - is_drop)) + is_drop;
+    total->row_cnt++;
+}
+
+// --- sums ---------------------------------------------------------------------
+
+static bool reserve_sums(struct adder *adder, uint64_t cnt)
+{
+    uint64_t want = adder->sums->cnt + cnt;
+    if (want <= adder->capacity) {
         return true;
     }
-    if (adder->recent != NULL && !category_groups_read(&adder->sums->groups, first, cnt, group)) {
+    uint64_t capacity = want + want / 2 + 1024;
+    struct stack_sum *sums = realloc(adder->sums->sums, capacity * sizeof *sums);
+    if (sums == NULL) {
         return out_of_memory(adder);
     }
-    const stack_id *stack = adder->selection->profile->stack + first;
-    for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t slot = stack[i];
-        if (!takes(adder, first + i)) {
-            continue;
+    adder->sums->sums = sums;
+    adder->capacity = capacity;
+    return true;
+}
+
+static void put_sum(struct stack_sums *sums, stack_id stack, uint32_t group,
+                    const struct stack_total *total)
+{
+    sums->row_cnt += total->row_cnt;
+    sums->total = (int64_t)((uint64_t)sums->total + total->half[0] - total->half[1]);
+    sums->has_drops |= total->half[1] != 0;
+    sums->sums[sums->cnt++] = (struct stack_sum){
+        .stack = stack,
+        .group = group,
+        .gain = (int64_t)total->half[0],
+        .drop = (int64_t)total->half[1],
+        .row_cnt = total->row_cnt,
+    };
+}
+
+// --- all rows as one group ------------------------------------------------------
+
+static bool sum_all(struct adder *adder)
+{
+    uint32_t node_cnt = adder->selection->profile->dictionary.node_cnt;
+    for (uint64_t at = adder->selection->first; at < adder->selection->end;
+         at += WEIGHT_BLOCK_ROWS) {
+        uint32_t taken = take_block(adder, at, block_at(adder, at));
+        for (uint32_t i = 0; i < taken; i++) {
+            add(&adder->totals[adder->stack[i]], adder->weight[i]);
         }
-        if (adder->recent != NULL && !slot_of(adder, stack[i], group[i], &slot)) {
-            return false;
+    }
+    if (!reserve_sums(adder, node_cnt)) {
+        return false;
+    }
+    for (stack_id i = 0; i < node_cnt; i++) {
+        if (adder->totals[i].row_cnt > 0) {
+            put_sum(adder->sums, i, 0, &adder->totals[i]);
         }
-        add(&adder->sums->sums[slot], weights[i]);
     }
     return true;
 }
 
-static bool add_rows(struct adder *adder)
+// --- group by group: rows are put into the order of their groups first -------------
+
+// The group of each row that is taken; returns how many, UINT64_MAX when out of memory.
+static uint64_t find_groups(struct adder *adder)
 {
     const struct selection *selection = adder->selection;
+    uint64_t taken_cnt = 0;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
-        uint64_t rest = selection->end - at;
-        uint32_t cnt = rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : WEIGHT_BLOCK_ROWS;
-        if (!add_block(adder, at, cnt)) {
-            return false;
+        uint32_t cnt = block_at(adder, at);
+        uint32_t *group = adder->group_of + taken_cnt;
+        uint32_t taken = adder->takes_all ? cnt : 0;
+        if (!category_groups_read(&adder->sums->groups, at, cnt, group)) {
+            return UINT64_MAX;
         }
+        for (uint32_t i = 0; i < cnt && !adder->takes_all; i++) {
+            group[taken] = group[i];
+            taken += takes(adder, at + i);
+        }
+        taken_cnt += taken;
+    }
+    return taken_cnt;
+}
+
+// `end` of each group becomes its begin, in which rows are then counted up to its end.
+static void count_groups(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
+{
+    for (uint64_t i = 0; i < taken_cnt; i++) {
+        adder->end[adder->group_of[i] + 1]++;
+    }
+    for (uint32_t i = 0; i < group_cnt; i++) {
+        adder->end[i + 1] += adder->end[i];
+    }
+}
+
+static void order_rows(struct adder *adder)
+{
+    const struct selection *selection = adder->selection;
+    const uint32_t *group = adder->group_of;
+    for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
+        uint32_t taken = take_block(adder, at, block_at(adder, at));
+        for (uint32_t i = 0; i < taken; i++) {
+            uint64_t to = adder->end[group[i]]++;
+            adder->stacks[to] = adder->stack[i];
+            if (adder->weights != NULL) {
+                adder->weights[to] = adder->weight[i];
+            }
+        }
+        group += taken;
+    }
+}
+
+static bool sum_group(struct adder *adder, uint32_t group, uint64_t begin, uint64_t end)
+{
+    uint32_t touched_cnt = 0;
+    for (uint64_t i = begin; i < end; i++) {
+        struct stack_total *total = &adder->totals[adder->stacks[i]];
+        adder->touched[touched_cnt] = adder->stacks[i];
+        touched_cnt += total->row_cnt == 0 ? 1 : 0;
+        add(total, adder->weights != NULL ? adder->weights[i] : adder->same);
+    }
+    if (!reserve_sums(adder, touched_cnt)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < touched_cnt; i++) {
+        struct stack_total *total = &adder->totals[adder->touched[i]];
+        put_sum(adder->sums, adder->touched[i], group, total);
+        *total = (struct stack_total){.row_cnt = 0};
     }
     return true;
+}
+
+static bool sum_groups(struct adder *adder, uint64_t taken_cnt)
+{
+    uint32_t group_cnt = category_groups_count(&adder->sums->groups);
+    uint32_t node_cnt = adder->selection->profile->dictionary.node_cnt;
+    bool is_same = adder->reader.column == NULL || adder->reader.column->width == 0;
+    adder->end = calloc((size_t)group_cnt + 1, sizeof *adder->end);
+    adder->touched = malloc(((size_t)node_cnt + 1) * sizeof *adder->touched);
+    adder->stacks = malloc((taken_cnt + 1) * sizeof *adder->stacks);
+    adder->weights = is_same ? NULL : malloc((taken_cnt + 1) * sizeof *adder->weights);
+    if (adder->end == NULL || adder->touched == NULL || adder->stacks == NULL ||
+        (adder->weights == NULL && !is_same)) {
+        return out_of_memory(adder);
+    }
+    count_groups(adder, taken_cnt, group_cnt);
+    order_rows(adder);
+    adder->same = adder->weight[0];
+    bool ok = true;
+    for (uint32_t i = 0; i < group_cnt && ok; i++) {
+        ok = sum_group(adder, i, i == 0 ? 0 : adder->end[i - 1], adder->end[i]);
+    }
+    return ok;
+}
+
+static bool sum_by_group(struct adder *adder)
+{
+    // Blocks are written whole, also the last one.
+    uint64_t most = adder->selection->row_cnt + WEIGHT_BLOCK_ROWS;
+    adder->group_of = malloc(most * sizeof *adder->group_of);
+    uint64_t taken_cnt = adder->group_of == NULL ? UINT64_MAX : find_groups(adder);
+    return taken_cnt == UINT64_MAX ? out_of_memory(adder) : sum_groups(adder, taken_cnt);
 }
 
 // --- the whole ----------------------------------------------------------------
-
-static bool allocate(struct adder *adder)
-{
-    const struct profile_dictionary *dictionary = &adder->selection->profile->dictionary;
-    bool is_grouped = adder->sums->groups.level_cnt > 0;
-    adder->capacity = is_grouped ? 4096 : (uint64_t)dictionary->node_cnt + 1;
-    adder->sums->sums = calloc(adder->capacity, sizeof *adder->sums->sums);
-    adder->slot_cnt = is_grouped ? 1 : dictionary->node_cnt;
-    if (is_grouped) {
-        adder->recent =
-            calloc(((size_t)dictionary->node_cnt + 1) * RECENT_CNT, sizeof *adder->recent);
-    } else if (!weight_may_be_negative(&adder->reader)) {
-        adder->plain = calloc((size_t)dictionary->node_cnt + 1, sizeof *adder->plain);
-        if (adder->plain == NULL) {
-            return out_of_memory(adder);
-        }
-    }
-    if (adder->sums->sums == NULL || (is_grouped && adder->recent == NULL)) {
-        return out_of_memory(adder);
-    }
-    for (uint64_t i = 0; i < adder->slot_cnt; i++) {
-        adder->sums->sums[i] = (struct stack_sum){.stack = (stack_id)i};
-    }
-    return true;
-}
-
-// Drops the slots without rows.
-static void compact(struct adder *adder)
-{
-    struct stack_sums *sums = adder->sums;
-    for (uint64_t i = 0; i < adder->slot_cnt; i++) {
-        struct stack_sum *sum = &sums->sums[i];
-        if (adder->plain != NULL) {
-            sum->gain = adder->plain[i].sum;
-            sum->row_cnt = adder->plain[i].row_cnt;
-        }
-        if (sum->row_cnt > 0) {
-            sums->row_cnt += sum->row_cnt;
-            sums->total =
-                (int64_t)((uint64_t)sums->total + (uint64_t)sum->gain - (uint64_t)sum->drop);
-            sums->sums[sums->cnt++] = *sum;
-        }
-    }
-}
-
-// Groups are dense: each goes to its place.
-static bool order_by_group(struct adder *adder)
-{
-    struct stack_sums *sums = adder->sums;
-    uint32_t group_cnt = category_groups_count(&sums->groups);
-    uint64_t *at = calloc((size_t)group_cnt + 1, sizeof *at);
-    struct stack_sum *ordered = malloc((sums->cnt + 1) * sizeof *ordered);
-    if (at == NULL || ordered == NULL) {
-        free(at);
-        free(ordered);
-        return out_of_memory(adder);
-    }
-    for (uint64_t i = 0; i < sums->cnt; i++) {
-        at[sums->sums[i].group + 1]++;
-    }
-    for (uint32_t i = 0; i < group_cnt; i++) {
-        at[i + 1] += at[i];
-    }
-    for (uint64_t i = 0; i < sums->cnt; i++) {
-        ordered[at[sums->sums[i].group]++] = sums->sums[i];
-    }
-    free(at);
-    free(sums->sums);
-    sums->sums = ordered;
-    return true;
-}
 
 bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
                      struct weight weight, const uint32_t *dimensions, uint32_t dimension_cnt,
                      struct error *err)
 {
-    struct adder adder = {.sums = sums, .selection = selection, .err = err};
+    struct adder *adder = calloc(1, sizeof *adder);
     *sums = (struct stack_sums){.cnt = 0};
     category_groups_init(&sums->groups, selection->profile, dimensions, dimension_cnt);
-    bool ok = weight_open(selection->profile, weight, &adder.reader, err) && allocate(&adder) &&
-              add_rows(&adder);
-    if (ok) {
-        compact(&adder);
-        ok = dimension_cnt == 0 || order_by_group(&adder);
+    if (adder == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "query: out of memory for sums");
     }
-    number_map_deinit(&adder.ids);
-    free(adder.recent);
-    free(adder.plain);
+    adder->sums = sums;
+    adder->selection = selection;
+    adder->err = err;
+    adder->totals =
+        calloc((size_t)selection->profile->dictionary.node_cnt + 1, sizeof *adder->totals);
+    bool ok = (adder->totals != NULL || out_of_memory(adder)) &&
+              weight_open(selection->profile, weight, &adder->reader, err);
+    if (ok) {
+        adder->takes_all = selection->mask == NULL && adder->reader.metric == NULL;
+        ok = dimension_cnt == 0 ? sum_all(adder) : sum_by_group(adder);
+        sums->lacking_cnt = selection->row_cnt - sums->row_cnt;
+    }
+    free(adder->totals);
+    free(adder->touched);
+    free(adder->group_of);
+    free(adder->end);
+    free(adder->stacks);
+    free(adder->weights);
+    free(adder);
     return ok;
 }
 

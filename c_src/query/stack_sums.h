@@ -22,6 +22,7 @@ struct stack_sums {
     struct category_groups groups;
     struct stack_sum *sums; // those with rows, ordered by group
     uint64_t cnt;
+    bool has_drops;       // a weight is negative
     int64_t total;        // the sum of all
     uint64_t row_cnt;     // of all
     uint64_t lacking_cnt; // selected rows that lack the metric

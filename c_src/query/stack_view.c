@@ -6,14 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Slots are twice as many as nodes.
+enum { FIRST_SLOT_BITS = 12, MAX_SLOT_BITS = 29 };
+_Static_assert(STACK_VIEW_MAX_NODES == 1 << (MAX_SLOT_BITS - 1), "else nodes have no slot");
+
 struct maker {
     struct stack_view *view;
     const struct profile_dictionary *dictionary;
     const struct stack_view_options *options;
     const frame_id *of_frame; // NULL = every line for itself
     uint8_t *is_focus;        // by frame; NULL = there is no focus
-    struct number_map ids;    // parent and frame to node
-    uint32_t capacity;
+    stack_id *slots;          // nodes by hash of parent and frame; 0 = free
+    uint32_t slot_bits;
+    uint32_t capacity; // of nodes: half of the slots
     struct error *err;
 };
 
@@ -30,40 +35,67 @@ static frame_id frame_of(const struct maker *maker, stack_id stack)
 
 // --- nodes --------------------------------------------------------------------
 
-static bool grow(struct maker *maker)
+// The slot of a node: its own, or the free one where it belongs.
+static inline stack_id *slot_of(const struct maker *maker, struct profile_node node)
+{
+    const struct profile_node *nodes = maker->view->own_nodes;
+    uint64_t hash = ((uint64_t)node.parent << 32 | node.frame) * 0x9E3779B97F4A7C15ULL;
+    uint32_t mask = (1U << maker->slot_bits) - 1;
+    uint32_t at = (uint32_t)(hash >> (64 - maker->slot_bits));
+    while (maker->slots[at] != 0 && (nodes[maker->slots[at]].parent != node.parent ||
+                                     nodes[maker->slots[at]].frame != node.frame)) {
+        at = (at + 1) & mask;
+    }
+    return &maker->slots[at];
+}
+
+// Room for 2^(bits - 1) nodes.
+static bool resize(struct maker *maker, uint32_t bits)
 {
     struct stack_view *view = maker->view;
-    if (view->node_cnt < maker->capacity) {
+    uint32_t capacity = 1U << (bits - 1);
+    struct profile_node *nodes = realloc(view->own_nodes, (size_t)capacity * sizeof *nodes);
+    view->own_nodes = nodes != NULL ? nodes : view->own_nodes;
+    free(maker->slots);
+    maker->slots = calloc((size_t)1 << bits, sizeof *maker->slots);
+    if (nodes == NULL || maker->slots == NULL) {
+        return out_of_memory(maker);
+    }
+    maker->slot_bits = bits;
+    maker->capacity = capacity;
+    for (stack_id i = 1; i < view->node_cnt; i++) {
+        *slot_of(maker, nodes[i]) = i;
+    }
+    return true;
+}
+
+static bool grow(struct maker *maker)
+{
+    if (maker->view->node_cnt < maker->capacity) {
         return true;
     }
     if (maker->capacity >= STACK_VIEW_MAX_NODES) {
         return error_set(maker->err, ERROR_LIMIT,
                          "flame graph: too many different stacks; filter or shorten the range");
     }
-    uint32_t capacity = maker->capacity == 0 ? 4096 : 2 * maker->capacity;
-    struct profile_node *nodes = realloc(view->own_nodes, (size_t)capacity * sizeof *nodes);
-    if (nodes == NULL) {
-        return out_of_memory(maker);
-    }
-    view->own_nodes = nodes;
-    maker->capacity = capacity;
-    return true;
+    return resize(maker, maker->slot_bits + 1);
 }
 
 static bool child_of(struct maker *maker, stack_id parent, frame_id frame, stack_id *child)
 {
     struct stack_view *view = maker->view;
-    uint64_t key = (uint64_t)parent << 32 | frame;
-    *child = number_map_find(&maker->ids, key);
-    if (*child != 0) {
-        return true;
+    struct profile_node node = {parent, frame};
+    stack_id *slot = slot_of(maker, node);
+    if (*slot == 0) {
+        if (!grow(maker)) {
+            return false;
+        }
+        slot = slot_of(maker, node); // it may have moved
+        view->own_nodes[view->node_cnt] = node;
+        *slot = view->node_cnt++;
     }
-    if (!grow(maker)) {
-        return false;
-    }
-    *child = view->node_cnt;
-    view->own_nodes[view->node_cnt++] = (struct profile_node){parent, frame};
-    return number_map_add(&maker->ids, key, *child) || out_of_memory(maker);
+    *child = *slot;
+    return true;
 }
 
 // --- from the root --------------------------------------------------------------
@@ -151,7 +183,11 @@ static bool make(struct maker *maker, const uint8_t *is_used)
     if (view->own_map == NULL) {
         return out_of_memory(maker);
     }
-    if (!find_focus(maker) || !grow(maker)) {
+    uint32_t bits = FIRST_SLOT_BITS;
+    while (bits < MAX_SLOT_BITS && 1U << (bits - 1) < maker->dictionary->node_cnt) {
+        bits++;
+    }
+    if (!find_focus(maker) || !resize(maker, bits)) {
         return false;
     }
     view->own_nodes[view->node_cnt++] = (struct profile_node){0, 0};
@@ -178,7 +214,7 @@ bool stack_view_init(struct stack_view *view, const struct profile *profile,
         maker.of_frame = functions.is_identity ? NULL : functions.of_frame;
         ok = make(&maker, is_used);
     }
-    number_map_deinit(&maker.ids);
+    free(maker.slots);
     free(maker.is_focus);
     function_map_deinit(&functions);
     return ok;

@@ -3,6 +3,9 @@
 
 #include "query_profile.h"
 
+enum { ROWS = 5000 }; // some blocks, the last one not full
+
+static struct query_row rows[ROWS];
 static struct error err;
 
 // The rows of the small profile that are taken, as "1.3.."; or the complaint.
@@ -86,4 +89,91 @@ TEST(what_the_file_has_not_got)
     CHECK_HAS(taken("status>3"), "names have no order");
     CHECK_HAS(taken("tid~/9/"), "a number has no pattern");
     CHECK_HAS(taken("memory=much"), "compared with a number");
+}
+
+// --- many rows, one by one --------------------------------------------------------
+
+static bool has_frame(const struct query_row *row, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = row->stack; *at != '\0'; at += strcspn(at, ";"), at += *at == ';') {
+        if (strcspn(at, ";@") == len && memcmp(at, name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_gc(const struct query_row *row)
+{
+    return strcmp(row->status, "gc") == 0;
+}
+
+static bool is_low(const struct query_row *row)
+{
+    return !row->lacks_metric && row->memory < 50000;
+}
+
+static bool is_falling_in_e(const struct query_row *row)
+{
+    return !row->lacks_metric && row->delta < 0 && has_frame(row, "e");
+}
+
+static bool is_not_at_rest(const struct query_row *row)
+{
+    return row->lacks_metric || row->delta != 0;
+}
+
+static bool is_some(const struct query_row *row)
+{
+    return !(row->tid >= 10 && row->tid < 20) &&
+           (has_frame(row, "b") || (row->registered != NULL && row->period >= 500));
+}
+
+static bool is_early(const struct query_row *row)
+{
+    return row->time_ns - rows[0].time_ns < 1500ULL * QUERY_MS;
+}
+
+static bool is_any(const struct query_row *row)
+{
+    (void)row;
+    return true;
+}
+
+static bool is_none(const struct query_row *row)
+{
+    (void)row;
+    return false;
+}
+
+TEST(every_row_is_as_when_asked_alone)
+{
+    static const struct {
+        const char *source;
+        bool (*takes)(const struct query_row *row);
+    } CASES[] = {
+        {"status=gc", is_gc},
+        {"memory<50000", is_low},
+        {"fn=e & delta(memory)<0", is_falling_in_e},
+        {"delta(memory)!=0", is_not_at_rest},
+        {"!tid=10..20 & (fn~/^b$/ | registered~. & period>=500)", is_some},
+        {"time<1500ms", is_early},
+        {"period>=-9000000000 & period<9000000000", is_any},
+        {"period>9000000000", is_none},
+    };
+    struct profile *profile = random_profile(rows, ROWS);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        for (uint64_t first = 0; first < ROWS; first += 2999) {
+            struct filter *filter = filter_create(text_of(CASES[i].source), NULL, &err);
+            uint8_t *mask = filter_match(filter, profile, first, ROWS - first, &err);
+            CHECK(mask != NULL);
+            for (uint64_t row = first; row < ROWS; row++) {
+                CHECK_UINT(mask[row - first], CASES[i].takes(&rows[row]) ? 1 : 0);
+            }
+            free(mask);
+            filter_destroy(filter);
+        }
+    }
+    profile_destroy(profile);
 }

@@ -248,3 +248,112 @@ TEST(sums_are_exact_in_every_shape)
     }
     profile_destroy(profile);
 }
+
+// --- path by path, against rows that are added one by one -----------------------------
+
+enum { MAX_PATHS = 4096 };
+
+static struct path_sum {
+    char path[256];
+    int64_t expected;
+    int64_t self;
+} paths[MAX_PATHS];
+static uint32_t path_cnt;
+
+static struct path_sum *path_sum(const char *path)
+{
+    for (uint32_t i = 0; i < path_cnt; i++) {
+        if (strcmp(paths[i].path, path) == 0) {
+            return &paths[i];
+        }
+    }
+    CHECK(path_cnt < MAX_PATHS);
+    paths[path_cnt] = (struct path_sum){.expected = 0};
+    (void)snprintf(paths[path_cnt].path, sizeof paths[0].path, "%s", path);
+    return &paths[path_cnt++];
+}
+
+// "/a/b" in either direction, without lines.
+static void add_frames(const char *stack, bool is_reversed, char *path, size_t size)
+{
+    const char *frames[16];
+    uint32_t cnt = 0;
+    for (const char *at = stack; *at != '\0'; at += strcspn(at, ";"), at += *at == ';') {
+        frames[cnt++] = at;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        const char *frame = frames[is_reversed ? cnt - 1 - i : i];
+        size_t len = strlen(path);
+        (void)snprintf(path + len, size - len, "/%.*s", (int)strcspn(frame, ";@"), frame);
+    }
+}
+
+static void expect_row(const struct query_row *row, uint32_t dimension_cnt, bool is_reversed)
+{
+    char path[256] = "";
+    char tid[24];
+    (void)snprintf(tid, sizeof tid, "%" PRId64, row->tid);
+    const char *categories[] = {row->registered, row->status, tid};
+    (void)strcat(path, row->delta < 0 ? "/negative" : "/positive");
+    for (uint32_t i = 0; i < dimension_cnt; i++) {
+        if (categories[i] != NULL) {
+            (void)strcat(strcat(path, "/"), categories[i]);
+        }
+    }
+    add_frames(row->stack, is_reversed, path, sizeof path);
+    path_sum(path)->expected += row->delta < 0 ? -row->delta : row->delta;
+}
+
+static void compare_paths(const struct profile *profile, const struct filter *filter,
+                          const struct flame_options *options)
+{
+    struct selection selection;
+    struct flame_graph graph;
+    uint64_t row_cnt = 0;
+    path_cnt = 0;
+    CHECK(selection_init(&selection, profile, NULL, filter, &err));
+    CHECK(flame_graph_init(&graph, &selection, options, &err));
+    for (uint32_t i = 0; i < ROWS; i++) {
+        bool is_in = filter == NULL || strcmp(rows[i].status, "running") != 0;
+        row_cnt += is_in && !rows[i].lacks_metric ? 1 : 0;
+        if (is_in && !rows[i].lacks_metric) {
+            expect_row(&rows[i], options->dimension_cnt, options->view.is_reversed);
+        }
+    }
+    for (uint32_t i = 0; i < graph.node_cnt; i++) {
+        char path[256];
+        path_of(&graph, i, path, sizeof path);
+        if (graph.nodes[i].self != 0) {
+            path_sum(path)->self += graph.nodes[i].self;
+        }
+    }
+    for (uint32_t i = 0; i < path_cnt; i++) {
+        CHECK_INT(paths[i].self, paths[i].expected);
+    }
+    CHECK_UINT(graph.row_cnt, row_cnt);
+    CHECK_UINT(graph.lacking_cnt, selection.row_cnt - row_cnt);
+    flame_graph_deinit(&graph);
+    selection_deinit(&selection);
+}
+
+TEST(every_path_is_the_sum_of_its_rows)
+{
+    struct profile *profile = random_profile(rows, ROWS);
+    struct filter *filter = filter_create(TEXT("status!=running"), NULL, &err);
+    uint32_t registered = (uint32_t)profile_find_dimension(profile, TEXT("registered"));
+    uint32_t dimensions[] = {registered, PROFILE_STATUS, PROFILE_TID};
+    for (uint32_t cnt = 0; cnt <= 3; cnt++) {
+        for (int shape = 0; shape < 4; shape++) {
+            struct flame_options options = {
+                .weight = DELTA,
+                .dimensions = dimensions,
+                .dimension_cnt = cnt,
+                .view = {.splits_lines = (shape & 1) != 0, .is_reversed = (shape & 2) != 0},
+            };
+            compare_paths(profile, NULL, &options);
+            compare_paths(profile, filter, &options);
+        }
+    }
+    filter_destroy(filter);
+    profile_destroy(profile);
+}
