@@ -13,12 +13,13 @@
 #define CAPTURE_SUFFIX ".fpc"
 
 enum {
-    CAPTURE_VERSION = 1,           // a reader refuses a higher one
+    CAPTURE_VERSION = 2,           // a reader refuses others
     CAPTURE_HEAD_BYTES = 16,       // of the file
     CAPTURE_CHUNK_BYTES = 16,      // head of a chunk
     CAPTURE_MAX_ROWS = 1 << 20,    // of a chunk
     CAPTURE_MAX_BYTES = 256 << 20, // of a chunk
     CAPTURE_MAX_PLAIN = 64 << 20,  // of a section
+    CAPTURE_SLOTS = 16384,         // threads that a column knows
     CAPTURE_CELL_NS = 20000000,
 };
 
@@ -37,12 +38,18 @@ enum capture_section {
 enum capture_codec { CAPTURE_STORED = 0, CAPTURE_ZSTD = 1 };
 
 enum capture_encoding {
-    CAPTURE_SAME = 0,   // one number for all rows
-    CAPTURE_PLAIN = 1,  // a number per row
-    CAPTURE_STEPS = 2,  // difference to the row before
-    CAPTURE_OWN = 3,    // 0: as in the thread's row before; else number + 1
-    CAPTURE_NEXT = 4,   // 0: what followed the row before's number last time
-    CAPTURE_GAINED = 5, // difference to the thread's row before plus this row's delta
+    CAPTURE_SAME = 0,    // one number for all rows; tells the threads nothing
+    CAPTURE_PLAIN = 1,   // a number per row
+    CAPTURE_STEPS = 2,   // difference to the row before
+    CAPTURE_OWN = 3,     // 0: as in the thread's row before; else number + 1
+    CAPTURE_NEXT = 4,    // 0: what followed the row before's number last time
+    CAPTURE_GAINED = 5,  // difference to the thread's row before plus this row's delta
+    CAPTURE_ELAPSED = 6, // difference to the time since the thread's row before
+    CAPTURE_FEW = 16,    // added: only tokens other than 0 are told
+};
+
+enum capture_rows_flag {
+    CAPTURE_ROWS_ANEW = 1, // nothing is known of the threads
 };
 
 enum capture_presence {
@@ -55,7 +62,7 @@ struct capture_section_head {
     uint8_t kind; // enum capture_section
     uint8_t codec;
     uint16_t zero;
-    uint32_t about; // metrics: the first | the one behind the last << 16; else 0
+    uint32_t about; // metrics: the first | the one behind the last << 16; rows: flags
     uint32_t stored_bytes;
     uint32_t plain_bytes;
 };

@@ -24,6 +24,7 @@ struct metric_section {
     const unsigned char *stored;
     uint64_t first_row;
     uint32_t row_cnt;
+    bool is_anew; // nothing is known of the threads before it
 };
 
 struct capture_reader {
@@ -31,7 +32,11 @@ struct capture_reader {
     size_t len;
     size_t max_bytes;
     struct profile *profile;
-    struct capture_threads threads;
+    struct capture_threads codes; // what each column of the rows knows
+    struct capture_threads stacks;
+    struct capture_threads periods;
+    struct capture_threads dimensions[PROFILE_MAX_DIMENSIONS];
+    struct capture_threads metric; // the one that is being loaded
     struct metric_section *sections;
     uint32_t section_cnt;
     uint32_t section_capacity;
@@ -40,6 +45,7 @@ struct capture_reader {
     unsigned char *plain;
     size_t plain_bytes;
     uint32_t chunk_rows;
+    bool is_anew;       // the present chunk
     int64_t *values[3]; // threads, values, gains of one chunk
     uint32_t values_capacity;
     bool has_end;
@@ -51,7 +57,13 @@ static void destroy(void *context)
     if (reader == NULL) {
         return;
     }
-    capture_threads_deinit(&reader->threads);
+    capture_threads_deinit(&reader->codes);
+    capture_threads_deinit(&reader->stacks);
+    capture_threads_deinit(&reader->periods);
+    for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
+        capture_threads_deinit(&reader->dimensions[i]);
+    }
+    capture_threads_deinit(&reader->metric);
     for (int i = 0; i < 3; i++) {
         free(reader->values[i]);
     }
@@ -132,45 +144,61 @@ static bool all_within(const int64_t *values, uint32_t cnt, int64_t min, int64_t
     return ok;
 }
 
+static struct capture_rows rows_of(const struct capture_reader *reader, uint32_t cnt)
+{
+    return (struct capture_rows){cnt, reader->values[0], NULL};
+}
+
 static bool read_threads(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
 {
     struct profile_dimension *threads = &reader->profile->dimensions[PROFILE_TID];
-    memset(reader->values[0], 0, cnt * sizeof *reader->values[0]); // are codes while decoded
-    return capture_threads_set(&reader->threads, reader->values[0], threads->value_cnt) &&
-           capture_column_decode(&reader->threads, cursor, NULL, cnt, reader->values[0]) &&
+    struct capture_rows rows = rows_of(reader, cnt);
+    return capture_column_decode(&reader->codes, cursor, &rows, reader->values[0]) &&
            all_within(reader->values[0], cnt, 0, threads->value_cnt - 1);
 }
 
-// Appends a column whose numbers are from `min` to `max`.
-static bool read_column(struct capture_reader *reader, struct byte_cursor *cursor, int64_t min,
-                        int64_t max, uint32_t cnt, struct profile_column *column)
+// Appends a column whose numbers are from 0 to `max`.
+static bool read_column(struct capture_reader *reader, struct capture_threads *threads,
+                        struct byte_cursor *cursor, int64_t max, uint32_t cnt,
+                        struct profile_column *column)
 {
     int64_t *values = reader->values[1];
+    struct capture_rows rows = rows_of(reader, cnt);
     int64_t same = 0;
     if (capture_column_take_same(cursor, &same)) {
-        return !cursor->is_bad && same >= min && same <= max &&
+        return !cursor->is_bad && same >= 0 && same <= max &&
                profile_column_append_same(column, same, cnt);
     }
-    return capture_column_decode(&reader->threads, cursor, NULL, cnt, values) &&
-           all_within(values, cnt, min, max) && profile_column_append(column, values, cnt);
+    return capture_column_decode(threads, cursor, &rows, values) &&
+           all_within(values, cnt, 0, max) && profile_column_append(column, values, cnt);
+}
+
+static bool read_periods(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
+{
+    struct profile *profile = reader->profile;
+    struct capture_rows rows = rows_of(reader, cnt);
+    rows.others = (const int64_t *)(profile->time_ns + profile->row_cnt);
+    return capture_column_decode(&reader->periods, cursor, &rows, reader->values[1]) &&
+           profile_column_append(&profile->period, reader->values[1], cnt);
 }
 
 static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
 {
     struct profile *profile = reader->profile;
+    struct capture_rows rows = rows_of(reader, cnt);
     int64_t *values = reader->values[1];
-    if (!capture_column_decode(&reader->threads, cursor, NULL, cnt, values)) {
+    if (!capture_column_decode(&reader->stacks, cursor, &rows, values)) { // knows no threads
         return false;
     }
     memcpy(profile->time_ns + profile->row_cnt, values, cnt * sizeof *values);
-    if (!capture_column_decode(&reader->threads, cursor, NULL, cnt, values) ||
+    if (!capture_column_decode(&reader->stacks, cursor, &rows, values) ||
         !all_within(values, cnt, 0, profile->dictionary.node_cnt - 1)) {
         return false;
     }
     for (uint32_t i = 0; i < cnt; i++) {
         profile->stack[profile->row_cnt + i] = (stack_id)values[i];
     }
-    return read_column(reader, cursor, INT64_MIN, INT64_MAX, cnt, &profile->period);
+    return read_periods(reader, cursor, cnt);
 }
 
 static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -184,7 +212,8 @@ static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *c
     for (uint32_t i = 0; i < profile->dimension_cnt && ok; i++) {
         struct profile_dimension *dimension = &profile->dimensions[i];
         if (i != PROFILE_TID) {
-            ok = read_column(reader, cursor, 0, dimension->value_cnt - 1, cnt, &dimension->codes);
+            ok = read_column(reader, &reader->dimensions[i], cursor, dimension->value_cnt - 1, cnt,
+                             &dimension->codes);
         }
     }
     return ok;
@@ -257,7 +286,17 @@ static bool read_presence(struct capture_reader *reader, struct byte_cursor *cur
 
 // --- chunks -------------------------------------------------------------------
 
-static bool read_rows(struct capture_reader *reader, struct byte_cursor *cursor)
+static void forget_threads(struct capture_reader *reader)
+{
+    capture_threads_forget(&reader->codes);
+    capture_threads_forget(&reader->stacks);
+    capture_threads_forget(&reader->periods);
+    for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
+        capture_threads_forget(&reader->dimensions[i]);
+    }
+}
+
+static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte_cursor *cursor)
 {
     struct profile *profile = reader->profile;
     uint64_t cnt = byte_cursor_varint(cursor);
@@ -265,6 +304,10 @@ static bool read_rows(struct capture_reader *reader, struct byte_cursor *cursor)
         profile->dimension_cnt < PROFILE_FIXED_DIMENSION_CNT ||
         !reserve_rows(reader, profile->row_cnt + cnt) || !reserve_values(reader, (uint32_t)cnt)) {
         return false;
+    }
+    reader->is_anew = (flags & CAPTURE_ROWS_ANEW) != 0;
+    if (reader->is_anew) {
+        forget_threads(reader);
     }
     bool ok = read_threads(reader, cursor, (uint32_t)cnt) &&
               read_times(reader, cursor, (uint32_t)cnt) &&
@@ -286,8 +329,8 @@ static bool keep_section(struct capture_reader *reader, const struct capture_sec
         reader->sections = sections;
         reader->section_capacity = capacity;
     }
-    reader->sections[reader->section_cnt++] =
-        (struct metric_section){*head, stored, reader->profile->row_cnt, reader->chunk_rows};
+    reader->sections[reader->section_cnt++] = (struct metric_section){
+        *head, stored, reader->profile->row_cnt, reader->chunk_rows, reader->is_anew};
     return true;
 }
 
@@ -306,7 +349,7 @@ static bool read_section(struct capture_reader *reader, const struct capture_sec
     }
     struct byte_cursor cursor = byte_cursor_of(plain, head->plain_bytes);
     return head->kind == CAPTURE_SECTION_NAMES ? capture_names_read(reader->profile, &cursor)
-                                               : read_rows(reader, &cursor);
+                                               : read_rows(reader, head->about, &cursor);
 }
 
 static bool read_sections(struct capture_reader *reader, struct byte_cursor *chunk)
@@ -471,12 +514,13 @@ static bool decode_forms(struct capture_reader *reader, uint32_t metric, uint64_
     struct profile_metric *of = &profile->metrics[metric];
     int64_t *gains = reader->values[2];
     int64_t *values = reader->values[1];
+    struct capture_rows rows = rows_of(reader, cnt);
     profile_column_read(&threads->codes, first_row, cnt, reader->values[0]);
-    return capture_threads_set(&reader->threads, reader->values[0], threads->value_cnt) &&
-           capture_column_decode(&reader->threads, &entries->forms[PROFILE_DELTA], NULL, cnt,
-                                 gains) &&
-           capture_column_decode(&reader->threads, &entries->forms[PROFILE_VALUE], gains, cnt,
-                                 values) &&
+    if (!capture_column_decode(&reader->metric, &entries->forms[PROFILE_DELTA], &rows, gains)) {
+        return false;
+    }
+    rows.others = gains;
+    return capture_column_decode(&reader->metric, &entries->forms[PROFILE_VALUE], &rows, values) &&
            profile_column_append(&of->columns[PROFILE_DELTA], gains, cnt) &&
            profile_column_append(&of->columns[PROFILE_VALUE], values, cnt);
 }
@@ -512,8 +556,12 @@ static bool load_section(struct capture_reader *reader, const struct metric_sect
 static bool load_metric(struct capture_reader *reader, uint32_t metric)
 {
     struct profile_metric *of = &reader->profile->metrics[metric];
+    capture_threads_forget(&reader->metric);
     for (uint32_t i = 0; i < reader->section_cnt; i++) {
         const struct metric_section *section = &reader->sections[i];
+        if (section->is_anew) {
+            capture_threads_forget(&reader->metric);
+        }
         bool is_in = metric >= (section->head.about & 0xFFFF) && metric < section->head.about >> 16;
         if (is_in && !load_section(reader, section, metric)) {
             return false;
@@ -583,8 +631,8 @@ static bool check_head(const unsigned char *bytes, size_t len, struct error *err
     memcpy(&version, bytes + 8, sizeof version);
     return version == CAPTURE_VERSION ||
            error_set(err, ERROR_UNSUPPORTED,
-                     "a capture of version %u, this flame_prof reads %d: use a later one", version,
-                     CAPTURE_VERSION);
+                     "a capture of version %u, this flame_prof reads %d: use the one that wrote it",
+                     version, CAPTURE_VERSION);
 }
 
 struct profile *capture_reader_take(void *bytes, size_t len, size_t max_bytes, struct error *err)

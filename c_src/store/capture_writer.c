@@ -18,22 +18,45 @@ enum {
 struct capture_writer {
     struct capture_names_mark names;
     struct capture_names_mark committed;
-    struct capture_threads threads;
+    struct capture_threads codes; // what each column knows
+    struct capture_threads stacks;
+    struct capture_threads periods;
+    struct capture_threads dimensions[PROFILE_MAX_DIMENSIONS];
+    struct capture_threads metrics[PROFILE_MAX_METRICS];
+    bool is_anew; // the next chunk: they know nothing
+    struct zstd_codec *codec;
     struct byte_buffer plain;
-    int64_t *values[3]; // threads, values, gains
+    int64_t *values[3]; // threads, values, gains or times
+    uint64_t *tokens;
     unsigned char *encoded;
     char *squeezed;
     size_t squeezed_bytes;
     uint32_t row_capacity;
 };
 
+// --- life ---------------------------------------------------------------------
+
 struct capture_writer *capture_writer_create(void)
 {
     struct capture_writer *writer = calloc(1, sizeof *writer);
     if (writer != NULL) {
         byte_buffer_init(&writer->plain, CAPTURE_MAX_PLAIN);
+        writer->codec = zstd_codec_create(); // does without
     }
     return writer;
+}
+
+static void each_threads(struct capture_writer *writer, void (*act)(struct capture_threads *))
+{
+    act(&writer->codes);
+    act(&writer->stacks);
+    act(&writer->periods);
+    for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
+        act(&writer->dimensions[i]);
+    }
+    for (int i = 0; i < PROFILE_MAX_METRICS; i++) {
+        act(&writer->metrics[i]);
+    }
 }
 
 void capture_writer_destroy(struct capture_writer *writer)
@@ -41,11 +64,13 @@ void capture_writer_destroy(struct capture_writer *writer)
     if (writer == NULL) {
         return;
     }
-    capture_threads_deinit(&writer->threads);
+    each_threads(writer, capture_threads_deinit);
+    zstd_codec_destroy(writer->codec);
     byte_buffer_deinit(&writer->plain);
     for (int i = 0; i < 3; i++) {
         free(writer->values[i]);
     }
+    free(writer->tokens);
     free(writer->encoded);
     free(writer->squeezed);
     free(writer);
@@ -63,9 +88,12 @@ static bool reserve_rows(struct capture_writer *writer, uint32_t cnt)
         writer->values[i] = malloc(cnt * sizeof *writer->values[i]);
         ok = ok && writer->values[i] != NULL;
     }
+    free(writer->tokens);
     free(writer->encoded);
+    writer->tokens = malloc(cnt * sizeof *writer->tokens);
     writer->encoded = malloc(capture_column_bound(cnt));
-    writer->row_capacity = ok && writer->encoded != NULL ? cnt : 0;
+    ok = ok && writer->tokens != NULL && writer->encoded != NULL;
+    writer->row_capacity = ok ? cnt : 0;
     return writer->row_capacity > 0;
 }
 
@@ -94,10 +122,10 @@ static bool append_section(struct capture_writer *writer, enum capture_section k
         .kind = (uint8_t)kind, .about = about, .plain_bytes = (uint32_t)plain->len};
     const char *stored = plain->bytes;
     head.stored_bytes = head.plain_bytes;
-    if (plain->len >= WORTH_BYTES && zstd_codec_available() &&
+    if (plain->len >= WORTH_BYTES && writer->codec != NULL &&
         reserve_squeezed(writer, zstd_codec_bound(plain->len))) {
-        size_t len =
-            zstd_codec_compress(plain->bytes, plain->len, writer->squeezed, writer->squeezed_bytes);
+        size_t len = zstd_codec_compress(writer->codec, plain->bytes, plain->len, writer->squeezed,
+                                         writer->squeezed_bytes);
         if (len > 0 && len < plain->len) {
             head.codec = CAPTURE_ZSTD;
             head.stored_bytes = (uint32_t)len;
@@ -129,12 +157,19 @@ static bool end_chunk(struct byte_buffer *out, size_t begin, enum capture_chunk 
 
 // --- columns ------------------------------------------------------------------
 
-static bool append_column(struct capture_writer *writer, enum capture_encoding encoding,
-                          const int64_t *values, uint32_t cnt)
+// `others`: values[2] has what the encoding asks for. Returns the bytes in `encoded`.
+static size_t encode(struct capture_writer *writer, struct capture_threads *threads,
+                     enum capture_encoding encoding, const int64_t *values, uint32_t cnt)
 {
-    size_t len = capture_column_encode(&writer->threads, encoding, values, writer->values[2], cnt,
-                                       writer->encoded);
-    return byte_buffer_append(&writer->plain, writer->encoded, len);
+    struct capture_rows rows = {cnt, writer->values[0], writer->values[2]};
+    return capture_column_encode(threads, encoding, &rows, values, writer->tokens, writer->encoded);
+}
+
+static bool append_column(struct capture_writer *writer, struct capture_threads *threads,
+                          enum capture_encoding encoding, const int64_t *values, uint32_t cnt)
+{
+    size_t len = encode(writer, threads, encoding, values, cnt);
+    return len > 0 && byte_buffer_append(&writer->plain, writer->encoded, len);
 }
 
 static bool append_number(struct byte_buffer *out, uint64_t value)
@@ -147,19 +182,31 @@ static bool append_number(struct byte_buffer *out, uint64_t value)
     return byte_buffer_append_char(out, (char)value);
 }
 
+// Those of a wall clock are the time since the thread's row before, to the nanosecond;
+// those of a timer are all alike.
+static bool append_periods(struct capture_writer *writer, const struct profile *batch, uint32_t cnt)
+{
+    int64_t *values = writer->values[1];
+    uint32_t alike = 0;
+    profile_column_read(&batch->period, 0, cnt, values);
+    for (uint32_t i = 1; i < cnt; i++) {
+        alike += values[i] == values[i - 1];
+    }
+    return append_column(writer, &writer->periods, alike < cnt / 2 ? CAPTURE_ELAPSED : CAPTURE_OWN,
+                         values, cnt);
+}
+
 static bool append_times(struct capture_writer *writer, const struct profile *batch, uint32_t cnt)
 {
     int64_t *values = writer->values[1];
-    for (uint32_t i = 0; i < cnt; i++) {
-        values[i] = (int64_t)batch->time_ns[i];
-    }
-    bool ok = append_column(writer, CAPTURE_STEPS, values, cnt);
+    memcpy(writer->values[2], batch->time_ns, cnt * sizeof *batch->time_ns);
+    bool ok =
+        append_column(writer, &writer->codes, CAPTURE_STEPS, writer->values[2], cnt); // knows none
     for (uint32_t i = 0; i < cnt; i++) {
         values[i] = batch->stack[i];
     }
-    ok = ok && append_column(writer, CAPTURE_OWN, values, cnt);
-    profile_column_read(&batch->period, 0, cnt, values);
-    return ok && append_column(writer, CAPTURE_OWN, values, cnt);
+    return ok && append_column(writer, &writer->stacks, CAPTURE_OWN, values, cnt) &&
+           append_periods(writer, batch, cnt);
 }
 
 static bool append_presence(struct capture_writer *writer, const struct profile *batch,
@@ -184,17 +231,18 @@ static bool append_rows(struct capture_writer *writer, const struct profile *bat
 {
     byte_buffer_clear(&writer->plain);
     bool ok = append_number(&writer->plain, cnt) &&
-              append_column(writer, CAPTURE_NEXT, writer->values[0], cnt) &&
+              append_column(writer, &writer->codes, CAPTURE_NEXT, writer->values[0], cnt) &&
               append_times(writer, batch, cnt) &&
               append_number(&writer->plain, batch->dimension_cnt);
     for (uint32_t i = 0; i < batch->dimension_cnt && ok; i++) {
         if (i != PROFILE_TID) {
             profile_column_read(&batch->dimensions[i].codes, 0, cnt, writer->values[1]);
-            ok = append_column(writer, CAPTURE_OWN, writer->values[1], cnt);
+            ok = append_column(writer, &writer->dimensions[i], CAPTURE_OWN, writer->values[1], cnt);
         }
     }
     return ok && append_presence(writer, batch, cnt) &&
-           append_section(writer, CAPTURE_SECTION_ROWS, 0, out);
+           append_section(writer, CAPTURE_SECTION_ROWS, writer->is_anew ? CAPTURE_ROWS_ANEW : 0,
+                          out);
 }
 
 // --- metrics ------------------------------------------------------------------
@@ -210,9 +258,8 @@ static bool append_entry(struct capture_writer *writer, uint32_t metric, unsigne
 static bool append_form(struct capture_writer *writer, uint32_t idx, unsigned form,
                         enum capture_encoding encoding, const int64_t *values, uint32_t cnt)
 {
-    size_t len = capture_column_encode(&writer->threads, encoding, values, writer->values[2], cnt,
-                                       writer->encoded);
-    return append_entry(writer, idx, form, writer->encoded, len);
+    size_t len = encode(writer, &writer->metrics[idx], encoding, values, cnt);
+    return len > 0 && append_entry(writer, idx, form, writer->encoded, len);
 }
 
 static bool append_metric(struct capture_writer *writer, const struct profile *batch, uint32_t idx,
@@ -257,6 +304,7 @@ bool capture_writer_begin(struct capture_writer *writer, struct byte_buffer *out
     memcpy(head + 8, &version, sizeof version);
     memset(&writer->names, 0, sizeof writer->names);
     memset(&writer->committed, 0, sizeof writer->committed);
+    writer->is_anew = true;
     return byte_buffer_append(out, head, sizeof head);
 }
 
@@ -266,6 +314,21 @@ static bool append_names(struct capture_writer *writer, const struct profile *pr
     byte_buffer_clear(&writer->plain);
     return capture_names_write(profile, &writer->names, &writer->plain) &&
            (writer->plain.len == 0 || append_section(writer, CAPTURE_SECTION_NAMES, 0, out));
+}
+
+static bool append_samples(struct capture_writer *writer, const struct profile *batch, uint32_t cnt,
+                           struct byte_buffer *out)
+{
+    if (!reserve_rows(writer, cnt)) {
+        return false;
+    }
+    if (writer->is_anew) {
+        each_threads(writer, capture_threads_forget);
+    }
+    profile_column_read(&batch->dimensions[PROFILE_TID].codes, 0, cnt, writer->values[0]);
+    bool ok = append_rows(writer, batch, cnt, out) && append_metrics(writer, batch, cnt, out);
+    writer->is_anew = !ok;
+    return ok;
 }
 
 bool capture_writer_batch(struct capture_writer *writer, const struct profile *batch,
@@ -278,13 +341,7 @@ bool capture_writer_batch(struct capture_writer *writer, const struct profile *b
     size_t begin = begin_chunk(out);
     bool ok = !out->overflowed && append_names(writer, batch, out);
     if (ok && cnt > 0) {
-        const struct profile_dimension *threads = &batch->dimensions[PROFILE_TID];
-        ok = reserve_rows(writer, cnt);
-        if (ok) {
-            profile_column_read(&threads->codes, 0, cnt, writer->values[0]);
-            ok = capture_threads_set(&writer->threads, writer->values[0], threads->value_cnt) &&
-                 append_rows(writer, batch, cnt, out) && append_metrics(writer, batch, cnt, out);
-        }
+        ok = append_samples(writer, batch, cnt, out);
     }
     if (ok && out->len == begin) { // nothing new
         byte_buffer_truncate(out, begin - CAPTURE_CHUNK_BYTES);
@@ -309,4 +366,5 @@ void capture_writer_commit(struct capture_writer *writer)
 void capture_writer_roll_back(struct capture_writer *writer)
 {
     writer->names = writer->committed;
+    writer->is_anew = true;
 }

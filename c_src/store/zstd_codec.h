@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // zstd. Two implementations, chosen by the build: zstd_linked.c (the command) and
 // zstd_dlopen.c (the NIF, which must build without zstd: it opens libzstd.so.1 when
-// first asked, and does without where there is none). Any thread.
+// first asked, and does without where there is none). A compressor is one thread's, the
+// rest any thread's.
 #ifndef FLAME_PROF_STORE_ZSTD_CODEC_H
 #define FLAME_PROF_STORE_ZSTD_CODEC_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-bool zstd_codec_available(void);
+// One that compresses; NULL where there is no zstd, or no memory.
+struct zstd_codec;
+struct zstd_codec *zstd_codec_create(void);
+void zstd_codec_destroy(struct zstd_codec *codec);
 
 // What `len` bytes need at most.
 size_t zstd_codec_bound(size_t len);
 
 // The compressed length; 0 when it failed or did not fit.
-size_t zstd_codec_compress(const void *bytes, size_t len, void *out, size_t out_bytes);
+size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
+                           size_t out_bytes);
 
 // True when exactly `out_bytes` came out.
 bool zstd_codec_decompress(const void *bytes, size_t len, void *out, size_t out_bytes);

@@ -4,11 +4,14 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-enum { LEVEL = 3 };
+enum { LEVEL = 1 };
 
 static struct {
     size_t (*bound)(size_t len);
-    size_t (*compress)(void *out, size_t out_bytes, const void *bytes, size_t len, int level);
+    void *(*create)(void);
+    size_t (*destroy)(void *codec);
+    size_t (*compress)(void *codec, void *out, size_t out_bytes, const void *bytes, size_t len,
+                       int level);
     size_t (*decompress)(void *out, size_t out_bytes, const void *bytes, size_t len);
     unsigned (*is_error)(size_t code);
     bool is_there;
@@ -24,36 +27,49 @@ static void open_zstd(void)
     }
     // As POSIX wants it done: a function pointer is no object pointer.
     *(void **)&zstd.bound = dlsym(library, "ZSTD_compressBound");
-    *(void **)&zstd.compress = dlsym(library, "ZSTD_compress");
+    *(void **)&zstd.create = dlsym(library, "ZSTD_createCCtx");
+    *(void **)&zstd.destroy = dlsym(library, "ZSTD_freeCCtx");
+    *(void **)&zstd.compress = dlsym(library, "ZSTD_compressCCtx");
     *(void **)&zstd.decompress = dlsym(library, "ZSTD_decompress");
     *(void **)&zstd.is_error = dlsym(library, "ZSTD_isError");
-    zstd.is_there = zstd.bound != NULL && zstd.compress != NULL && zstd.decompress != NULL &&
-                    zstd.is_error != NULL;
+    zstd.is_there = zstd.bound != NULL && zstd.create != NULL && zstd.destroy != NULL &&
+                    zstd.compress != NULL && zstd.decompress != NULL && zstd.is_error != NULL;
 }
 
-bool zstd_codec_available(void)
+static bool is_available(void)
 {
     (void)pthread_once(&zstd_once, open_zstd);
     return zstd.is_there;
 }
 
-size_t zstd_codec_bound(size_t len)
+// It is zstd's own, by another name.
+struct zstd_codec *zstd_codec_create(void)
 {
-    return zstd_codec_available() ? zstd.bound(len) : 0;
+    return is_available() ? zstd.create() : NULL;
 }
 
-size_t zstd_codec_compress(const void *bytes, size_t len, void *out, size_t out_bytes)
+void zstd_codec_destroy(struct zstd_codec *codec)
 {
-    if (!zstd_codec_available()) {
-        return 0;
+    if (codec != NULL) { // then it is available
+        (void)zstd.destroy(codec);
     }
-    size_t got = zstd.compress(out, out_bytes, bytes, len, LEVEL);
+}
+
+size_t zstd_codec_bound(size_t len)
+{
+    return is_available() ? zstd.bound(len) : 0;
+}
+
+size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
+                           size_t out_bytes)
+{
+    size_t got = zstd.compress(codec, out, out_bytes, bytes, len, LEVEL);
     return zstd.is_error(got) != 0 ? 0 : got;
 }
 
 bool zstd_codec_decompress(const void *bytes, size_t len, void *out, size_t out_bytes)
 {
-    if (!zstd_codec_available()) {
+    if (!is_available()) {
         return false;
     }
     size_t got = zstd.decompress(out, out_bytes, bytes, len);

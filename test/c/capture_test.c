@@ -168,28 +168,67 @@ TEST(crc_of_the_books)
     CHECK_UINT(crc32c("", 0), 0);
 }
 
+// Twice, as in two chunks: what the threads had at the end of the first is known.
+static void check_column(enum capture_encoding encoding, const struct capture_rows *rows,
+                         const int64_t *values)
+{
+    struct capture_threads out = {0};
+    struct capture_threads in = {0};
+    uint64_t tokens[16];
+    unsigned char bytes[21 + 10 * 16];
+    int64_t back[16];
+    for (int i = 0; i < 2; i++) {
+        size_t len = capture_column_encode(&out, encoding, rows, values, tokens, bytes);
+        CHECK(len > 0 && len <= capture_column_bound(rows->cnt));
+        struct byte_cursor cursor = byte_cursor_of(bytes, len);
+        CHECK(capture_column_decode(&in, &cursor, rows, back));
+        CHECK_MEM(back, values, rows->cnt * sizeof *back);
+        CHECK_UINT(byte_cursor_left(&cursor), 0);
+        struct capture_threads other = {0};
+        cursor = byte_cursor_of(bytes, len - 1);
+        CHECK(!capture_column_decode(&other, &cursor, rows, back));
+        capture_threads_deinit(&other);
+    }
+    capture_threads_deinit(&out);
+    capture_threads_deinit(&in);
+}
+
 TEST(columns_come_back_in_every_encoding)
 {
-    static const int64_t CODES[] = {0, 1, 2, 1, 2, 0, 3, 3, 1, 2};
+    // 3 and 3 + CAPTURE_SLOTS push each other out.
+    static const int64_t CODES[] = {0, 1, 2, 1, 2, 0, 3, 3 + CAPTURE_SLOTS, 3, 2};
     static const int64_t VALUES[] = {INT64_MIN, INT64_MAX, 0, -1, 1, 5, 5, 5, 300, -70000};
-    static const int64_t GAINS[] = {1, 2, 3, INT64_MIN, INT64_MAX, 0, 0, 0, 7, 8};
-    struct capture_threads threads = {0};
-    CHECK(capture_threads_set(&threads, CODES, 4));
-    for (int encoding = CAPTURE_PLAIN; encoding <= CAPTURE_GAINED; encoding++) {
-        const int64_t *values = encoding == CAPTURE_NEXT ? CODES : VALUES;
-        unsigned char bytes[11 + 10 * 10];
-        int64_t back[10];
-        size_t len = capture_column_encode(&threads, (enum capture_encoding)encoding, values, GAINS,
-                                           10, bytes);
-        CHECK(len <= capture_column_bound(10));
-        struct byte_cursor cursor = byte_cursor_of(bytes, len);
-        CHECK(capture_column_decode(&threads, &cursor, GAINS, 10, back));
-        CHECK_MEM(back, values, sizeof back);
-        CHECK_UINT(byte_cursor_left(&cursor), 0);
-        cursor = byte_cursor_of(bytes, len - 1);
-        CHECK(!capture_column_decode(&threads, &cursor, GAINS, 10, back));
+    static const int64_t FEW[] = {0, 0, 0, 0, 0, INT64_MAX, 0, 0, 0, -7};
+    static const int64_t OTHERS[] = {1, 2, 3, INT64_MIN, INT64_MAX, 0, 0, 0, 7, 8};
+    struct capture_rows rows = {10, CODES, OTHERS};
+    for (int encoding = CAPTURE_PLAIN; encoding <= CAPTURE_ELAPSED; encoding++) {
+        bool is_next = encoding == CAPTURE_NEXT;
+        check_column((enum capture_encoding)encoding, &rows, is_next ? CODES : VALUES);
+        check_column((enum capture_encoding)encoding, &rows, is_next ? CODES : FEW);
     }
+}
+
+static bool decodes(const char *bytes, size_t len)
+{
+    static const int64_t CODES[4] = {0};
+    struct capture_rows rows = {4, CODES, NULL};
+    struct capture_threads threads = {0};
+    int64_t back[4];
+    struct byte_cursor cursor = byte_cursor_of(bytes, len);
+    bool ok = capture_column_decode(&threads, &cursor, &rows, back);
     capture_threads_deinit(&threads);
+    return ok;
+}
+
+TEST(columns_that_are_none_are_refused)
+{
+    CHECK(decodes("\x11\2\0\2\2\4", 6));
+    CHECK(!decodes("\x11\2\0\3\2\4", 6));              // beyond the last row
+    CHECK(!decodes("\x11\5\0\0\0\0\0\2\2\2\2\2", 12)); // more than there are
+    CHECK(!decodes("\x11\1\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\1\2", 13));
+    CHECK(!decodes("\5\0\0\0\0", 5)); // gained, but there are no gains
+    CHECK(!decodes("\7\0\0\0\0", 5));
+    CHECK(!decodes("\x10\0", 2));
 }
 
 TEST(what_was_written_comes_back)
@@ -282,9 +321,11 @@ TEST(chunks_of_later_versions_are_skipped)
     CHECK_UINT(got->row_cnt, ROWS);
     CHECK_UINT(got->stats.malformed_cnt, 0);
     profile_destroy(got);
-    image.bytes.bytes[8] = 2; // the version
-    CHECK(read_part(&image, image.bytes.len, &err) == NULL);
-    CHECK_HAS(err.detail, "version 2");
+    for (char version = 1; version <= 3; version += 2) {
+        image.bytes.bytes[8] = version;
+        CHECK(read_part(&image, image.bytes.len, &err) == NULL);
+        CHECK_HAS(err.detail, version == 1 ? "version 1" : "version 3");
+    }
     free_image(&image);
 }
 
