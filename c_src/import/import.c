@@ -3,6 +3,7 @@
 
 #include "import/folded_import.h"
 #include "import/import_sniff.h"
+#include "import/input_ahead.h"
 #include "import/input_stream.h"
 #include "import/pprof_import.h"
 #include "import/script_import.h"
@@ -106,6 +107,7 @@ struct import_run {
     const struct import_options *options;
     struct profile_builder *builder;
     struct input_stream *stream;
+    struct input_ahead *ahead; // of it; NULL: it is read here
     const struct importer *importer;
     void *state;
     char *window;
@@ -142,14 +144,21 @@ static bool grow(struct import_run *run, struct error *err)
     return true;
 }
 
+static bool read_some(struct import_run *run, size_t *got, struct error *err)
+{
+    char *bytes = run->window + run->len;
+    size_t len = run->capacity - run->len;
+    return run->ahead != NULL ? input_ahead_read(run->ahead, bytes, len, got, err)
+                              : input_stream_read(run->stream, bytes, len, got, err);
+}
+
 // Until the window is full, or the input at its end.
 static bool fill(struct import_run *run, struct error *err)
 {
     while (grow(run, err) && run->len < run->capacity) {
         size_t got = 0;
         size_t before = run->len;
-        if (!input_stream_read(run->stream, run->window + run->len, run->capacity - run->len, &got,
-                               err)) {
+        if (!read_some(run, &got, err)) {
             run->at_end = true;
             return false;
         }
@@ -165,11 +174,17 @@ static bool fill(struct import_run *run, struct error *err)
     return false;
 }
 
+static uint64_t done_bytes(const struct import_run *run)
+{
+    return run->ahead != NULL ? input_ahead_done_bytes(run->ahead)
+                              : input_stream_done_bytes(run->stream);
+}
+
 static bool report(const struct import_run *run, struct error *err)
 {
     const struct import_options *options = run->options;
     return options->progress == NULL ||
-           options->progress(options->progress_context, input_stream_done_bytes(run->stream),
+           options->progress(options->progress_context, done_bytes(run),
                              input_stream_total_bytes(run->stream)) ||
            error_set(err, ERROR_LIMIT, "import: stopped");
 }
@@ -230,7 +245,11 @@ static bool import_stream(struct profile_builder *builder, struct input_stream *
     struct import_run run = {
         .options = options == NULL ? &DEFAULTS : options, .builder = builder, .stream = stream};
     (void)profile_builder_source(builder, text_of(name));
+    if (input_stream_is_compressed(stream)) {
+        run.ahead = input_ahead_create(stream, NULL);
+    }
     bool ok = feed_all(&run, err);
+    input_ahead_destroy(run.ahead);
     if (run.state != NULL) {
         run.importer->destroy(run.state);
     }

@@ -32,23 +32,29 @@ struct input_stream {
 
 // --- the file -----------------------------------------------------------------
 
+static bool read_file(struct input_stream *stream, char *bytes, size_t len, size_t *got_ret,
+                      struct error *err)
+{
+    ssize_t got = 0;
+    do {
+        got = read(stream->fd, bytes, len);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return error_os(err, errno, "%s", stream->name);
+    }
+    stream->done_bytes += (uint64_t)got;
+    stream->at_end = got == 0;
+    *got_ret = (size_t)got;
+    return true;
+}
+
 static bool fill(struct input_stream *stream, struct error *err)
 {
     if (stream->raw_len > 0 || stream->at_end) {
         return true;
     }
-    ssize_t got = 0;
-    do {
-        got = read(stream->fd, stream->buffer, sizeof stream->buffer);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return error_os(err, errno, "%s", stream->name);
-    }
     stream->raw = stream->buffer;
-    stream->raw_len = (size_t)got;
-    stream->done_bytes += (uint64_t)got;
-    stream->at_end = got == 0;
-    return true;
+    return read_file(stream, stream->buffer, sizeof stream->buffer, &stream->raw_len, err);
 }
 
 static int open_path(const char *path, uint64_t *total_bytes, struct error *err)
@@ -226,6 +232,9 @@ bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, siz
 {
     len = len < UINT32_MAX ? len : UINT32_MAX;
     *got = 0;
+    if (stream->coding == CODING_PLAIN && stream->raw_len == 0 && !stream->at_end) {
+        return read_file(stream, bytes, len, got, err); // what began it is copied
+    }
     while (*got == 0) {
         if (!fill(stream, err)) {
             return false;
@@ -242,6 +251,11 @@ bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, siz
         }
     }
     return true;
+}
+
+bool input_stream_is_compressed(const struct input_stream *stream)
+{
+    return stream->coding != CODING_PLAIN && stream->fd >= 0;
 }
 
 uint64_t input_stream_done_bytes(const struct input_stream *stream)

@@ -24,6 +24,9 @@ void input_stream_close(struct input_stream *stream);
 bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, size_t *got,
                        struct error *err);
 
+// Whether it is a file that takes time to decompress.
+bool input_stream_is_compressed(const struct input_stream *stream);
+
 // Of the file: compressed bytes so far, and its size (0 = unknown: a pipe).
 uint64_t input_stream_done_bytes(const struct input_stream *stream);
 uint64_t input_stream_total_bytes(const struct input_stream *stream);

@@ -5,6 +5,9 @@
 
 #include "test.h"
 
+#include <zlib.h>
+#include <zstd.h>
+
 static struct profile *of_text(const char *text)
 {
     struct error err = {0};
@@ -329,6 +332,104 @@ TEST(a_long_input_has_the_same_sums)
     }
     CHECK_INT(sum, 0);
     profile_destroy(profile);
+}
+
+// --- compressed files, which a thread decompresses ahead ---------------------------
+
+enum { EVENTS = 40000 };
+
+static size_t many_events(char *text)
+{
+    size_t len = 0;
+    for (int i = 0; i < EVENTS; i++) {
+        len += (size_t)sprintf(text + len, "a %d/%d [000] %d.%06d: 1 e:\n\t10 f_%d (x)\n\n", i % 9,
+                               i % 50, i / 1000, i % 1000, i % 700);
+    }
+    return len;
+}
+
+static void put_file(const char *path, const void *bytes, size_t len)
+{
+    FILE *file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(bytes, 1, len, file) == len);
+    (void)fclose(file);
+}
+
+// The rows that come of it, and why there are no more.
+static uint64_t rows_of(const char *path, struct error *err)
+{
+    *err = (struct error){0};
+    struct profile_builder *builder = profile_builder_create(NULL);
+    bool ok = import_file(builder, path, NULL, err);
+    CHECK_INT(ok, err->code == ERROR_NONE);
+    struct profile *profile = profile_builder_finish(builder, NULL);
+    uint64_t cnt = profile->row_cnt;
+    profile_destroy(profile);
+    return cnt;
+}
+
+TEST(zstd_of_several_frames_and_cut)
+{
+    char path[256];
+    struct error err;
+    char *text = malloc((size_t)EVENTS * 80);
+    size_t len = many_events(text);
+    size_t capacity = ZSTD_compressBound(len) * 2;
+    char *packed = malloc(capacity);
+    size_t packed_len = ZSTD_compress(packed, capacity, text, len / 2, 1);
+    packed_len +=
+        ZSTD_compress(packed + packed_len, capacity - packed_len, text + len / 2, len - len / 2, 3);
+    (void)snprintf(path, sizeof path, "%s/x.zst", test_dir());
+    put_file(path, packed, packed_len);
+    CHECK_UINT(rows_of(path, &err), EVENTS);
+    put_file(path, packed, packed_len - 10);
+    uint64_t cut = rows_of(path, &err);
+    CHECK(cut > EVENTS / 2 && cut <= EVENTS);
+    CHECK_HAS(err.detail, "ends early");
+    packed[packed_len - 60] ^= 0x55;
+    put_file(path, packed, packed_len);
+    CHECK(rows_of(path, &err) <= EVENTS);
+    free(packed);
+    free(text);
+}
+
+TEST(gzip_and_cut)
+{
+    char path[256];
+    char raw[1 << 16];
+    struct error err;
+    char *text = malloc((size_t)EVENTS * 80);
+    size_t len = many_events(text);
+    (void)snprintf(path, sizeof path, "%s/x.gz", test_dir());
+    gzFile file = gzopen(path, "wb1");
+    CHECK_UINT(gzwrite(file, text, (unsigned)len), len);
+    CHECK_INT(gzclose(file), Z_OK);
+    CHECK_UINT(rows_of(path, &err), EVENTS);
+    FILE *whole = fopen(path, "rb");
+    size_t raw_len = fread(raw, 1, sizeof raw, whole);
+    (void)fclose(whole);
+    put_file(path, raw, raw_len / 2);
+    CHECK(rows_of(path, &err) > 100);
+    CHECK_HAS(err.detail, "ends early");
+    free(text);
+}
+
+TEST(a_reader_that_stops_leaves_no_thread)
+{
+    char path[256];
+    struct error err = {0};
+    char *text = malloc(8 << 20);
+    memset(text, 'x', 8 << 20); // no format: given up at the first window
+    char *packed = malloc(1 << 20);
+    size_t packed_len = ZSTD_compress(packed, 1 << 20, text, 8 << 20, 1);
+    (void)snprintf(path, sizeof path, "%s/none.zst", test_dir());
+    put_file(path, packed, packed_len);
+    struct profile_builder *builder = profile_builder_create(NULL);
+    CHECK(!import_file(builder, path, NULL, &err));
+    CHECK_HAS(err.detail, "of no format");
+    profile_builder_destroy(builder);
+    free(packed);
+    free(text);
 }
 
 TEST(what_is_no_profile_is_refused)
