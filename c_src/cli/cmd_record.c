@@ -79,7 +79,7 @@ static struct system_recording_options recording_options(const struct record_opt
                     {
                         .directory = options->directory,
                         .stem = options->stem,
-                        .suffix = sink->suffix,
+                        .suffix = options->suffix,
                         .naming = options->naming,
                         .compression = options->compression,
                         .max_files = options->max_files,

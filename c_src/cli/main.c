@@ -30,10 +30,10 @@ static void print_help(FILE *to)
     }
     (void)fputs("\nflameprof COMMAND --help tells more; flameprof --version tells the version.\n"
                 "\n"
-                "  flameprof record -d 10 -o host.perf     the whole host for ten seconds\n"
-                "  flameprof top host.perf                 what it was doing\n"
-                "  flameprof heatmap host.perf             when\n"
-                "  flameprof flamegraph host.perf          how it came to that\n",
+                "  flameprof record -d 10 -o host.fpc     the whole host for ten seconds\n"
+                "  flameprof top host.fpc                 what it was doing\n"
+                "  flameprof heatmap host.fpc             when\n"
+                "  flameprof flamegraph host.fpc          how it came to that\n",
                 to);
 }
 

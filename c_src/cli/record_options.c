@@ -20,8 +20,8 @@
 static const char HELP[] =
     "usage: flameprof record [OPTIONS] [-- COMMAND [ARGUMENTS]]\n"
     "\n"
-    "Samples what runs on every CPU, with kernel and user stacks, into perf-script\n"
-    "text that Flamescope, FlameGraph, speedscope and flameprof top read.\n"
+    "Samples what runs on every CPU, with kernel and user stacks, into a capture, which\n"
+    "flameprof reads. For Flamescope, FlameGraph and others record text: -o FILE.perf.\n"
     "\n"
     "what to sample\n"
     "  -a, --all               every process of the host (the default)\n"
@@ -50,9 +50,10 @@ static const char HELP[] =
     "                          those categories\n"
     "\n"
     "where to\n"
-    "  -o, --output FILE       FILE.perf: text; FILE.perf.gz: the same compressed;\n"
-    "                          FILE.fpc: a capture, a fiftieth of the text's size\n"
-    "                          (flameprof-TIME.perf in this directory)\n"
+    "  -o, --output FILE       FILE.fpc: a capture, a fiftieth of the text's size;\n"
+    "                          FILE.perf or FILE.txt: perf-script text; with .gz behind it\n"
+    "                          the same compressed (flameprof-TIME.fpc in this directory)\n"
+    "      --format FORMAT     capture or perf-script, where no FILE says it (capture)\n"
     "      --rotate-seconds N  begin another file every N seconds\n"
     "      --rotate-bytes N    ... or N bytes of text (K, M, G behind N are units)\n"
     "      --max-files N       keep the newest N files of the series ...\n"
@@ -82,11 +83,11 @@ static const char HELP[] =
     "  -h, --help              this\n"
     "\n"
     "examples\n"
-    "  flameprof record -d 10 -o host.perf\n"
+    "  flameprof record -d 10 -o host.fpc\n"
     "  flameprof record -F 499 -p $(pgrep -d, beam.smp) -d 30 -o beam.perf.gz\n"
-    "  flameprof record -o make.perf -- make -j4\n"
-    "  flameprof record -o /var/tmp/host.perf.gz --rotate-seconds 3600 --max-files 24\n"
-    "  flameprof record -o /var/tmp/host.perf --flight 60s --trigger 'cpu>90% for 5s'\n"
+    "  flameprof record -o make.fpc -- make -j4\n"
+    "  flameprof record -o /var/tmp/host.fpc --rotate-seconds 3600 --max-files 24\n"
+    "  flameprof record -o /var/tmp/host.fpc --flight 60s --trigger 'cpu>90% for 5s'\n"
     "\n"
     "Needs Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON (+ CAP_SYS_PTRACE to\n"
     "name the functions of other users' processes). Whatever it runs into, it takes at\n"
@@ -105,9 +106,9 @@ static const struct {
     enum file_compression compression;
     bool is_capture;
 } FORMATS[] = {
-    {".perf.gz", FILE_COMPRESSION_GZIP, false},
-    {".perf", FILE_COMPRESSION_NONE, false},
-    {CAPTURE_SUFFIX, FILE_COMPRESSION_NONE, true},
+    {CAPTURE_SUFFIX, FILE_COMPRESSION_NONE, true}, {".perf", FILE_COMPRESSION_NONE, false},
+    {".perf.gz", FILE_COMPRESSION_GZIP, false},    {".txt", FILE_COMPRESSION_NONE, false},
+    {".txt.gz", FILE_COMPRESSION_GZIP, false},
 };
 
 static bool ends_with(const char *text, const char *suffix)
@@ -139,33 +140,37 @@ static bool set_output(struct record_options *options, const char *path, struct 
     for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
         const char *name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
         if (ends_with(name, FORMATS[i].suffix)) {
+            options->suffix = FORMATS[i].suffix;
             options->compression = FORMATS[i].compression;
             options->is_capture = FORMATS[i].is_capture;
             return split_path(options, path, strlen(FORMATS[i].suffix), err);
         }
     }
     return error_set(err, ERROR_BAD_ARGUMENT,
-                     "-o %s: the suffix chooses the format, it must be .fpc (capture), .perf "
-                     "(text) or .perf.gz (compressed text), with a name before it",
+                     "-o %s: the suffix chooses the format, it must be .fpc (capture), .perf or "
+                     ".txt (text), .perf.gz or .txt.gz (compressed text), with a name before it",
                      path);
 }
 
 // In a series the files have the time in their names anyway.
-static bool set_default_output(struct record_options *options, struct error *err)
+static bool set_default_output(struct record_options *options, bool is_text, struct error *err)
 {
-    char name[64] = "flameprof.perf";
+    char stamp[32] = "";
+    char name[64];
     struct tm utc;
     time_t now = (time_t)(clock_anchor_now().unix_ns / CLOCK_NS_PER_S);
     if (options->naming == FILE_NAMING_SINGLE && gmtime_r(&now, &utc) != NULL) {
-        (void)strftime(name, sizeof name, "flameprof-%Y%m%dT%H%M%SZ.perf", &utc);
+        (void)strftime(stamp, sizeof stamp, "-%Y%m%dT%H%M%SZ", &utc);
     }
+    (void)snprintf(name, sizeof name, "flameprof%s%s", stamp, is_text ? ".perf" : CAPTURE_SUFFIX);
     return set_output(options, name, err);
 }
 
 // --- options ------------------------------------------------------------------
 
 enum {
-    OPTION_ROTATE_SECONDS = 256,
+    OPTION_FORMAT = 256,
+    OPTION_ROTATE_SECONDS,
     OPTION_ROTATE_BYTES,
     OPTION_MAX_FILES,
     OPTION_SPOOL_BYTES,
@@ -196,6 +201,7 @@ static const struct option LONG_OPTIONS[] = {
     {"event", required_argument, NULL, 'e'},
     {"duration", required_argument, NULL, 'd'},
     {"output", required_argument, NULL, 'o'},
+    {"format", required_argument, NULL, OPTION_FORMAT},
     {"rotate-seconds", required_argument, NULL, OPTION_ROTATE_SECONDS},
     {"rotate-bytes", required_argument, NULL, OPTION_ROTATE_BYTES},
     {"max-files", required_argument, NULL, OPTION_MAX_FILES},
@@ -233,6 +239,8 @@ struct given {
     uint32_t rate_hz;       // -F; 0 = not given
     uint32_t event_rate_hz; // of -e cpu-clock; 0 = not asked for
     const char *output;
+    bool has_format;
+    bool is_text;
     const char *variables[IDENTITY_MAX_VARIABLES];
     uint32_t variable_cnt;
     bool has_flight_option; // which is nothing without --flight
@@ -285,6 +293,14 @@ static bool set_rate(struct given *given, const char *value, struct error *err)
     }
     given->rate_hz = (uint32_t)rate;
     return true;
+}
+
+static bool set_format(struct given *given, const char *value, struct error *err)
+{
+    given->has_format = true;
+    given->is_text = strcmp(value, "perf-script") == 0;
+    return given->is_text || strcmp(value, "capture") == 0 ||
+           wrong("--format", value, "capture or perf-script", err);
 }
 
 static bool set_duration(uint64_t *duration_ns, const char *option, const char *value,
@@ -472,6 +488,8 @@ static bool take_option(struct record_options *options, struct given *given, int
     case 'o':
         given->output = optarg;
         return true;
+    case OPTION_FORMAT:
+        return set_format(given, optarg, err);
     case OPTION_ROTATE_SECONDS:
         return set_duration(&options->rotate_ns, "--rotate-seconds", optarg, err);
     case OPTION_ROTATE_BYTES:
@@ -545,6 +563,18 @@ static bool take_options(struct record_options *options, struct given *given, in
 
 // --- the whole ----------------------------------------------------------------
 
+static bool choose_output(struct record_options *options, const struct given *given,
+                          struct error *err)
+{
+    if (given->output == NULL) {
+        return set_default_output(options, given->is_text, err);
+    }
+    return set_output(options, given->output, err) &&
+           (!given->has_format || given->is_text != options->is_capture ||
+            error_set(err, ERROR_BAD_ARGUMENT, "-o %s: its suffix and --format disagree",
+                      given->output));
+}
+
 static bool combine(struct record_options *options, const struct given *given, struct error *err)
 {
     if (given->has_events) {
@@ -582,8 +612,7 @@ static bool combine(struct record_options *options, const struct given *given, s
     if (!combine_variables(options, given, err)) {
         return false;
     }
-    return given->output == NULL ? set_default_output(options, err)
-                                 : set_output(options, given->output, err);
+    return choose_output(options, given, err);
 }
 
 // A command's arguments may be nobody's business: only its name goes to the file.

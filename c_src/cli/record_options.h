@@ -34,6 +34,7 @@ struct record_options {
     uint64_t duration_ns; // 0 = until a signal
     char directory[FILE_SERIES_PATH_BYTES];
     char stem[FILE_SERIES_NAME_BYTES];
+    const char *suffix; // static
     enum file_compression compression;
     bool is_capture; // not text
     enum file_naming naming;

@@ -29,6 +29,30 @@ TEST(without_options_it_is_the_host_until_a_signal)
     CHECK_STR(options.directory, ".");
     CHECK_HAS(options.stem, "flameprof-20");
     CHECK_UINT(strlen(options.stem), strlen("flameprof-YYYYMMDDTHHMMSSZ"));
+    CHECK_STR(options.suffix, ".fpc");
+    CHECK(options.is_capture);
+}
+
+TEST(the_format_is_a_capture_unless_text_is_asked_for)
+{
+    static const struct {
+        const char *line;
+        const char *suffix;
+        bool is_capture;
+    } CASES[] = {
+        {"--format capture", ".fpc", true},
+        {"--format perf-script", ".perf", false},
+        {"-o x.fpc", ".fpc", true},
+        {"-o x.perf", ".perf", false},
+        {"-o x.txt", ".txt", false},
+        {"-o x.txt.gz", ".txt.gz", false},
+        {"-o x.perf.gz --format perf-script", ".perf.gz", false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        CHECK(parse(CASES[i].line));
+        CHECK_STR(options.suffix, CASES[i].suffix);
+        CHECK_INT(options.is_capture, CASES[i].is_capture);
+    }
 }
 
 TEST(everything_given)
@@ -121,10 +145,13 @@ TEST(wrong_options_say_what_was_expected)
         {"-p 1,,2", "no process id"},
         {"-p 1x", "no process id"},
         {"-a -p 1", "exclude each other"},
-        {"-o x.txt", ".perf.gz"},
+        {"-o x.log", ".perf.gz"},
+        {"-o x.fpc --format perf-script", "disagree"},
+        {"-o x.perf --format capture", "disagree"},
+        {"--format text", "capture or perf-script"},
         {"-o .perf", "a name before it"},
-        {"-o d/", ".perf (text)"},
-        {"-o -", ".perf (text)"},
+        {"-o d/", ".fpc (capture)"},
+        {"-o -", ".fpc (capture)"},
         {"--rotate-seconds 0", "seconds"},
         {"--rotate-bytes 10", "1K or more"},
         {"--max-files 0", "a count"},
