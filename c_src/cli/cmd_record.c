@@ -62,6 +62,7 @@ static struct system_recording_options recording_options(const struct record_opt
 {
     const struct sink *sink = options->is_capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
     return (struct system_recording_options){
+        .engine = options->engine,
         .sampler =
             {
                 .period_ns = options->rate_hz == 0 ? 0 : CLOCK_NS_PER_S / options->rate_hz,
@@ -103,6 +104,19 @@ static struct system_recording_options recording_options(const struct record_opt
 
 // --- begin --------------------------------------------------------------------
 
+// One line where less is seen than by BPF.
+static void say_level(const struct record_run *run)
+{
+    const struct system_source *source = system_recording_source(run->recording);
+    const char *reason = system_source_reason(source);
+    if (run->options.talk == RECORD_TALK_QUIET || system_source_lost(source)[0] == '\0') {
+        return;
+    }
+    (void)fprintf(stderr, "flameprof: sampling by %s; not seen: %s%s%s\n",
+                  system_source_level(source), system_source_lost(source),
+                  reason[0] == '\0' ? "" : "; no BPF: ", reason);
+}
+
 static bool prepare_command(struct record_run *run, struct error *err)
 {
     char **command = run->options.command;
@@ -126,7 +140,9 @@ static bool begin(struct record_run *run, struct error *err)
         !privileges_drop(run->options.directory, err)) {
         return false;
     }
-    if (!privileges_host_pids()) {
+    say_level(run);
+    if (system_source_has_host_pids(system_recording_source(run->recording)) &&
+        !privileges_host_pids()) {
         log_warn("this container has process ids of its own: processes outside it cannot be "
                  "named, and -p needs the host's ids; share the host's pid namespace");
     }

@@ -77,6 +77,9 @@ static const char HELP[] =
     "                          longest go first (64M)\n"
     "\n"
     "else\n"
+    "      --engine ENGINE     auto (the default), bpf, or perf-events: no BPF, user stacks are\n"
+    "                          copied and walked by flameprof; the processes of one's own\n"
+    "                          user need no rights for it\n"
     "      --buffer BYTES      ring buffer between kernel and flameprof (4M)\n"
     "  -q, --quiet             no progress and no summary\n"
     "  -v, --verbose           also what libbpf and the kernel say\n"
@@ -90,7 +93,8 @@ static const char HELP[] =
     "  flameprof record -o /var/tmp/host.fpc --flight 60s --trigger 'cpu>90% for 5s'\n"
     "\n"
     "Needs Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON (+ CAP_SYS_PTRACE to\n"
-    "name the functions of other users' processes). Whatever it runs into, it takes at\n"
+    "name the functions of other users' processes); with less it says what is lost and goes\n"
+    "on with what perf events may see. Whatever it runs into, it takes at\n"
     "most some 270 MB of memory, mostly for names; 20 to 40 MB is usual. Every sample\n"
     "that is lost is counted, in the summary and in the file.\n";
 
@@ -191,7 +195,8 @@ enum {
     OPTION_FLIGHT_AT_END,
     OPTION_TRIGGER,
     OPTION_DUMP_DISTANCE,
-    OPTION_DUMPS_MAX
+    OPTION_DUMPS_MAX,
+    OPTION_ENGINE
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -213,6 +218,7 @@ static const struct option LONG_OPTIONS[] = {
     {"container", required_argument, NULL, OPTION_CONTAINER},
     {"categories", required_argument, NULL, OPTION_CATEGORIES},
     {"env", required_argument, NULL, OPTION_ENV},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
     {"buffer", required_argument, NULL, OPTION_BUFFER},
     {"self", no_argument, NULL, OPTION_SELF},
     {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
@@ -330,6 +336,22 @@ static bool set_spool_bytes(struct record_options *options, const char *value, s
 {
     return number_text_parse_bytes(value, 1 << 20, UINT64_MAX, &options->spool_bytes) ||
            wrong("--spool-bytes", value, "1M or more", err);
+}
+
+static bool set_engine(struct record_options *options, const char *name, struct error *err)
+{
+    static const char *const NAMES[] = {
+        [SYSTEM_ENGINE_AUTO] = "auto",
+        [SYSTEM_ENGINE_BPF] = "bpf",
+        [SYSTEM_ENGINE_PERF_EVENTS] = "perf-events",
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (strcmp(NAMES[i], name) == 0) {
+            options->engine = (enum system_engine)i;
+            return true;
+        }
+    }
+    return wrong("--engine", name, "auto, bpf or perf-events", err);
 }
 
 static bool set_buffer(struct record_options *options, const char *value, struct error *err)
@@ -508,6 +530,8 @@ static bool take_option(struct record_options *options, struct given *given, int
         return set_categories(options, optarg, err);
     case OPTION_ENV:
         return add_variable(given, optarg, err);
+    case OPTION_ENGINE:
+        return set_engine(options, optarg, err);
     case OPTION_BUFFER:
         return set_buffer(options, optarg, err);
     case OPTION_SELF:

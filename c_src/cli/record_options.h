@@ -4,7 +4,7 @@
 #define FLAME_PROF_CLI_RECORD_OPTIONS_H
 
 #include "base/error.h"
-#include "capture/system/system_sampler.h"
+#include "capture/system/system_source.h"
 #include "record/system/flight.h"
 #include "record/system/system_categories.h"
 #include "store/file_series.h"
@@ -26,6 +26,7 @@ struct record_options {
     enum record_action action;
     uint32_t rate_hz; // of the CPU clock; 0 = it is not sampled
     struct system_event_choice events;
+    enum system_engine engine;
     enum system_scope scope;
     uint32_t pids[RECORD_MAX_PIDS];
     uint32_t pid_cnt;

@@ -14,7 +14,7 @@ static struct process_maps maps;
 static struct mapping_events *create(void)
 {
     struct error err = {0};
-    struct mapping_events *events = mapping_events_create(&err);
+    struct mapping_events *events = mapping_events_create(MAPPING_EVENTS_LISTEN, &err);
     if (events == NULL) {
         TEST_SKIP("%s", err.detail);
     }

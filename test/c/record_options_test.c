@@ -83,6 +83,18 @@ TEST(names)
     CHECK_HAS(err.detail, "--symbol-memory 1: expected 1M to 1T");
 }
 
+TEST(the_engine)
+{
+    CHECK(parse(""));
+    CHECK_INT(options.engine, SYSTEM_ENGINE_AUTO);
+    CHECK(parse("--engine bpf"));
+    CHECK_INT(options.engine, SYSTEM_ENGINE_BPF);
+    CHECK(parse("--engine perf-events"));
+    CHECK_INT(options.engine, SYSTEM_ENGINE_PERF_EVENTS);
+    CHECK(!parse("--engine perf"));
+    CHECK_HAS(err.detail, "--engine perf: expected auto, bpf or perf-events");
+}
+
 TEST(the_same_process_twice_is_one)
 {
     CHECK(parse("-p 7,7 -p 7"));

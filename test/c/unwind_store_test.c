@@ -94,6 +94,32 @@ TEST(a_copied_stack_is_walked_to_its_bottom)
     CHECK(sample.snapshot == NULL);
 }
 
+// 600 frames of frame pointers alone.
+TEST(a_copied_stack_that_is_deep_keeps_both_ends)
+{
+    enum { DEPTH = 600, BASE = 0x7000000 };
+    static uint64_t stack[2 * DEPTH];
+    struct unwind_store *store = unwind_store_create(NULL, NULL);
+    for (uint64_t i = 0; i < DEPTH; i++) {
+        stack[2 * i] = i + 1 == DEPTH ? 0 : BASE + 16 * (i + 1);
+        stack[2 * i + 1] = 0x400000 + i + 1;
+    }
+    const struct system_snapshot snapshot = {
+        .pc = 0x400000, .sp = BASE, .fp = BASE, .stack = stack, .stack_bytes = sizeof stack};
+    struct system_sample sample = {
+        .pid = PID, .address_space = SPACE, .snapshot = &snapshot, .frames = frames};
+    unwind_store_walk(store, &sample, frames);
+    unwind_store_destroy(store);
+    CHECK_INT(sample.stack_end, SYSTEM_STACK_COMPLETE);
+    CHECK_UINT(sample.user_cnt, 256);
+    CHECK_UINT(sample.user_omitted, DEPTH + 1 - 256);
+    CHECK_UINT(sample.user_omitted_at, 192);
+    CHECK_UINT(frames[0], 0x400000);
+    CHECK_UINT(frames[191], 0x400000 + 191);
+    CHECK_UINT(frames[192], 0x400000 + DEPTH + 1 - 64);
+    CHECK_UINT(frames[255], 0x400000 + DEPTH);
+}
+
 TEST(a_process_is_known_until_it_is_dropped_or_another_program)
 {
     struct unwind_store *store = store_of_this_program();

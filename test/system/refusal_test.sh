@@ -14,7 +14,7 @@ as_nobody() {
 without_rights() {
     [ "$(id -u)" = 0 ] || skip "not root, so that another user cannot be tried"
     chmod 777 .
-    as_nobody -all record -d 1 -o x.perf
+    as_nobody -all record --engine bpf -d 1 -o x.perf
     want_code 3
     want_said "run as root"
     want_said "cap_bpf"
@@ -27,7 +27,7 @@ without_btf() {
     mkdir empty
     # shellcheck disable=SC2016 # that shell's arguments
     out=$(unshare --mount sh -c 'mount --bind "$0" /sys/kernel/btf && exec "$@"' "$PWD/empty" \
-        "$flameprof" record -d 1 -o x.perf 2>&1) && code=0 || code=$?
+        "$flameprof" record --engine bpf -d 1 -o x.perf 2>&1) && code=0 || code=$?
     want_code 4
     want_said "no BTF"
     want_said "CONFIG_DEBUG_INFO_BTF"
@@ -96,6 +96,7 @@ wrong_options() {
 -F 0
 -d soon
 -p x
+--engine perf
 -a -p 1
 --rotate-seconds 0
 --max-files 3

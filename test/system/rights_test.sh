@@ -100,16 +100,16 @@ deleted_files_need_checkpoint_restore() {
     want_code 0
     want "names with it" grep -q "$chain" <(fold out/y.perf)
 }
-one_of_the_two_is_not_enough() {
+one_of_the_two_is_not_enough_for_bpf() {
     local cap
     burn 0
     can_set_capabilities
     for cap in 38 39; do
-        with_capabilities "$cap" -d 1 -o out/x.perf
+        with_capabilities "$cap" --engine bpf -d 1 -o out/x.perf
         want_code 3
         want_said "cap_bpf,cap_perfmon"
     done
 }
 
 run_cases the_rest_is_given_up files_in_the_folder_of_somebody_else the_command_keeps_its_rights \
-    bpf_and_perfmon and_sys_ptrace deleted_files_need_checkpoint_restore one_of_the_two_is_not_enough
+    bpf_and_perfmon and_sys_ptrace deleted_files_need_checkpoint_restore one_of_the_two_is_not_enough_for_bpf

@@ -20,6 +20,12 @@ static const struct {
     [SYSTEM_EVENT_CACHE_MISSES] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
 };
 
+void cpu_clock_kind(enum system_event event, uint32_t *type, uint64_t *config)
+{
+    *type = KINDS[event].type;
+    *config = KINDS[event].config;
+}
+
 static int open_event(uint32_t cpu, enum system_event event, uint64_t period)
 {
     struct perf_event_attr attr = {

@@ -30,6 +30,8 @@ enum cpu_clock_result {
 enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, enum system_event event,
                                      uint64_t period, const struct bpf_program *program,
                                      struct error *err);
+// What perf_event_open(2) calls `event`, which is any but off-CPU and run-queue time.
+void cpu_clock_kind(enum system_event event, uint32_t *type, uint64_t *config);
 bool cpu_clock_is_open(const struct cpu_clock *clock);
 void cpu_clock_close(struct cpu_clock *clock);
 

@@ -2,23 +2,19 @@
 #include "capture/system/mapping_events.h"
 
 #include "capture/system/cpu_list.h"
+#include "capture/system/perf_ring.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
     SLOTS = 1024, // a power of two; pids rise, so that the oldest are overwritten
-    PAGE_BYTES = 4096,
     MAX_RING_BYTES = 256 << 10,
     MIN_RING_BYTES = 32 << 10,
     ALL_RINGS_BYTES = 8 << 20,
-    MAX_RECORD_BYTES = 8192,
 };
 
 struct slot {
@@ -26,19 +22,18 @@ struct slot {
     struct process_maps maps;
 };
 
-struct ring {
+struct listener {
     int fd;
-    struct perf_event_mmap_page *control;
-    const unsigned char *data;
+    struct perf_ring ring;
 };
 
 struct mapping_events {
     struct slot slots[SLOTS];
-    struct ring *rings;
-    uint32_t ring_cnt;
+    struct listener *listeners; // of a CPU each; NULL = somebody else listens
+    uint32_t listener_cnt;
     uint32_t ring_bytes;
     uint64_t lost_cnt;
-    unsigned char record[MAX_RECORD_BYTES];
+    uint64_t record[PERF_RING_MAX_RECORD_BYTES / 8];
 };
 
 // --- processes ------------------------------------------------------------------------
@@ -139,45 +134,25 @@ uint64_t mapping_events_lost(const struct mapping_events *events)
 
 // --- the kernel's buffers -------------------------------------------------------------
 
-static void copy_out(const struct mapping_events *events, const struct ring *ring, uint64_t at,
-                     void *to, size_t len)
+static void drain_ring(struct mapping_events *events, struct perf_ring *ring)
 {
-    size_t offset = at & (events->ring_bytes - 1);
-    size_t first = events->ring_bytes - offset < len ? events->ring_bytes - offset : len;
-    memcpy(to, ring->data + offset, first);
-    memcpy((char *)to + first, ring->data, len - first);
-}
-
-static void drain_ring(struct mapping_events *events, const struct ring *ring)
-{
-    _Atomic uint64_t *head_at = (_Atomic uint64_t *)&ring->control->data_head;
-    _Atomic uint64_t *tail_at = (_Atomic uint64_t *)&ring->control->data_tail;
-    uint64_t head = atomic_load_explicit(head_at, memory_order_acquire);
-    uint64_t tail = atomic_load_explicit(tail_at, memory_order_relaxed);
-    while (tail < head) {
-        struct perf_event_header header;
-        copy_out(events, ring, tail, &header, sizeof header);
-        if (header.size < sizeof header || header.size > head - tail) {
-            tail = head; // never
-            break;
-        }
-        if (header.size <= MAX_RECORD_BYTES) {
-            copy_out(events, ring, tail, events->record, header.size);
-            mapping_events_take(events, events->record, header.size);
-        }
-        tail += header.size;
+    struct perf_event_header header;
+    perf_ring_look(ring);
+    while (perf_ring_peek(ring, &header)) {
+        mapping_events_take(events, perf_ring_record(ring, header.size, events->record),
+                            header.size);
+        perf_ring_skip(ring, header.size);
     }
-    atomic_store_explicit(tail_at, tail, memory_order_release);
 }
 
 void mapping_events_drain(struct mapping_events *events)
 {
-    for (uint32_t i = 0; i < events->ring_cnt; i++) {
-        drain_ring(events, &events->rings[i]);
+    for (uint32_t i = 0; i < events->listener_cnt; i++) {
+        drain_ring(events, &events->listeners[i].ring);
     }
 }
 
-static bool open_ring(struct mapping_events *events, uint32_t cpu)
+static bool open_listener(struct mapping_events *events, uint32_t cpu)
 {
     struct perf_event_attr attr = {
         .type = PERF_TYPE_SOFTWARE,
@@ -195,48 +170,48 @@ static bool open_ring(struct mapping_events *events, uint32_t cpu)
     if (fd < 0) {
         return false;
     }
-    void *at =
-        mmap(NULL, PAGE_BYTES + events->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) {
+    struct listener *listener = &events->listeners[events->listener_cnt];
+    if (!perf_ring_open(&listener->ring, fd, events->ring_bytes)) {
         int sys_errno = errno;
         (void)close(fd);
         errno = sys_errno;
         return false;
     }
-    events->rings[events->ring_cnt++] =
-        (struct ring){.fd = fd, .control = at, .data = (const unsigned char *)at + PAGE_BYTES};
+    listener->fd = fd;
+    events->listener_cnt++;
     return true;
 }
 
-static bool open_rings(struct mapping_events *events, struct error *err)
+static bool open_listeners(struct mapping_events *events, struct error *err)
 {
     struct cpu_list online;
     if (!cpu_list_read_online(&online, err)) {
         return false;
     }
     uint32_t cnt = cpu_list_count(&online);
-    events->rings = calloc(cnt + 1, sizeof *events->rings);
+    events->listeners = calloc(cnt + 1, sizeof *events->listeners);
     events->ring_bytes = MAX_RING_BYTES;
     while (events->ring_bytes > MIN_RING_BYTES &&
            events->ring_bytes * (uint64_t)cnt > ALL_RINGS_BYTES) {
         events->ring_bytes /= 2;
     }
-    for (uint32_t cpu = 0; cpu < CPU_LIST_MAX_CPUS && events->rings != NULL; cpu++) {
-        if (cpu_list_has(&online, cpu) && events->ring_cnt < cnt && !open_ring(events, cpu)) {
+    for (uint32_t cpu = 0; cpu < CPU_LIST_MAX_CPUS && events->listeners != NULL; cpu++) {
+        if (cpu_list_has(&online, cpu) && events->listener_cnt < cnt &&
+            !open_listener(events, cpu)) {
             return error_os(err, errno, "be told of the mappings made on CPU %u", cpu);
         }
     }
-    return events->rings != NULL || error_os(err, ENOMEM, "be told of mappings");
+    return events->listeners != NULL || error_os(err, ENOMEM, "be told of mappings");
 }
 
-struct mapping_events *mapping_events_create(struct error *err)
+struct mapping_events *mapping_events_create(enum mapping_events_mode mode, struct error *err)
 {
     struct mapping_events *events = calloc(1, sizeof *events);
     if (events == NULL) {
         (void)error_os(err, ENOMEM, "be told of mappings");
         return NULL;
     }
-    if (!open_rings(events, err)) {
+    if (mode == MAPPING_EVENTS_LISTEN && !open_listeners(events, err)) {
         mapping_events_destroy(events);
         return NULL;
     }
@@ -248,13 +223,13 @@ void mapping_events_destroy(struct mapping_events *events)
     if (events == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < events->ring_cnt; i++) {
-        (void)munmap(events->rings[i].control, PAGE_BYTES + events->ring_bytes);
-        (void)close(events->rings[i].fd);
+    for (uint32_t i = 0; i < events->listener_cnt; i++) {
+        perf_ring_close(&events->listeners[i].ring);
+        (void)close(events->listeners[i].fd);
     }
     for (uint32_t i = 0; i < SLOTS; i++) {
         process_maps_deinit(&events->slots[i].maps);
     }
-    free(events->rings);
+    free(events->listeners);
     free(events);
 }

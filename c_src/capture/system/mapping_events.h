@@ -15,8 +15,13 @@
 
 struct mapping_events;
 
+enum mapping_events_mode {
+    MAPPING_EVENTS_LISTEN, // the kernel is asked to tell us, of every process
+    MAPPING_EVENTS_FED,    // the caller hands over what it is told
+};
+
 // NULL, with the reason, when the kernel does not tell us.
-struct mapping_events *mapping_events_create(struct error *err);
+struct mapping_events *mapping_events_create(enum mapping_events_mode mode, struct error *err);
 void mapping_events_destroy(struct mapping_events *events);
 
 // Takes what was told since.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/system/snapshot_walk.h"
 
+#include "capture/system/process_memory.h"
+
 #include <string.h>
 
 #ifndef __always_inline
@@ -11,25 +13,19 @@ static long bpf_probe_read_user(void *to, uint32_t bytes, const void *from);
 
 #include "user_walk.bpf.h"
 
+enum { BEAM_PROCESS_BYTES = 1024 }; // of struct process, from its id on
+
 // The walk that runs on this thread. The hooks of user_walk.bpf.h have no other way
 // to it: bpf_probe_read_user() takes an address only.
 static _Thread_local struct {
     const struct unwind_memory *memory;
     const struct system_snapshot *snapshot;
+    struct user_walk *walk;
+    uint32_t pid;
     uint64_t *frames;
 } now;
 
-static long bpf_probe_read_user(void *to, uint32_t bytes, const void *from)
-{
-    uint64_t at = (uint64_t)(uintptr_t)from - now.snapshot->sp;
-    if (at > now.snapshot->stack_bytes || bytes > now.snapshot->stack_bytes - at) {
-        return -1;
-    }
-    memcpy(to, (const char *)now.snapshot->stack + at, bytes);
-    return 0;
-}
-
-static bool find_mapping(struct user_walk *walk, uint64_t place)
+static const struct unwind_mapping *mapping_at(const struct user_walk *walk, uint64_t place)
 {
     uint32_t low = walk->process.mapping_first;
     uint32_t high = low + walk->process.mapping_cnt;
@@ -41,11 +37,43 @@ static bool find_mapping(struct user_walk *walk, uint64_t place)
         } else if (place >= mapping->end) {
             low = middle + 1;
         } else {
-            walk->mapping = *mapping;
-            return true;
+            return mapping;
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool find_mapping(struct user_walk *walk, uint64_t place)
+{
+    const struct unwind_mapping *mapping = mapping_at(walk, place);
+    if (mapping != NULL) {
+        walk->mapping = *mapping;
+    }
+    return mapping != NULL;
+}
+
+// What may still be as it was when the copy was made: code, and the head of the BEAM's
+// process, which is verified. No stack: it would be another moment's.
+static bool may_read(uint64_t from, uint32_t bytes)
+{
+    const struct user_walk *walk = now.walk;
+    if (!now.snapshot->reads_memory || walk->in_erlang) {
+        return false;
+    }
+    bool is_beam = walk->process.beam.stop != 0 && from - walk->r13 < BEAM_PROCESS_BYTES;
+    const struct unwind_mapping *mapping = is_beam ? NULL : mapping_at(walk, from);
+    return is_beam || (mapping != NULL && mapping->end - from >= bytes);
+}
+
+static long bpf_probe_read_user(void *to, uint32_t bytes, const void *from)
+{
+    uint64_t address = (uint64_t)(uintptr_t)from;
+    uint64_t at = address - now.snapshot->sp;
+    if (at <= now.snapshot->stack_bytes && bytes <= now.snapshot->stack_bytes - at) {
+        memcpy(to, (const char *)now.snapshot->stack + at, bytes);
+        return 0;
+    }
+    return may_read(address, bytes) && process_memory_read(now.pid, address, to, bytes) ? 0 : -1;
 }
 
 static uint16_t find_rule(const struct unwind_page *page, uint32_t low)
@@ -85,13 +113,33 @@ static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
     return walk->rule.cfa == UNWIND_CFA_NONE ? USER_WALK_NO_RULE : USER_WALK_RULE;
 }
 
+// As the BPF program does: behind the first frames there is a ring of the last ones.
 static __always_inline int user_walk_add(struct user_walk *walk, __u64 address)
 {
-    if (walk->depth == SAMPLER_MAX_USER_FRAMES) { // a copied stack is never that deep
-        return user_walk_end(walk, SAMPLER_UNWIND_TOO_DEEP);
+    uint32_t at = walk->depth++;
+    if (at >= SAMPLER_USER_HEAD_FRAMES) {
+        at = SAMPLER_USER_HEAD_FRAMES + (at - SAMPLER_USER_HEAD_FRAMES) % SAMPLER_USER_TAIL_FRAMES;
     }
-    now.frames[walk->depth++] = address;
+    now.frames[at] = address;
     return 0;
+}
+
+// Turns the ring so that it is leaf first, too.
+static void finish_frames(const struct user_walk *walk, struct system_sample *sample)
+{
+    uint64_t tail[SAMPLER_USER_TAIL_FRAMES];
+    uint64_t *ring = now.frames + SAMPLER_USER_HEAD_FRAMES;
+    sample->user_cnt = walk->depth;
+    if (walk->depth <= SAMPLER_MAX_USER_FRAMES) {
+        return;
+    }
+    for (uint32_t i = 0; i < SAMPLER_USER_TAIL_FRAMES; i++) {
+        tail[i] = ring[(walk->depth - SAMPLER_USER_HEAD_FRAMES + i) % SAMPLER_USER_TAIL_FRAMES];
+    }
+    memcpy(ring, tail, sizeof tail);
+    sample->user_cnt = SAMPLER_MAX_USER_FRAMES;
+    sample->user_omitted = walk->depth - SAMPLER_MAX_USER_FRAMES;
+    sample->user_omitted_at = SAMPLER_USER_HEAD_FRAMES;
 }
 
 void snapshot_walk(const struct unwind_memory *memory, const struct unwind_process *process,
@@ -114,10 +162,13 @@ void snapshot_walk(const struct unwind_memory *memory, const struct unwind_proce
     }
     now.memory = memory;
     now.snapshot = snapshot;
+    now.walk = &walk;
+    now.pid = sample->pid;
     now.frames = frames + sample->kernel_cnt;
     for (int i = 0; i < SAMPLER_MAX_DEPTH && user_walk_step(&walk) == USER_WALK_GO_ON; i++) {
     }
-    sample->user_cnt = walk.depth;
+    finish_frames(&walk, sample);
+    now.walk = NULL;
     sample->stack_end = (enum system_stack_end)walk.end;
     sample->erlang_pid = walk.erlang_pid;
     sample->frames = frames;

@@ -45,6 +45,7 @@ struct system_snapshot {
     uint64_t pc, sp, fp, r13, r10, r11, rax;
     const uint64_t *stack; // from sp on
     uint32_t stack_bytes;
+    bool reads_memory; // the process is asked for its code, and for the head of a BEAM process
 };
 
 // Is the stack whole?

@@ -162,7 +162,7 @@ static bool look_at_exits(struct flight *flight, struct host_trigger *trigger,
     return true;
 }
 
-bool flight_look(struct flight *flight, const struct system_sampler *sampler, uint64_t now_ns)
+bool flight_look(struct flight *flight, const struct system_source *source, uint64_t now_ns)
 {
     uint32_t exit_cnt = 0;
     bool due = false;
@@ -174,9 +174,8 @@ bool flight_look(struct flight *flight, const struct system_sampler *sampler, ui
     for (uint32_t i = 0; i < flight->options.trigger_cnt; i++) {
         struct host_trigger *trigger = &flight->options.triggers[i];
         if (trigger->kind == HOST_TRIGGER_EXIT) {
-            due =
-                look_at_exits(flight, trigger, system_sampler_exits(sampler, exit_cnt++), now_ns) ||
-                due;
+            due = look_at_exits(flight, trigger, system_source_exits(source, exit_cnt++), now_ns) ||
+                  due;
         } else if (looks) {
             due = look_at_gauge(flight, trigger, now_ns) || due;
         }

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "capture/system/host_gauges.h"
-#include "capture/system/system_sampler.h"
+#include "capture/system/system_source.h"
 #include "record/system/event_output.h"
 #include "record/system/host_trigger.h"
 #include "sinks/dump_policy.h"
@@ -49,7 +49,7 @@ struct flight {
 };
 
 // Room for the names of `options->triggers` that wait for the end of a process, in the
-// order of their numbers for system_sampler_exits; how many.
+// order of their numbers for system_source_exits; how many.
 uint32_t flight_exit_names(const struct flight_options *options,
                            char names[HOST_TRIGGERS_MAX][EXIT_COMM_BYTES]);
 
@@ -62,7 +62,7 @@ bool flight_is_on(const struct flight *flight);
 bool flight_is_dumping(const struct flight *flight);
 
 // Whether a dump is to begin: a trigger asks for one, and may have it.
-bool flight_look(struct flight *flight, const struct system_sampler *sampler, uint64_t now_ns);
+bool flight_look(struct flight *flight, const struct system_source *source, uint64_t now_ns);
 // The same for somebody who asks, `detail` says who. Refused only while one goes on.
 bool flight_ask(struct flight *flight, const char *detail, uint64_t after_ns, uint64_t now_ns);
 

@@ -2,8 +2,8 @@
 #include "record/system/system_recording.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "capture/system/mapping_events.h"
+#include "capture/system/system_source.h"
 #include "model/session.h"
 #include "record/system/beam_names.h"
 #include "record/system/event_output.h"
@@ -36,11 +36,11 @@ struct system_recording {
     struct system_recording_options options;
     struct session session; // what all outputs have in common
     struct event_output outputs[SYSTEM_EVENT_CNT];
-    struct system_sampler *sampler;
+    struct system_source *source;
     struct sample_queue queue;
     struct process_history *history;
     struct beam_names *beams;
-    struct mapping_events *mappings; // NULL: /proc alone
+    struct mapping_events *mappings; // the source's; NULL: /proc alone
     struct frame_names *names;
     struct system_categories *categories;
     struct unwind_tables *tables;
@@ -74,6 +74,10 @@ static void fill_session(struct system_recording *recording)
                           (unsigned long long)sampler->period_ns);
     }
     (void)session_set(session, "scope", "%s", SCOPES[sampler->scope]);
+    (void)session_set(session, "sampler", "%s", system_source_level(recording->source));
+    if (system_source_lost(recording->source)[0] != '\0') {
+        (void)session_set(session, "not_seen", "%s", system_source_lost(recording->source));
+    }
     (void)session_set(session, "unwinder", "tables, frame pointers, Erlang stacks");
     (void)session_set(session, "options", "%s", recording->options.options_text);
     privileges_describe(rights, sizeof rights);
@@ -96,22 +100,19 @@ static bool recall_maps(void *context, uint32_t pid, struct process_maps *maps)
     return mapping_events_find(mappings, pid, maps);
 }
 
-static void open_mappings(struct system_recording *recording)
+static void use_mappings(struct system_recording *recording)
 {
-    struct error err = {0};
-    recording->mappings = mapping_events_create(&err);
-    if (recording->mappings == NULL) {
-        log_info("%s: processes of a few milliseconds may have no names", err.detail);
-        return;
+    recording->mappings = system_source_mappings(recording->source);
+    if (recording->mappings != NULL) {
+        process_history_set_source(recording->history, recall_maps, recording->mappings);
     }
-    process_history_set_source(recording->history, recall_maps, recording->mappings);
 }
 
 // A second time, where a library was loaded after the mappings were read.
 static void walk(struct system_recording *recording, struct process *process,
                  struct system_sample *sample)
 {
-    struct unwind_store *store = system_sampler_unwind_store(recording->sampler);
+    struct unwind_store *store = system_source_unwind_store(recording->source);
     const struct system_snapshot *snapshot = sample->snapshot;
     memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
     unwind_store_walk(store, sample, recording->walked);
@@ -271,7 +272,7 @@ static uint64_t ring_samples(const struct system_recording *recording, uint64_t 
 
 static void take_clock_ticks(struct system_recording *recording)
 {
-    struct system_ticks now = system_sampler_ticks(recording->sampler);
+    struct system_ticks now = system_source_ticks(recording->source);
     struct system_ticks *seen = &recording->seen_ticks;
     struct loss_counters *losses = &recording->outputs[SYSTEM_EVENT_CPU_CLOCK].losses;
     uint64_t ring_full = now.ring_full - seen->ring_full;
@@ -284,7 +285,7 @@ static void take_clock_ticks(struct system_recording *recording)
 
 static void take_event_counts(struct system_recording *recording, enum system_event event)
 {
-    struct system_event_counts now = system_sampler_event_counts(recording->sampler, event);
+    struct system_event_counts now = system_source_event_counts(recording->source, event);
     struct system_event_counts *seen = &recording->seen_events[event];
     struct loss_counters *losses = &recording->outputs[event].losses;
     uint64_t ring_full = now.ring_full - seen->ring_full;
@@ -371,7 +372,7 @@ static void fly(struct system_recording *recording)
 {
     uint64_t until_ns = recording->drained_ns - HOLD_BACK_NS;
     flight_note_losses(&recording->flight, recording->outputs);
-    if (flight_look(&recording->flight, recording->sampler, recording->drained_ns)) {
+    if (flight_look(&recording->flight, recording->source, recording->drained_ns)) {
         begin_dump(recording);
     }
     recording->has_backlog = move_window(recording, until_ns, MAX_DUMPED_PER_STEP);
@@ -442,7 +443,7 @@ static bool open_outputs(struct system_recording *recording, struct error *err)
     return ok;
 }
 
-static bool open_sampler(struct system_recording *recording, struct error *err)
+static bool open_source(struct system_recording *recording, struct error *err)
 {
     char names[HOST_TRIGGERS_MAX][EXIT_COMM_BYTES];
     struct system_sampler_options options = recording->options.sampler;
@@ -451,8 +452,9 @@ static bool open_sampler(struct system_recording *recording, struct error *err)
     }
     options.exit_name_cnt = flight_exit_names(&recording->options.flight, names);
     options.exit_names = (const char(*)[EXIT_COMM_BYTES])names;
-    recording->sampler = system_sampler_create(&options, on_sample, recording, err);
-    return recording->sampler != NULL;
+    recording->source =
+        system_source_create(recording->options.engine, &options, on_sample, recording, err);
+    return recording->source != NULL;
 }
 
 static bool open_parts(struct system_recording *recording, struct error *err)
@@ -470,14 +472,14 @@ static bool open_parts(struct system_recording *recording, struct error *err)
         recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
-    if (!open_sampler(recording, err)) {
+    if (!open_source(recording, err)) {
         return false;
     }
-    recording->tables = unwind_tables_create(system_sampler_unwind_store(recording->sampler));
+    recording->tables = unwind_tables_create(system_source_unwind_store(recording->source));
     if (recording->tables == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
-    open_mappings(recording);
+    use_mappings(recording);
     fill_session(recording);
     return open_outputs(recording, err);
 }
@@ -508,12 +510,11 @@ void system_recording_destroy(struct system_recording *recording)
         event_output_destroy(&recording->outputs[i]);
     }
     unwind_tables_destroy(recording->tables);
-    system_sampler_destroy(recording->sampler);
+    system_source_destroy(recording->source);
     sample_queue_deinit(&recording->queue);
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
-    mapping_events_destroy(recording->mappings);
     flight_close(&recording->flight);
     process_history_destroy(recording->history);
     free(recording);
@@ -523,21 +524,21 @@ bool system_recording_start(struct system_recording *recording, struct error *er
 {
     recording->drained_ns = clock_monotonic_ns();
     (void)setpriority(PRIO_PROCESS, 0, OWN_NICE); // of this thread only; where we may
-    if (!system_sampler_start(recording->sampler, err)) {
+    if (!system_source_start(recording->source, err)) {
         return false;
     }
-    recording->stats.start_ns = system_sampler_start_ns(recording->sampler);
+    recording->stats.start_ns = system_source_start_ns(recording->source);
     return true;
 }
 
 bool system_recording_trace(struct system_recording *recording, uint32_t pid, struct error *err)
 {
-    return system_sampler_trace(recording->sampler, pid, err);
+    return system_source_trace(recording->source, pid, err);
 }
 
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
-    system_sampler_drain(recording->sampler, recording->has_backlog ? 0 : timeout_ms);
+    system_source_drain(recording->source, recording->has_backlog ? 0 : timeout_ms);
     if (recording->mappings != NULL) {
         mapping_events_drain(recording->mappings);
     }
@@ -575,11 +576,11 @@ static bool close_outputs(struct system_recording *recording, const char *end_re
 bool system_recording_stop(struct system_recording *recording, const char *end_reason,
                            struct error *err)
 {
-    system_sampler_stop(recording->sampler);
+    system_source_stop(recording->source);
     recording->stats.elapsed_ns = clock_monotonic_ns() - recording->stats.start_ns;
-    system_sampler_drain(recording->sampler, 0);
+    system_source_drain(recording->source, 0);
     recording->drained_ns = clock_monotonic_ns();
-    system_sampler_flush_blocked(recording->sampler);
+    system_source_flush_blocked(recording->source);
     take_ticks(recording);
     if (flight_is_on(&recording->flight)) {
         land(recording);
@@ -625,7 +626,7 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
             add_output(&stats, &recording->outputs[i]);
         }
     }
-    stats.ticks = system_sampler_ticks(recording->sampler);
+    stats.ticks = system_source_ticks(recording->source);
     stats.is_flight = flight_is_on(&recording->flight);
     stats.flight = flight_stats(&recording->flight, recording->outputs);
     stats.unread_processes = process_history_unread(recording->history);
@@ -641,4 +642,9 @@ void system_recording_path(const struct system_recording *recording, char *path,
         }
     }
     path[0] = '\0';
+}
+
+const struct system_source *system_recording_source(const struct system_recording *recording)
+{
+    return recording->source;
 }

@@ -12,7 +12,7 @@
 #define FLAME_PROF_RECORD_SYSTEM_SYSTEM_RECORDING_H
 
 #include "base/error.h"
-#include "capture/system/system_sampler.h"
+#include "capture/system/system_source.h"
 #include "model/loss.h"
 #include "record/system/file_names.h"
 #include "record/system/flight.h"
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct system_recording_options {
+    enum system_engine engine;
     struct system_sampler_options sampler;
     struct recording_options output;
     struct file_names_options names;
@@ -82,5 +83,8 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
 
 // The open or the last finished file, of the first event.
 void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes);
+
+// What samples are taken by. Valid until _destroy.
+const struct system_source *system_recording_source(const struct system_recording *recording);
 
 #endif
