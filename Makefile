@@ -144,6 +144,7 @@ $(CLI_BIN): $(CLI_OBJECTS) $(call objects,$(LIBELF_GAP)) | need-libs
 
 # Loops over whole columns.
 $(BUILD)/obj/query/%.o $(BUILD)/obj/model/profile_column.o: private ALL_CFLAGS += -O3
+$(BUILD)/obj/export/page_files.o: $(wildcard web/page/*)
 $(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
 $(call objects,$(call sources,nif)): | need-erl
 $(BUILD)/obj/capture/system/%.o: private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)

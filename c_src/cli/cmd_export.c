@@ -21,6 +21,7 @@ static void print_help(void)
     (void)puts("\nexamples\n"
                "  flameprof export --format heatmap --metric erlang_memory_delta beam.perf.gz\n"
                "  flameprof export --format folded --filter status=running -o beam.folded x.perf\n"
+               "  flameprof export -o prof.html prof.fpc\n"
                "  flameprof export --format csv --from 10 --to 20 beam.perf");
 }
 
@@ -56,6 +57,7 @@ static bool write_format(const struct view_run *run, const struct byte_output *o
         .weight = run->weight,
         .heatmap = {run->weight, run->options->row_cnt, run->options->column_ns},
         .flame = run->flame,
+        .has_categories = run->options->categories != NULL,
     };
     return format != NULL && format->write(&request, output, err);
 }

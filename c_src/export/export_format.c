@@ -17,6 +17,8 @@ static const struct export_format FORMATS[] = {
     {"svg", "svg", "a picture of a flame graph", export_svg},
     {"perf-script", "perf", "the text that recordings are written as, with every metric",
      export_perf_script},
+    {"html", "html", "a page of its own: heatmap, flame graph of any range, no network",
+     export_html},
     {"csv", "csv", "one line per sample, every category and metric a column", export_csv},
 };
 

@@ -16,6 +16,7 @@ struct export_request {
     struct weight weight;              // that, or weight_default()
     struct heatmap_options heatmap;    // its weight is `weight`
     struct flame_options flame;        // its weight is `weight`
+    bool has_categories;               // its dimensions were asked for; else the default
 };
 
 struct export_format {
@@ -54,6 +55,8 @@ bool export_gprofiler_col(const struct export_request *request, const struct byt
                           struct error *err);
 bool export_perf_script(const struct export_request *request, const struct byte_output *output,
                         struct error *err);
+bool export_html(const struct export_request *request, const struct byte_output *output,
+                 struct error *err);
 bool export_svg(const struct export_request *request, const struct byte_output *output,
                 struct error *err);
 

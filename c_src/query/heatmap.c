@@ -5,15 +5,39 @@
 
 #include <stdlib.h>
 
+// --- cells and rows of the profile: both go up with time ------------------------
+
+struct heatmap_grid heatmap_grid_of(const struct heatmap_options *options)
+{
+    return (struct heatmap_grid){
+        .column_ns = options->column_ns == 0 ? CLOCK_NS_PER_S : options->column_ns,
+        .row_cnt = options->row_cnt == 0 ? HEATMAP_DEFAULT_ROWS : options->row_cnt,
+    };
+}
+
+uint64_t heatmap_grid_cell(const struct heatmap_grid *grid, uint64_t time_ns)
+{
+    uint64_t column = (time_ns - grid->begin_ns) / grid->column_ns;
+    uint64_t offset_ns = time_ns - grid->begin_ns - column * grid->column_ns;
+    unsigned __int128 row = (unsigned __int128)offset_ns * grid->row_cnt / grid->column_ns;
+    return column * grid->row_cnt + (uint64_t)row;
+}
+
+uint64_t heatmap_grid_end(const struct heatmap_grid *grid, uint64_t cell)
+{
+    uint64_t column = cell / grid->row_cnt;
+    unsigned __int128 scaled = (unsigned __int128)(cell % grid->row_cnt + 1) * grid->column_ns;
+    uint64_t offset_ns = (uint64_t)((scaled + grid->row_cnt - 1) / grid->row_cnt);
+    return grid->begin_ns + column * grid->column_ns + offset_ns;
+}
+
 static bool make_grid(struct heatmap *heatmap, const struct selection *selection,
                       const struct heatmap_options *options, struct error *err)
 {
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
-    *heatmap = (struct heatmap){
-        .column_ns = options->column_ns == 0 ? CLOCK_NS_PER_S : options->column_ns,
-        .row_cnt = options->row_cnt == 0 ? HEATMAP_DEFAULT_ROWS : options->row_cnt,
-    };
+    struct heatmap_grid grid = heatmap_grid_of(options);
+    *heatmap = (struct heatmap){.column_ns = grid.column_ns, .row_cnt = grid.row_cnt};
     selection_times(selection, &first_ns, &last_ns);
     heatmap->begin_ns = first_ns / heatmap->column_ns * heatmap->column_ns;
     if (selection->row_cnt == 0) {
@@ -32,26 +56,6 @@ static bool make_grid(struct heatmap *heatmap, const struct selection *selection
     heatmap->counts = calloc(cell_cnt, sizeof *heatmap->counts);
     return (heatmap->sums != NULL && heatmap->counts != NULL) ||
            error_set(err, ERROR_NO_MEMORY, "heatmap: out of memory");
-}
-
-// --- cells and rows of the profile: both go up with time ------------------------
-
-static uint64_t cell_of(const struct heatmap *heatmap, uint64_t time_ns)
-{
-    uint64_t column = (time_ns - heatmap->begin_ns) / heatmap->column_ns;
-    uint64_t offset_ns = time_ns - heatmap->begin_ns - column * heatmap->column_ns;
-    unsigned __int128 row = (unsigned __int128)offset_ns * heatmap->row_cnt / heatmap->column_ns;
-    return column * heatmap->row_cnt + (uint64_t)row;
-}
-
-// The first nanosecond behind a cell.
-static uint64_t end_of_cell(const struct heatmap *heatmap, uint64_t cell)
-{
-    uint64_t column = cell / heatmap->row_cnt;
-    unsigned __int128 scaled =
-        (unsigned __int128)(cell % heatmap->row_cnt + 1) * heatmap->column_ns;
-    uint64_t offset_ns = (uint64_t)((scaled + heatmap->row_cnt - 1) / heatmap->row_cnt);
-    return heatmap->begin_ns + column * heatmap->column_ns + offset_ns;
 }
 
 // The first row from `row` on that is not before `time_ns`: steps that double, then
@@ -82,15 +86,16 @@ static void fill(struct heatmap *heatmap, const struct selection *selection,
                  const struct weight_reader *reader)
 {
     const uint64_t *time_ns = selection->profile->time_ns;
+    struct heatmap_grid grid = {heatmap->begin_ns, heatmap->column_ns, heatmap->row_cnt};
     uint64_t row = row_at(time_ns, selection->first, selection->end, heatmap->begin_ns);
     uint64_t cell_cnt = (uint64_t)heatmap->column_cnt * heatmap->row_cnt;
     bool is_first = true;
     while (row < selection->end) {
-        uint64_t cell = cell_of(heatmap, time_ns[row]);
+        uint64_t cell = heatmap_grid_cell(&grid, time_ns[row]);
         if (cell >= cell_cnt) {
             break; // behind the last row that is selected
         }
-        uint64_t next = row_at(time_ns, row, selection->end, end_of_cell(heatmap, cell));
+        uint64_t next = row_at(time_ns, row, selection->end, heatmap_grid_end(&grid, cell));
         const uint8_t *mask =
             selection->mask == NULL ? NULL : selection->mask + (row - selection->first);
         struct weight_total total = weight_total_of(reader, mask, row, next - row);

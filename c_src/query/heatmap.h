@@ -31,6 +31,22 @@ struct heatmap {
     int64_t total;
 };
 
+// Where the cells of a heatmap begin and end.
+struct heatmap_grid {
+    uint64_t begin_ns; // of cell 0
+    uint64_t column_ns;
+    uint32_t row_cnt; // cells of a column
+};
+
+// With the defaults where the options have 0; begin_ns is 0.
+struct heatmap_grid heatmap_grid_of(const struct heatmap_options *options);
+
+// The cell of a time, which is not before begin_ns: column * row_cnt + row.
+uint64_t heatmap_grid_cell(const struct heatmap_grid *grid, uint64_t time_ns);
+
+// The first nanosecond behind a cell.
+uint64_t heatmap_grid_end(const struct heatmap_grid *grid, uint64_t cell);
+
 // Columns go from that of the first selected row to that of the last one, those in
 // which nothing was selected included. False, with the reason: too many cells, memory,
 // a file that cannot be read. _deinit is harmless either way.

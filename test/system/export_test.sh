@@ -43,6 +43,18 @@ speedscope_keeps_every_sum() {
         = "erlang_memory_dec erlang_memory_inc samples"
 }
 
+html_keeps_every_sum() {
+    sample
+    sums_are_those_of_the_source html html
+    # In another order, and in other ways to write a column.
+    run export --categories status --metric period -o y.html x.perf
+    want "samples and time" cmp <("$here/export_sums.py" perf x.perf | grep -E '^(samples|wall) ') \
+        <("$here/export_sums.py" html y.html)
+    run export --filter 'status=running' --from 3 -o z.html x.perf
+    want_code 0
+    want "a part of them" test "$("$here/export_sums.py" html z.html | sed -n 's/^samples //p')" -lt 2000
+}
+
 gprofiler_counts_every_sample() {
     sample
     run export -o x.col x.perf
@@ -108,5 +120,6 @@ nothing_is_left_of_what_failed() {
     want_none '.*.part'
 }
 
-run_cases pprof_keeps_every_sum speedscope_keeps_every_sum gprofiler_counts_every_sample \
-    svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed
+run_cases pprof_keeps_every_sum speedscope_keeps_every_sum html_keeps_every_sum \
+    gprofiler_counts_every_sample svg_is_a_picture script_is_what_it_was script_takes_a_part \
+    nothing_is_left_of_what_failed

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/page_block.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+enum {
+    LEVEL = 6,
+    WINDOW_BITS = 15,
+    MEM_LEVEL = 9,
+    PIECE_BYTES = 64 << 10,
+    // A piece in sevenths, every character escaped, and what was left before.
+    TEXT_BYTES = PIECE_BYTES * 8 / 7 * 2 + 16,
+    ESCAPE = 0x7f,
+};
+
+struct page_block {
+    const struct byte_output *output;
+    struct error *err;
+    bool has_failed;
+    z_stream z;
+    uint32_t bits; // not yet written, the latest lowest
+    uint32_t bit_cnt;
+    unsigned char piece[PIECE_BYTES];
+    char text[TEXT_BYTES];
+};
+
+struct page_block *page_block_create(const struct byte_output *output, struct error *err)
+{
+    struct page_block *block = calloc(1, sizeof *block);
+    if (block == NULL || deflateInit2(&block->z, LEVEL, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
+                                      Z_DEFAULT_STRATEGY) != Z_OK) {
+        free(block);
+        (void)error_set(err, ERROR_NO_MEMORY, "export: out of memory");
+        return NULL;
+    }
+    block->output = output;
+    block->err = err;
+    return block;
+}
+
+void page_block_destroy(struct page_block *block)
+{
+    if (block != NULL) {
+        (void)deflateEnd(&block->z);
+    }
+    free(block);
+}
+
+void page_block_plain(struct page_block *block, struct text text)
+{
+    block->has_failed =
+        block->has_failed || !byte_output_write(block->output, text.bytes, text.len, block->err);
+}
+
+// --- seven bits a character -----------------------------------------------------
+
+static char *put_character(char *at, uint32_t seven)
+{
+    switch (seven) {
+    case 0:
+        *at++ = ESCAPE;
+        *at++ = 'a';
+        return at;
+    case '\r':
+        *at++ = ESCAPE;
+        *at++ = 'b';
+        return at;
+    case '<':
+        *at++ = ESCAPE;
+        *at++ = 'c';
+        return at;
+    case ESCAPE:
+        *at++ = ESCAPE;
+        *at++ = 'd';
+        return at;
+    default:
+        *at++ = (char)seven;
+        return at;
+    }
+}
+
+static void write_text(struct page_block *block, const unsigned char *bytes, size_t len)
+{
+    char *at = block->text;
+    for (size_t i = 0; i < len; i++) {
+        block->bits = block->bits << 8 | bytes[i];
+        block->bit_cnt += 8;
+        while (block->bit_cnt >= 7) {
+            block->bit_cnt -= 7;
+            at = put_character(at, block->bits >> block->bit_cnt & 0x7f);
+        }
+    }
+    page_block_plain(block, (struct text){block->text, (uint32_t)(at - block->text)});
+}
+
+static void flush_bits(struct page_block *block)
+{
+    if (block->bit_cnt > 0) {
+        char *end = put_character(block->text, block->bits << (7 - block->bit_cnt) & 0x7f);
+        page_block_plain(block, (struct text){block->text, (uint32_t)(end - block->text)});
+    }
+    block->bits = 0;
+    block->bit_cnt = 0;
+}
+
+// --- elements -------------------------------------------------------------------
+
+void page_block_begin(struct page_block *block, const char *id)
+{
+    page_block_plain(block, TEXT("<script type=\"text/plain\" id=\""));
+    page_block_plain(block, text_of(id));
+    page_block_plain(block, TEXT("\">"));
+}
+
+static void deflate_some(struct page_block *block, int flush)
+{
+    int status = Z_OK;
+    do {
+        block->z.next_out = block->piece;
+        block->z.avail_out = PIECE_BYTES;
+        status = deflate(&block->z, flush);
+        write_text(block, block->piece, PIECE_BYTES - block->z.avail_out);
+    } while (status == Z_OK && block->z.avail_out == 0 && !block->has_failed);
+}
+
+void page_block_write(struct page_block *block, const void *bytes, size_t len)
+{
+    const unsigned char *at = bytes;
+    while (len > 0 && !block->has_failed) {
+        uInt part = len < UINT_MAX ? (uInt)len : UINT_MAX;
+        block->z.next_in = (z_const Bytef *)at;
+        block->z.avail_in = part;
+        deflate_some(block, Z_NO_FLUSH);
+        at += part;
+        len -= part;
+    }
+}
+
+bool page_block_end(struct page_block *block)
+{
+    block->z.avail_in = 0;
+    deflate_some(block, Z_FINISH);
+    (void)deflateReset(&block->z);
+    flush_bits(block);
+    page_block_plain(block, TEXT("</script>\n"));
+    return !block->has_failed;
+}
+
+bool page_block_is_ok(const struct page_block *block)
+{
+    return !block->has_failed;
+}
+
+size_t page_block_try(const void *bytes, size_t len)
+{
+    uLongf packed_len = compressBound(len);
+    unsigned char *packed = malloc(packed_len);
+    bool ok = packed != NULL && compress2(packed, &packed_len, bytes, len, LEVEL) == Z_OK;
+    free(packed);
+    return ok ? packed_len : SIZE_MAX;
+}
