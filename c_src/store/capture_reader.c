@@ -18,13 +18,13 @@
 #define DEFAULT_MAX_BYTES (4ULL << 30)
 enum { PRESENCE_KINDS = 3 };
 
-// Metric columns that are still packed.
+// Metric columns that are still packed; or a mark.
 struct metric_section {
     struct capture_section_head head;
     const unsigned char *stored;
     uint64_t first_row;
     uint32_t row_cnt;
-    bool is_anew; // nothing is known of the threads before it
+    bool is_anew; // a mark: nothing is known of the threads behind it
 };
 
 struct capture_reader {
@@ -45,7 +45,6 @@ struct capture_reader {
     unsigned char *plain;
     size_t plain_bytes;
     uint32_t chunk_rows;
-    bool is_anew;       // the present chunk
     int64_t *values[3]; // threads, values, gains of one chunk
     uint32_t values_capacity;
     bool has_end;
@@ -286,7 +285,23 @@ static bool read_presence(struct capture_reader *reader, struct byte_cursor *cur
 
 // --- chunks -------------------------------------------------------------------
 
-static void forget_threads(struct capture_reader *reader)
+static bool keep_section(struct capture_reader *reader, struct metric_section section)
+{
+    if (reader->section_cnt == reader->section_capacity) {
+        uint32_t capacity = reader->section_capacity == 0 ? 64 : reader->section_capacity * 2;
+        struct metric_section *sections = realloc(reader->sections, capacity * sizeof *sections);
+        if (sections == NULL) {
+            return false;
+        }
+        reader->sections = sections;
+        reader->section_capacity = capacity;
+    }
+    reader->sections[reader->section_cnt++] = section;
+    return true;
+}
+
+// Metrics forget when they are loaded.
+static bool forget_threads(struct capture_reader *reader)
 {
     capture_threads_forget(&reader->codes);
     capture_threads_forget(&reader->stacks);
@@ -294,6 +309,7 @@ static void forget_threads(struct capture_reader *reader)
     for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
         capture_threads_forget(&reader->dimensions[i]);
     }
+    return keep_section(reader, (struct metric_section){.is_anew = true});
 }
 
 static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte_cursor *cursor)
@@ -305,9 +321,8 @@ static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte
         !reserve_rows(reader, profile->row_cnt + cnt) || !reserve_values(reader, (uint32_t)cnt)) {
         return false;
     }
-    reader->is_anew = (flags & CAPTURE_ROWS_ANEW) != 0;
-    if (reader->is_anew) {
-        forget_threads(reader);
+    if ((flags & CAPTURE_ROWS_ANEW) != 0 && !forget_threads(reader)) {
+        return false;
     }
     bool ok = read_threads(reader, cursor, (uint32_t)cnt) &&
               read_times(reader, cursor, (uint32_t)cnt) &&
@@ -317,28 +332,15 @@ static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte
     return ok;
 }
 
-static bool keep_section(struct capture_reader *reader, const struct capture_section_head *head,
-                         const unsigned char *stored)
-{
-    if (reader->section_cnt == reader->section_capacity) {
-        uint32_t capacity = reader->section_capacity == 0 ? 64 : reader->section_capacity * 2;
-        struct metric_section *sections = realloc(reader->sections, capacity * sizeof *sections);
-        if (sections == NULL) {
-            return false;
-        }
-        reader->sections = sections;
-        reader->section_capacity = capacity;
-    }
-    reader->sections[reader->section_cnt++] = (struct metric_section){
-        *head, stored, reader->profile->row_cnt, reader->chunk_rows, reader->is_anew};
-    return true;
-}
-
 static bool read_section(struct capture_reader *reader, const struct capture_section_head *head,
                          const unsigned char *stored)
 {
     if (head->kind == CAPTURE_SECTION_METRICS) {
-        return reader->chunk_rows > 0 && keep_section(reader, head, stored);
+        return reader->chunk_rows > 0 &&
+               keep_section(reader, (struct metric_section){.head = *head,
+                                                            .stored = stored,
+                                                            .first_row = reader->profile->row_cnt,
+                                                            .row_cnt = reader->chunk_rows});
     }
     if (head->kind != CAPTURE_SECTION_NAMES && head->kind != CAPTURE_SECTION_ROWS) {
         return true; // of a later version

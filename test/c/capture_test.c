@@ -253,6 +253,78 @@ TEST(what_was_written_comes_back)
     }
 }
 
+enum { LEVELS = 12, LEVEL_ROWS = 6000, LEVEL_BATCH = 1500 };
+
+// Levels that a thread keeps from chunk to chunk, in several sections a chunk; in one
+// chunk nobody has any.
+static struct profile *levels(const struct profile_builder_options *options)
+{
+    struct profile_builder *builder = profile_builder_create(options);
+    int metrics[LEVELS];
+    int64_t level[37] = {0};
+    for (int m = 0; m < LEVELS; m++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "m%d", m);
+        metrics[m] = profile_builder_metric(builder, text_of(name), TEXT(""));
+    }
+    for (int64_t i = 0; i < LEVEL_ROWS; i++) {
+        int64_t thread = i % 37;
+        int64_t delta = i % 5 == 0 ? 0 : i * 7919 % 100003;
+        bool has = i / LEVEL_BATCH != 2;
+        level[thread] += has ? delta : 0;
+        profile_builder_begin_row(builder, (uint64_t)i * 1000, 0, 37000);
+        profile_builder_set_code(builder, PROFILE_TID,
+                                 profile_builder_number(builder, PROFILE_TID, thread));
+        for (int m = 0; m < LEVELS && has; m++) {
+            profile_builder_set_metric(builder, (uint32_t)metrics[m], level[thread] + m, delta);
+        }
+        profile_builder_end_row(builder);
+        if (options != NULL && i % LEVEL_BATCH == LEVEL_BATCH - 1) {
+            CHECK(profile_builder_flush(builder, NULL));
+        }
+    }
+    if (options == NULL) {
+        return profile_builder_finish(builder, NULL);
+    }
+    struct image *image = options->batch_context;
+    CHECK(capture_writer_end(image->writer, profile_builder_profile(builder), &image->bytes));
+    profile_builder_destroy(builder);
+    return NULL;
+}
+
+// The writer forgets in front of chunk `lost`, as behind one that did not reach the file.
+static bool take_levels(void *context, struct profile *batch, struct error *err)
+{
+    struct image *image = context;
+    capture_writer_commit(image->writer);
+    if (image->chunk_cnt == 2) {
+        capture_writer_roll_back(image->writer);
+    }
+    return take_batch(context, batch, err);
+}
+
+TEST(levels_go_on_from_chunk_to_chunk)
+{
+    bool (*const TAKE[])(void *, struct profile *, struct error *) = {take_batch, take_levels};
+    struct profile *wanted = levels(NULL);
+    for (int i = 0; i < 2; i++) {
+        struct error err = {0};
+        struct image image = {.writer = capture_writer_create()};
+        struct profile_builder_options options = {.batch = TAKE[i], .batch_context = &image};
+        byte_buffer_init(&image.bytes, CAPTURE_MAX_BYTES);
+        CHECK(capture_writer_begin(image.writer, &image.bytes));
+        (void)levels(&options);
+        struct profile *got = read_part(&image, image.bytes.len, &err);
+        CHECK_STR(err.detail, "");
+        CHECK_UINT(got->row_cnt, LEVEL_ROWS);
+        check_same(got, wanted);
+        check_same_metrics(got, wanted);
+        profile_destroy(got);
+        free_image(&image);
+    }
+    profile_destroy(wanted);
+}
+
 TEST(cut_at_every_byte_of_its_last_chunk_it_has_the_others)
 {
     struct image image;
