@@ -164,12 +164,13 @@ static const struct metric_slot *metric_of(struct script_import *import, struct 
     return slot;
 }
 
-static void set_metrics(struct script_import *import, const struct script_event *event)
+static void set_metrics(struct script_import *import, const struct script_event *event,
+                        const struct metric_slot *const *slots)
 {
     import->stats->dropped_cnt += event->dropped_cnt;
     for (uint32_t i = 0; i < event->metric_cnt; i++) {
         const struct script_metric *from = &event->metrics[i];
-        const struct metric_slot *slot = metric_of(import, from->name, i);
+        const struct metric_slot *slot = slots[i];
         if (slot != NULL && slot->lacks_delta) {
             profile_builder_set_value(import->builder, (uint32_t)slot->metric, from->value);
         } else if (slot != NULL) {
@@ -205,14 +206,15 @@ static void add_row(struct script_import *import, const struct script_event *eve
                     const struct script_stack *stack)
 {
     struct profile_builder *builder = import->builder;
+    const struct metric_slot *slots[SCRIPT_MAX_METRICS];
     int64_t period = event->period > INT64_MAX ? INT64_MAX : (int64_t)event->period;
     for (uint32_t i = 0; i < event->metric_cnt; i++) { // made before the row begins
-        (void)metric_of(import, event->metrics[i].name, i);
+        slots[i] = metric_of(import, event->metrics[i].name, i);
     }
     heed_event(import, event);
     profile_builder_begin_row(builder, script_notes_time(&import->notes, event->time_ns),
                               stack->stack, period);
-    set_metrics(import, event);
+    set_metrics(import, event, slots);
     set_number(import, PROFILE_PID, event->has_pid, event->pid);
     set_number(import, PROFILE_TID, event->has_tid, event->tid);
     set_number(import, PROFILE_CPU, event->has_cpu, event->cpu);

@@ -50,6 +50,7 @@ struct profile_builder {
     stack_id stack[STAGE_ROWS];
     int64_t period[STAGE_ROWS];
     uint64_t present[STAGE_ROWS]; // a bit per metric
+    uint64_t with_delta;          // metrics of which this is known
     struct stage_column *codes[PROFILE_MAX_DIMENSIONS];
     struct stage_column *metrics[PROFILE_MAX_METRICS][PROFILE_FORM_CNT];
 };
@@ -410,10 +411,6 @@ void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns
     for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
         builder->codes[i]->rows[at] = 0;
     }
-    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
-        builder->metrics[i][PROFILE_VALUE]->rows[at] = 0;
-        builder->metrics[i][PROFILE_DELTA]->rows[at] = 0;
-    }
     builder->codes[PROFILE_SOURCE]->rows[at] = builder->source_code;
 }
 
@@ -436,7 +433,39 @@ void profile_builder_set_value(struct profile_builder *builder, uint32_t metric,
 {
     uint32_t at = builder->staged_cnt;
     builder->metrics[metric][PROFILE_VALUE]->rows[at] = value;
+    builder->metrics[metric][PROFILE_DELTA]->rows[at] = 0;
     builder->present[at] |= 1ULL << metric;
+}
+
+void profile_builder_set_metrics(struct profile_builder *builder, uint32_t cnt, const int *metrics,
+                                 const struct metric_value *values)
+{
+    uint32_t at = builder->staged_cnt;
+    uint64_t present = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (metrics[i] != PROFILE_NONE) {
+            builder->metrics[metrics[i]][PROFILE_VALUE]->rows[at] = values[i].value;
+            builder->metrics[metrics[i]][PROFILE_DELTA]->rows[at] = values[i].delta;
+            present |= 1ULL << metrics[i];
+        }
+    }
+    builder->present[at] |= present;
+    for (uint64_t left = present & ~builder->with_delta; left != 0; left &= left - 1) {
+        builder->profile->metrics[__builtin_ctzll(left)].has_delta = true;
+    }
+    builder->with_delta |= present;
+}
+
+static void zero_missing(struct profile_builder *builder)
+{
+    uint32_t at = builder->staged_cnt;
+    uint32_t cnt = builder->profile->metric_cnt;
+    uint64_t all = cnt == 64 ? UINT64_MAX : (1ULL << cnt) - 1;
+    for (uint64_t left = all & ~builder->present[at]; left != 0; left &= left - 1) {
+        int metric = __builtin_ctzll(left);
+        builder->metrics[metric][PROFILE_VALUE]->rows[at] = 0;
+        builder->metrics[metric][PROFILE_DELTA]->rows[at] = 0;
+    }
 }
 
 // --- from the stage to the columns --------------------------------------------
@@ -610,6 +639,7 @@ bool profile_builder_flush(struct profile_builder *builder, struct error *err)
 
 void profile_builder_end_row(struct profile_builder *builder)
 {
+    zero_missing(builder);
     builder->staged_cnt++;
     builder->source_has_rows = true;
     if (builder->staged_cnt < STAGE_ROWS || !store_staged(builder)) {

@@ -16,6 +16,7 @@
 #ifndef FLAME_PROF_MODEL_PROFILE_BUILDER_H
 #define FLAME_PROF_MODEL_PROFILE_BUILDER_H
 
+#include "model/metric.h"
 #include "model/profile.h"
 
 #include <stdbool.h>
@@ -85,6 +86,9 @@ void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns
 void profile_builder_set_code(struct profile_builder *builder, uint32_t dimension, uint32_t code);
 void profile_builder_set_metric(struct profile_builder *builder, uint32_t metric, int64_t value,
                                 int64_t delta);
+// Several at once; PROFILE_NONE stands for none.
+void profile_builder_set_metrics(struct profile_builder *builder, uint32_t cnt, const int *metrics,
+                                 const struct metric_value *values);
 // The metric has no deltas: not in this input.
 void profile_builder_set_value(struct profile_builder *builder, uint32_t metric, int64_t value);
 void profile_builder_end_row(struct profile_builder *builder);

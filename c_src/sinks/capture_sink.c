@@ -252,12 +252,7 @@ static bool capture_sample(void *state, struct byte_buffer *out, const struct se
     for (uint32_t i = 0; i < found_cnt; i++) {
         profile_builder_set_code(builder, found[i].dimension, found[i].code);
     }
-    for (uint32_t i = 0; i < session->metric_cnt; i++) {
-        if (sink->metrics[i] != PROFILE_NONE) {
-            profile_builder_set_metric(builder, (uint32_t)sink->metrics[i],
-                                       sample->metrics[i].value, sample->metrics[i].delta);
-        }
-    }
+    profile_builder_set_metrics(builder, session->metric_cnt, sink->metrics, sample->metrics);
     profile_builder_end_row(builder);
     return !out->overflowed;
 }

@@ -25,11 +25,17 @@ static inline size_t capture_column_bound(uint32_t cnt)
     return 21 + (size_t)cnt * 10;
 }
 
+// Room for one of each row; nothing is kept in it.
+struct capture_scratch {
+    uint64_t *tokens;
+    uint32_t *rows;
+};
+
 // Encodes `values` into `out`, as `encoding` or, where all are the same, as that.
-// `tokens` is room for as many. Returns the bytes; 0 when out of memory.
+// Returns the bytes; 0 when out of memory.
 size_t capture_column_encode(struct capture_threads *threads, enum capture_encoding encoding,
                              const struct capture_rows *rows, const int64_t *values,
-                             uint64_t *tokens, unsigned char *out);
+                             const struct capture_scratch *scratch, unsigned char *out);
 
 // True when the column has one number for all rows, which it takes.
 bool capture_column_take_same(struct byte_cursor *cursor, int64_t *value);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/capture_column.h"
 
+#include <string.h>
+
 static inline uint64_t zigzag(int64_t value)
 {
     return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
@@ -24,113 +26,109 @@ static inline int64_t difference(int64_t a, int64_t b)
 
 static bool all_same(const int64_t *values, uint32_t cnt)
 {
-    uint64_t differ = 0;
-    for (uint32_t i = 1; i < cnt; i++) {
-        differ |= (uint64_t)(values[i] ^ values[0]);
-    }
-    return differ == 0;
+    return memcmp(values, values + 1, (cnt - 1) * sizeof *values) == 0;
 }
 
 // --- numbers as tokens: 0 is what was expected -----------------------------------
 
-static void plain_tokens(const int64_t *values, uint32_t cnt, uint64_t *tokens)
+// Of one column; where those stand that are not 0 is noted on the way.
+struct tokens {
+    uint64_t *all;
+    uint32_t *told; // rows
+    uint32_t told_cnt;
+};
+
+static inline void take(struct tokens *tokens, uint32_t row, uint64_t token)
+{
+    tokens->all[row] = token;
+    tokens->told[tokens->told_cnt] = row; // stays if it counts
+    tokens->told_cnt += token != 0;
+}
+
+static void plain_tokens(const int64_t *values, uint32_t cnt, struct tokens *tokens)
 {
     for (uint32_t i = 0; i < cnt; i++) {
-        tokens[i] = zigzag(values[i]);
+        take(tokens, i, zigzag(values[i]));
     }
 }
 
-static void step_tokens(const int64_t *values, uint32_t cnt, uint64_t *tokens)
+static void step_tokens(const int64_t *values, uint32_t cnt, struct tokens *tokens)
 {
     int64_t before = 0;
     for (uint32_t i = 0; i < cnt; i++) {
-        tokens[i] = zigzag(difference(values[i], before));
+        take(tokens, i, zigzag(difference(values[i], before)));
         before = values[i];
     }
 }
 
 static void own_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                       const int64_t *values, uint64_t *tokens)
+                       const int64_t *values, struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
         struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
         bool is_same = capture_thread_last(slot, rows->codes[i]) == values[i];
-        tokens[i] = is_same ? 0 : zigzag(values[i]) + 1;
+        take(tokens, i, is_same ? 0 : zigzag(values[i]) + 1);
         capture_thread_learn(slot, rows->codes[i], values[i]);
     }
 }
 
 // Of codes themselves.
 static void next_tokens(struct capture_threads *threads, const int64_t *values, uint32_t cnt,
-                        uint64_t *tokens)
+                        struct tokens *tokens)
 {
     int64_t before = 0;
     for (uint32_t i = 0; i < cnt; i++) {
         struct capture_thread *slot = capture_threads_slot(threads, before);
         bool is_same = capture_thread_last(slot, before) == values[i];
-        tokens[i] = is_same ? 0 : zigzag(values[i]) + 1;
+        take(tokens, i, is_same ? 0 : zigzag(values[i]) + 1);
         capture_thread_learn(slot, before, values[i]);
         before = values[i];
     }
 }
 
 static void gained_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                          const int64_t *values, uint64_t *tokens)
+                          const int64_t *values, struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
         struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
         int64_t last = capture_thread_last(slot, rows->codes[i]);
-        tokens[i] = zigzag(difference(difference(values[i], last), rows->others[i]));
+        take(tokens, i, zigzag(difference(difference(values[i], last), rows->others[i])));
         capture_thread_learn(slot, rows->codes[i], values[i]);
     }
 }
 
 static void elapsed_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                           const int64_t *values, uint64_t *tokens)
+                           const int64_t *values, struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
         struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
         int64_t last = capture_thread_last(slot, rows->codes[i]);
-        tokens[i] = zigzag(difference(values[i], difference(rows->others[i], last)));
+        take(tokens, i, zigzag(difference(values[i], difference(rows->others[i], last))));
         capture_thread_learn(slot, rows->codes[i], rows->others[i]);
     }
 }
 
 // --- tokens as bytes --------------------------------------------------------------
 
-static uint32_t count_told(const uint64_t *tokens, uint32_t cnt)
-{
-    uint32_t told = 0;
-    for (uint32_t i = 0; i < cnt; i++) {
-        told += tokens[i] != 0;
-    }
-    return told;
-}
-
-static unsigned char *put_all(const uint64_t *tokens, uint32_t cnt, unsigned char *out)
+static unsigned char *put_all(const struct tokens *tokens, uint32_t cnt, unsigned char *out)
 {
     for (uint32_t i = 0; i < cnt; i++) {
-        out = put(out, tokens[i]);
+        out = put(out, tokens->all[i]);
     }
     return out;
 }
 
 // Those that are not 0, behind how many zeros stand in front of each.
-static unsigned char *put_few(const uint64_t *tokens, uint32_t cnt, uint32_t told,
-                              unsigned char *out)
+static unsigned char *put_few(const struct tokens *tokens, unsigned char *out)
 {
     uint32_t next = 0;
-    out = put(out, told);
-    for (uint32_t i = 0; i < cnt; i++) {
-        if (tokens[i] != 0) {
-            out = put(out, i - next);
-            next = i + 1;
-        }
+    out = put(out, tokens->told_cnt);
+    for (uint32_t i = 0; i < tokens->told_cnt; i++) {
+        out = put(out, tokens->told[i] - next);
+        next = tokens->told[i] + 1;
     }
-    for (uint32_t i = 0; i < cnt; i++) {
-        if (tokens[i] != 0) {
-            out = put(out, tokens[i]);
-        }
+    for (uint32_t i = 0; i < tokens->told_cnt; i++) {
+        out = put(out, tokens->all[tokens->told[i]]);
     }
     return out;
 }
@@ -146,7 +144,8 @@ static bool has_lowest(const int64_t *values, uint32_t cnt)
 }
 
 static void make_tokens(struct capture_threads *threads, enum capture_encoding encoding,
-                        const struct capture_rows *rows, const int64_t *values, uint64_t *tokens)
+                        const struct capture_rows *rows, const int64_t *values,
+                        struct tokens *tokens)
 {
     switch (encoding) {
     case CAPTURE_STEPS:
@@ -172,7 +171,7 @@ static void make_tokens(struct capture_threads *threads, enum capture_encoding e
 
 size_t capture_column_encode(struct capture_threads *threads, enum capture_encoding encoding,
                              const struct capture_rows *rows, const int64_t *values,
-                             uint64_t *tokens, unsigned char *out)
+                             const struct capture_scratch *scratch, unsigned char *out)
 {
     if (all_same(values, rows->cnt)) {
         out[0] = CAPTURE_SAME;
@@ -184,11 +183,10 @@ size_t capture_column_encode(struct capture_threads *threads, enum capture_encod
     if (!capture_threads_reserve(threads)) {
         return 0;
     }
-    make_tokens(threads, encoding, rows, values, tokens);
-    uint32_t told = count_told(tokens, rows->cnt);
-    bool is_few = told < rows->cnt / 2;
+    struct tokens tokens = {scratch->tokens, scratch->rows, 0};
+    make_tokens(threads, encoding, rows, values, &tokens);
+    bool is_few = tokens.told_cnt < rows->cnt / 2;
     out[0] = (unsigned char)(encoding | (is_few ? CAPTURE_FEW : 0));
-    unsigned char *end =
-        is_few ? put_few(tokens, rows->cnt, told, out + 1) : put_all(tokens, rows->cnt, out + 1);
+    unsigned char *end = is_few ? put_few(&tokens, out + 1) : put_all(&tokens, rows->cnt, out + 1);
     return (size_t)(end - out);
 }

@@ -27,7 +27,7 @@ struct capture_writer {
     struct zstd_codec *codec;
     struct byte_buffer plain;
     int64_t *values[3]; // threads, values, gains or times
-    uint64_t *tokens;
+    struct capture_scratch scratch;
     unsigned char *encoded;
     char *squeezed;
     size_t squeezed_bytes;
@@ -70,7 +70,8 @@ void capture_writer_destroy(struct capture_writer *writer)
     for (int i = 0; i < 3; i++) {
         free(writer->values[i]);
     }
-    free(writer->tokens);
+    free(writer->scratch.tokens);
+    free(writer->scratch.rows);
     free(writer->encoded);
     free(writer->squeezed);
     free(writer);
@@ -88,11 +89,14 @@ static bool reserve_rows(struct capture_writer *writer, uint32_t cnt)
         writer->values[i] = malloc(cnt * sizeof *writer->values[i]);
         ok = ok && writer->values[i] != NULL;
     }
-    free(writer->tokens);
+    struct capture_scratch *scratch = &writer->scratch;
+    free(scratch->tokens);
+    free(scratch->rows);
     free(writer->encoded);
-    writer->tokens = malloc(cnt * sizeof *writer->tokens);
+    scratch->tokens = malloc(cnt * sizeof *scratch->tokens);
+    scratch->rows = malloc(cnt * sizeof *scratch->rows);
     writer->encoded = malloc(capture_column_bound(cnt));
-    ok = ok && writer->tokens != NULL && writer->encoded != NULL;
+    ok = ok && scratch->tokens != NULL && scratch->rows != NULL && writer->encoded != NULL;
     writer->row_capacity = ok ? cnt : 0;
     return writer->row_capacity > 0;
 }
@@ -162,7 +166,8 @@ static size_t encode(struct capture_writer *writer, struct capture_threads *thre
                      enum capture_encoding encoding, const int64_t *values, uint32_t cnt)
 {
     struct capture_rows rows = {cnt, writer->values[0], writer->values[2]};
-    return capture_column_encode(threads, encoding, &rows, values, writer->tokens, writer->encoded);
+    return capture_column_encode(threads, encoding, &rows, values, &writer->scratch,
+                                 writer->encoded);
 }
 
 static bool append_column(struct capture_writer *writer, struct capture_threads *threads,

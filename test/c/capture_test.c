@@ -175,10 +175,12 @@ static void check_column(enum capture_encoding encoding, const struct capture_ro
     struct capture_threads out = {0};
     struct capture_threads in = {0};
     uint64_t tokens[16];
+    uint32_t told[16];
+    struct capture_scratch scratch = {tokens, told};
     unsigned char bytes[21 + 10 * 16];
     int64_t back[16];
     for (int i = 0; i < 2; i++) {
-        size_t len = capture_column_encode(&out, encoding, rows, values, tokens, bytes);
+        size_t len = capture_column_encode(&out, encoding, rows, values, &scratch, bytes);
         CHECK(len > 0 && len <= capture_column_bound(rows->cnt));
         struct byte_cursor cursor = byte_cursor_of(bytes, len);
         CHECK(capture_column_decode(&in, &cursor, rows, back));
