@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/input_stream.h"
 
+#include "store/stream_decoder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,24 +10,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 enum { RAW_BYTES = 256 << 10 };
-
-enum coding { CODING_PLAIN, CODING_GZIP, CODING_ZSTD };
 
 struct input_stream {
     int fd; // -1: bytes in memory
     char name[256];
-    enum coding coding;
     uint64_t done_bytes;
     uint64_t total_bytes;
-    bool at_end;      // of the file
-    bool is_in_frame; // of compressed data: the end would be too early
-    z_stream inflater;
-    ZSTD_DStream *zstd;
-    const char *raw; // not yet decoded
+    bool at_end;                    // of the file
+    bool is_in_frame;               // of compressed data: the end would be too early
+    struct stream_decoder *decoder; // NULL: plain
+    const char *raw;                // not yet decoded
     size_t raw_len;
     char buffer[RAW_BYTES];
 };
@@ -80,20 +76,14 @@ static int open_path(const char *path, uint64_t *total_bytes, struct error *err)
 
 // --- life ---------------------------------------------------------------------
 
-static bool begin_decoder(struct input_stream *stream)
+static bool begin_decoder(struct input_stream *stream, struct error *err)
 {
-    static const unsigned char GZIP[] = {0x1F, 0x8B};
-    static const unsigned char ZSTD[] = {0x28, 0xB5, 0x2F, 0xFD};
-    if (stream->raw_len >= sizeof GZIP && memcmp(stream->raw, GZIP, sizeof GZIP) == 0) {
-        stream->coding = CODING_GZIP;
-        return inflateInit2(&stream->inflater, 15 + 16) == Z_OK;
+    enum stream_coding coding = stream_coding_of(stream->raw, stream->raw_len);
+    if (coding == STREAM_PLAIN) {
+        return true;
     }
-    if (stream->raw_len >= sizeof ZSTD && memcmp(stream->raw, ZSTD, sizeof ZSTD) == 0) {
-        stream->coding = CODING_ZSTD;
-        stream->zstd = ZSTD_createDStream();
-        return stream->zstd != NULL;
-    }
-    return true;
+    stream->decoder = stream_decoder_create(coding, err);
+    return stream->decoder != NULL || (err != NULL && error_context(err, "%s", stream->name));
 }
 
 static struct input_stream *create(const char *name)
@@ -112,8 +102,7 @@ static struct input_stream *begun(struct input_stream *stream, struct error *err
         input_stream_close(stream);
         return NULL;
     }
-    if (!begin_decoder(stream)) {
-        (void)error_set(err, ERROR_NO_MEMORY, "%s: out of memory", stream->name);
+    if (!begin_decoder(stream, err)) {
         input_stream_close(stream);
         return NULL;
     }
@@ -154,10 +143,7 @@ void input_stream_close(struct input_stream *stream)
     if (stream == NULL) {
         return;
     }
-    if (stream->coding == CODING_GZIP) {
-        (void)inflateEnd(&stream->inflater);
-    }
-    (void)ZSTD_freeDStream(stream->zstd);
+    stream_decoder_destroy(stream->decoder);
     if (stream->fd >= 0) {
         (void)close(stream->fd);
     }
@@ -169,40 +155,6 @@ void input_stream_close(struct input_stream *stream)
 static bool broken(const struct input_stream *stream, const char *why, struct error *err)
 {
     return error_set(err, ERROR_BAD_INPUT, "%s: %s", stream->name, why);
-}
-
-static bool inflate_some(struct input_stream *stream, char *bytes, size_t len, size_t *got,
-                         struct error *err)
-{
-    z_stream *inflater = &stream->inflater;
-    inflater->next_in = (Bytef *)stream->raw;
-    inflater->avail_in = (uInt)stream->raw_len;
-    inflater->next_out = (Bytef *)bytes;
-    inflater->avail_out = (uInt)len;
-    int status = inflate(inflater, Z_NO_FLUSH);
-    stream->raw += stream->raw_len - inflater->avail_in;
-    stream->raw_len = inflater->avail_in;
-    *got = len - inflater->avail_out;
-    stream->is_in_frame = status != Z_STREAM_END;
-    if (status == Z_STREAM_END) { // another member may follow
-        (void)inflateReset(inflater);
-        return true;
-    }
-    return status == Z_OK || status == Z_BUF_ERROR ||
-           broken(stream, inflater->msg == NULL ? "bad gzip data" : inflater->msg, err);
-}
-
-static bool unzstd_some(struct input_stream *stream, char *bytes, size_t len, size_t *got,
-                        struct error *err)
-{
-    ZSTD_inBuffer in = {stream->raw, stream->raw_len, 0};
-    ZSTD_outBuffer out = {bytes, len, 0};
-    size_t status = ZSTD_decompressStream(stream->zstd, &out, &in);
-    stream->raw += in.pos;
-    stream->raw_len -= in.pos;
-    *got = out.pos;
-    stream->is_in_frame = status != 0;
-    return !ZSTD_isError(status) || broken(stream, ZSTD_getErrorName(status), err);
 }
 
 static bool copy_some(struct input_stream *stream, char *bytes, size_t len, size_t *got)
@@ -217,14 +169,17 @@ static bool copy_some(struct input_stream *stream, char *bytes, size_t len, size
 static bool decode_some(struct input_stream *stream, char *bytes, size_t len, size_t *got,
                         struct error *err)
 {
-    switch (stream->coding) {
-    case CODING_GZIP:
-        return inflate_some(stream, bytes, len, got, err);
-    case CODING_ZSTD:
-        return unzstd_some(stream, bytes, len, got, err);
-    default:
+    struct stream_decoding decoding = {stream->raw, stream->raw_len, bytes, len, 0, false};
+    const char *wrong = NULL;
+    if (stream->decoder == NULL) {
         return copy_some(stream, bytes, len, got);
     }
+    bool ok = stream_decoder_run(stream->decoder, &decoding, &wrong);
+    stream->raw = decoding.in;
+    stream->raw_len = decoding.in_len;
+    stream->is_in_frame = decoding.is_in_frame;
+    *got = decoding.got;
+    return ok || broken(stream, wrong, err);
 }
 
 bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, size_t *got,
@@ -232,7 +187,7 @@ bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, siz
 {
     len = len < UINT32_MAX ? len : UINT32_MAX;
     *got = 0;
-    if (stream->coding == CODING_PLAIN && stream->raw_len == 0 && !stream->at_end) {
+    if (stream->decoder == NULL && stream->raw_len == 0 && !stream->at_end) {
         return read_file(stream, bytes, len, got, err); // what began it is copied
     }
     while (*got == 0) {
@@ -240,7 +195,7 @@ bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, siz
             return false;
         }
         bool drained = stream->raw_len == 0 && stream->at_end;
-        if (drained && (stream->coding == CODING_PLAIN || !stream->is_in_frame)) {
+        if (drained && !stream->is_in_frame) {
             return true;
         }
         if (!decode_some(stream, bytes, len, got, err)) {
@@ -255,7 +210,7 @@ bool input_stream_read(struct input_stream *stream, char *bytes, size_t len, siz
 
 bool input_stream_is_compressed(const struct input_stream *stream)
 {
-    return stream->coding != CODING_PLAIN && stream->fd >= 0;
+    return stream->decoder != NULL && stream->fd >= 0;
 }
 
 uint64_t input_stream_done_bytes(const struct input_stream *stream)

@@ -1,38 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the NIF: builds without zlib, opens libz.so.1 at run time. The structure
-// and the calls are zlib's stable ABI since 1.2
-// (https://github.com/madler/zlib/blob/v1.2.13/zlib.h); deflateInit2_ compares
-// the size of the structure and the version by itself.
+// For the NIF: builds without zlib, opens libz.so.1 at run time.
 #include "store/gzip_stream.h"
+
+#include "store/zlib_abi.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct z_stream_abi {
-    const unsigned char *next_in;
-    unsigned avail_in;
-    unsigned long total_in;
-    unsigned char *next_out;
-    unsigned avail_out;
-    unsigned long total_out;
-    const char *message;
-    void *state;
-    void *(*alloc)(void *opaque, unsigned items, unsigned size);
-    void (*release)(void *opaque, void *address);
-    void *opaque;
-    int data_type;
-    unsigned long adler;
-    unsigned long reserved;
-};
-
 enum {
-    NO_FLUSH = 0,
-    FINISH = 4,
-    OK = 0,
-    STREAM_END = 1,
     DEFLATED = 8,
-    GZIP_WINDOW_BITS = 15 + 16,
     LEVEL = 1, // the cheapest: the CPU is the profiled node's
     MEM_LEVEL = 8,
     OUT_PIECE_BYTES = 32768,
@@ -40,19 +17,19 @@ enum {
 
 struct gzip_stream {
     void *library;
-    int (*init)(struct z_stream_abi *stream, int level, int method, int window_bits, int mem_level,
-                int strategy, const char *version, int stream_bytes);
-    int (*deflate)(struct z_stream_abi *stream, int flush);
-    int (*reset)(struct z_stream_abi *stream);
-    int (*end)(struct z_stream_abi *stream);
-    struct z_stream_abi z;
+    int (*init)(struct zlib_abi_stream *stream, int level, int method, int window_bits,
+                int mem_level, int strategy, const char *version, int stream_bytes);
+    int (*deflate)(struct zlib_abi_stream *stream, int flush);
+    int (*reset)(struct zlib_abi_stream *stream);
+    int (*end)(struct zlib_abi_stream *stream);
+    struct zlib_abi_stream z;
     bool initialised;
     bool member_open;
 };
 
 static bool load(struct gzip_stream *stream)
 {
-    stream->library = dlopen("libz.so.1", RTLD_NOW | RTLD_LOCAL);
+    stream->library = dlopen(ZLIB_ABI_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (stream->library == NULL) {
         return false;
     }
@@ -77,8 +54,9 @@ struct gzip_stream *gzip_stream_create(struct error *err)
                         "gzip: libz.so.1 not found (install zlib1g, or use compress => none)");
         return NULL;
     }
-    stream->initialised = stream->init(&stream->z, LEVEL, DEFLATED, GZIP_WINDOW_BITS, MEM_LEVEL, 0,
-                                       "1.2.11", (int)sizeof stream->z) == OK;
+    stream->initialised =
+        stream->init(&stream->z, LEVEL, DEFLATED, ZLIB_ABI_GZIP_WINDOW_BITS, MEM_LEVEL, 0,
+                     ZLIB_ABI_VERSION, (int)sizeof stream->z) == ZLIB_ABI_OK;
     if (!stream->initialised) {
         gzip_stream_destroy(stream);
         (void)error_set(err, ERROR_UNSUPPORTED, "gzip: this libz.so.1 refuses our interface");
@@ -113,7 +91,7 @@ static bool deflate_to(struct gzip_stream *stream, int flush, struct byte_buffer
         if (!byte_buffer_append(out, piece, sizeof piece - stream->z.avail_out)) {
             return error_set(err, ERROR_NO_MEMORY, "gzip: no memory for compressed data");
         }
-    } while (status == OK && (stream->z.avail_out == 0 || flush == FINISH));
+    } while (status == ZLIB_ABI_OK && (stream->z.avail_out == 0 || flush == ZLIB_ABI_FINISH));
     return true;
 }
 
@@ -123,7 +101,7 @@ bool gzip_stream_write(struct gzip_stream *stream, const void *bytes, size_t len
     stream->z.next_in = bytes;
     stream->z.avail_in = (unsigned)len;
     stream->member_open = stream->member_open || len > 0;
-    return deflate_to(stream, NO_FLUSH, out, err);
+    return deflate_to(stream, ZLIB_ABI_NO_FLUSH, out, err);
 }
 
 bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out, struct error *err)
@@ -132,7 +110,7 @@ bool gzip_stream_end_member(struct gzip_stream *stream, struct byte_buffer *out,
         return true;
     }
     stream->z.avail_in = 0;
-    bool ok = deflate_to(stream, FINISH, out, err);
+    bool ok = deflate_to(stream, ZLIB_ABI_FINISH, out, err);
     gzip_stream_reset(stream);
     return ok;
 }
