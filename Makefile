@@ -42,8 +42,9 @@ libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk 
 	END { if (used && !there) print "$(call objects,$(LIBELF_GAP))" }')
 # Both ways to zlib, and to zstd, give the same functions: the NIF finds it at run time, the
 # command is linked with it.
-NIF_NOT := $(addprefix c_src/store/,gzip_linked.c zstd_linked.c stream_decoder_linked.c)
-CLI_NOT := $(addprefix c_src/store/,gzip_dlopen.c zstd_dlopen.c stream_decoder_dlopen.c) $(LIBELF_GAP)
+NIF_NOT := $(addprefix c_src/store/,gzip_linked.c zstd_linked.c stream_decoder_linked.c zlib_stream_linked.c)
+CLI_NOT := $(addprefix c_src/store/,gzip_dlopen.c zstd_dlopen.c stream_decoder_dlopen.c \
+	zlib_stream_dlopen.c) $(LIBELF_GAP)
 
 sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))

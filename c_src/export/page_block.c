@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/page_block.h"
 
+#include "store/zlib_stream.h"
+
 #include <limits.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 enum {
-    LEVEL = 6,
-    WINDOW_BITS = 15,
-    MEM_LEVEL = 9,
     PIECE_BYTES = 64 << 10,
     // A piece in sevenths, every character escaped, and what was left before.
     TEXT_BYTES = PIECE_BYTES * 8 / 7 * 2 + 16,
@@ -19,7 +17,7 @@ struct page_block {
     const struct byte_output *output;
     struct error *err;
     bool has_failed;
-    z_stream z;
+    struct zlib_stream *zlib;
     uint32_t bits; // not yet written, the latest lowest
     uint32_t bit_cnt;
     unsigned char piece[PIECE_BYTES];
@@ -29,10 +27,13 @@ struct page_block {
 struct page_block *page_block_create(const struct byte_output *output, struct error *err)
 {
     struct page_block *block = calloc(1, sizeof *block);
-    if (block == NULL || deflateInit2(&block->z, LEVEL, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
-                                      Z_DEFAULT_STRATEGY) != Z_OK) {
-        free(block);
+    if (block == NULL) {
         (void)error_set(err, ERROR_NO_MEMORY, "export: out of memory");
+        return NULL;
+    }
+    block->zlib = zlib_stream_create(err);
+    if (block->zlib == NULL) {
+        free(block);
         return NULL;
     }
     block->output = output;
@@ -43,7 +44,7 @@ struct page_block *page_block_create(const struct byte_output *output, struct er
 void page_block_destroy(struct page_block *block)
 {
     if (block != NULL) {
-        (void)deflateEnd(&block->z);
+        zlib_stream_destroy(block->zlib);
     }
     free(block);
 }
@@ -114,25 +115,22 @@ void page_block_begin(struct page_block *block, const char *id)
     page_block_plain(block, TEXT("\">"));
 }
 
-static void deflate_some(struct page_block *block, int flush)
+static void deflate_some(struct page_block *block, bool is_end)
 {
-    int status = Z_OK;
+    size_t got = 0;
     do {
-        block->z.next_out = block->piece;
-        block->z.avail_out = PIECE_BYTES;
-        status = deflate(&block->z, flush);
-        write_text(block, block->piece, PIECE_BYTES - block->z.avail_out);
-    } while (status == Z_OK && block->z.avail_out == 0 && !block->has_failed);
+        got = zlib_stream_output(block->zlib, block->piece, PIECE_BYTES, is_end);
+        write_text(block, block->piece, got);
+    } while (got == PIECE_BYTES && !block->has_failed);
 }
 
 void page_block_write(struct page_block *block, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
     while (len > 0 && !block->has_failed) {
-        uInt part = len < UINT_MAX ? (uInt)len : UINT_MAX;
-        block->z.next_in = (z_const Bytef *)at;
-        block->z.avail_in = part;
-        deflate_some(block, Z_NO_FLUSH);
+        size_t part = len < UINT_MAX ? len : UINT_MAX;
+        zlib_stream_input(block->zlib, at, part);
+        deflate_some(block, false);
         at += part;
         len -= part;
     }
@@ -140,9 +138,9 @@ void page_block_write(struct page_block *block, const void *bytes, size_t len)
 
 bool page_block_end(struct page_block *block)
 {
-    block->z.avail_in = 0;
-    deflate_some(block, Z_FINISH);
-    (void)deflateReset(&block->z);
+    zlib_stream_input(block->zlib, "", 0);
+    deflate_some(block, true);
+    zlib_stream_reset(block->zlib);
     flush_bits(block);
     page_block_plain(block, TEXT("</script>\n"));
     return !block->has_failed;
@@ -155,9 +153,18 @@ bool page_block_is_ok(const struct page_block *block)
 
 size_t page_block_try(const void *bytes, size_t len)
 {
-    uLongf packed_len = compressBound(len);
-    unsigned char *packed = malloc(packed_len);
-    bool ok = packed != NULL && compress2(packed, &packed_len, bytes, len, LEVEL) == Z_OK;
-    free(packed);
-    return ok ? packed_len : SIZE_MAX;
+    unsigned char piece[4096];
+    struct zlib_stream *zlib = len <= UINT_MAX ? zlib_stream_create(NULL) : NULL;
+    size_t packed_len = 0;
+    size_t got = 0;
+    if (zlib == NULL) {
+        return SIZE_MAX;
+    }
+    zlib_stream_input(zlib, bytes, len);
+    do {
+        got = zlib_stream_output(zlib, piece, sizeof piece, true);
+        packed_len += got;
+    } while (got == sizeof piece);
+    zlib_stream_destroy(zlib);
+    return packed_len;
 }
