@@ -25,6 +25,18 @@ static void print_help(void)
                "  flameprof export --format csv --from 10 --to 20 beam.perf");
 }
 
+static bool no_such_format(const char *name, struct error *err)
+{
+    char known[256] = "";
+    for (size_t i = 0; export_format_at(i) != NULL; i++) {
+        size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
+                       export_format_at(i)->name);
+    }
+    return error_set(err, ERROR_BAD_ARGUMENT, "--format %s: there is no such format; there are %s",
+                     name, known);
+}
+
 static const struct export_format *find_format(const struct view_options *options,
                                                struct error *err)
 {
@@ -32,8 +44,7 @@ static const struct export_format *find_format(const struct view_options *option
     if (options->format != NULL) {
         format = export_format_find(options->format);
         if (format == NULL) {
-            (void)error_set(err, ERROR_BAD_ARGUMENT, "--format %s: there is no such format",
-                            options->format);
+            (void)no_such_format(options->format, err);
         }
     } else if (options->output != NULL) {
         format = export_format_of_path(options->output);
@@ -47,8 +58,8 @@ static const struct export_format *find_format(const struct view_options *option
     return format;
 }
 
-static bool write_format(const struct view_run *run, const struct byte_output *output,
-                         struct error *err)
+bool cmd_export_write(const struct view_run *run, const struct byte_output *output,
+                      struct error *err)
 {
     const struct export_format *format = find_format(run->options, err);
     struct export_request request = {
@@ -78,7 +89,7 @@ int cmd_export(int argc, char **argv)
         return command_misused("export", &err);
     }
     bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
-    int exit_code = ok ? view_run_write(&run, write_format) : command_failed(&err);
+    int exit_code = ok ? view_run_write(&run, cmd_export_write) : command_failed(&err);
     view_run_close(&run);
     return exit_code;
 }

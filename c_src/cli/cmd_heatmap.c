@@ -38,7 +38,8 @@ static uint64_t column_that_fits(const struct view_run *run, uint32_t room)
     return ((last_ns - first_ns) / room / CLOCK_NS_PER_S + 1) * CLOCK_NS_PER_S;
 }
 
-static bool draw(const struct view_run *run, const struct byte_output *output, struct error *err)
+bool cmd_heatmap_write(const struct view_run *run, const struct byte_output *output,
+                       struct error *err)
 {
     struct terminal terminal = view_run_terminal(run->options);
     uint64_t column_ns = run->options->column_ns;
@@ -78,8 +79,8 @@ int cmd_heatmap(int argc, char **argv)
         return EXIT_CODE_DONE;
     }
     bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
-    int exit_code =
-        ok ? view_run_write(&run, options.is_json ? write_json : draw) : command_failed(&err);
+    int exit_code = ok ? view_run_write(&run, options.is_json ? write_json : cmd_heatmap_write)
+                       : command_failed(&err);
     view_run_close(&run);
     return exit_code;
 }

@@ -33,6 +33,7 @@ int cmd_script(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_split(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 // Prints `flameprof: <detail>` to stderr and returns the exit code that fits.
 int command_failed(const struct error *err);

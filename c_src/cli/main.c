@@ -9,6 +9,7 @@
 static const struct command COMMANDS[] = {
     {"record", "sample what runs on this host's CPUs into a file", cmd_record},
     {"top", "show which functions and processes a file is about", cmd_top},
+    {"report", "tell on a page what a file is about", cmd_report},
     {"heatmap", "draw a metric over time on the terminal", cmd_heatmap},
     {"flamegraph", "draw a flame graph on the terminal", cmd_flamegraph},
     {"diff", "show what changed between two files or two ranges", cmd_diff},

@@ -11,6 +11,7 @@
 
 enum {
     DEFAULT_TABLE_ROWS = 20,
+    DEFAULT_REPORT_ROWS = 10,
     DEFAULT_DEPTH = 48,
     MAX_HEATMAP_ROWS = 100000,
     MAX_TABLE_ROWS = 1000000,
@@ -43,7 +44,7 @@ enum option_id {
 };
 
 enum {
-    SHOWN = VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT,
+    SHOWN = VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT | VIEW_REPORT,
     ALL = SHOWN | VIEW_CONVERT | VIEW_MERGE | VIEW_SPLIT | VIEW_SCRIPT,
     RANGED = ALL & ~VIEW_SPLIT,
 };
@@ -64,8 +65,8 @@ static const struct {
     {"before", "FROM..TO", OPTION_BEFORE, VIEW_DIFF, "the range to compare with"},
     {"after", "FROM..TO", OPTION_AFTER, VIEW_DIFF, "the range to compare"},
     {"norm", "HOW", OPTION_NORM, VIEW_DIFF, "compare per time (default), total, or none"},
-    {"rows", "N", OPTION_ROWS, VIEW_HEATMAP | VIEW_DIFF | VIEW_EXPORT,
-     "rows of a heatmap's column (50), of a table (20)"},
+    {"rows", "N", OPTION_ROWS, VIEW_HEATMAP | VIEW_DIFF | VIEW_EXPORT | VIEW_REPORT,
+     "rows of a heatmap's column (50), of a table (20; of a report 10)"},
     {"column", "TIME", OPTION_COLUMN, VIEW_HEATMAP | VIEW_EXPORT,
      "of a heatmap's column (1s; on a terminal what fits)"},
     {"categories", "A,B", OPTION_CATEGORIES, VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT,
@@ -77,7 +78,7 @@ static const struct {
     {"lines", NULL, OPTION_LINES, VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT,
      "tell the lines of a function apart"},
     {"max-nodes", "N", OPTION_MAX_NODES, VIEW_FLAMEGRAPH | VIEW_EXPORT, "only the heaviest"},
-    {"width", "N", OPTION_WIDTH, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF,
+    {"width", "N", OPTION_WIDTH, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_REPORT,
      "characters of a line (the terminal's)"},
     {"depth", "N", OPTION_DEPTH, VIEW_FLAMEGRAPH, "lines of the picture (48); 0 = all"},
     {"color", "WHEN", OPTION_COLOR, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF,
@@ -181,7 +182,7 @@ static bool set_word(const char *option, const char *value, const char *const *w
 static bool set_rows(struct view_options *options, enum view_command command, const char *value,
                      struct error *err)
 {
-    return command == VIEW_DIFF
+    return (command & (VIEW_DIFF | VIEW_REPORT)) != 0
                ? set_number("rows", value, 1, MAX_TABLE_ROWS, &options->max_rows, err)
                : set_number("rows", value, 1, MAX_HEATMAP_ROWS, &options->row_cnt, err);
 }
@@ -296,7 +297,8 @@ bool view_options_parse(struct view_options *options, enum view_command command,
     struct getopt_tables tables;
     int id = 0;
     *options = (struct view_options){.range = {0, UINT64_MAX},
-                                     .max_rows = DEFAULT_TABLE_ROWS,
+                                     .max_rows = command == VIEW_REPORT ? DEFAULT_REPORT_ROWS
+                                                                        : DEFAULT_TABLE_ROWS,
                                      .depth = DEFAULT_DEPTH,
                                      .colours = "auto",
                                      .norm = "time"};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options that heatmap, flamegraph, diff, export, script, convert, merge and
-// split share, as a struct; each command has those that mean something for it.
+// The options that report, heatmap, flamegraph, diff, export, script, convert, merge
+// and split share, as a struct; each command has those that mean something for it.
 #ifndef FLAME_PROF_CLI_VIEW_OPTIONS_H
 #define FLAME_PROF_CLI_VIEW_OPTIONS_H
 
@@ -19,6 +19,7 @@ enum view_command {
     VIEW_MERGE = 1 << 5,
     VIEW_SPLIT = 1 << 6,
     VIEW_SCRIPT = 1 << 7,
+    VIEW_REPORT = 1 << 8,
 };
 
 struct view_options {

@@ -38,4 +38,12 @@ typedef bool (*view_writer)(const struct view_run *run, const struct byte_output
                             struct error *err);
 int view_run_write(const struct view_run *run, view_writer write);
 
+// The writers of the commands that Erlang has, too (cli/port_main.c).
+bool cmd_export_write(const struct view_run *run, const struct byte_output *output,
+                      struct error *err);
+bool cmd_heatmap_write(const struct view_run *run, const struct byte_output *output,
+                       struct error *err);
+bool cmd_report_write(const struct view_run *run, const struct byte_output *output,
+                      struct error *err);
+
 #endif

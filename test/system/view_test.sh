@@ -171,9 +171,24 @@ captures() {
     want_code 1
 }
 
+reports() {
+    sample
+    run report x.perf
+    want_code 0
+    want_said "beam-wall: 3 samples of 2 processes in 2.5 s"
+    want_said "status     waiting 60.0 %  running 40.0 %"
+    want_said "100.0 %  my_server:work/1"
+    want_said "93.5 %       152  my_server:init/1"
+    run report --filter registered=my_server -m period x.perf
+    want_said "100.0 %   100.0 %  lists:map/2"
+    want_said "100.0 %       151  my_server"
+    run report --filter status=suspended x.perf
+    want_code 5
+}
+
 help_has_examples() {
     local command
-    for command in heatmap flamegraph diff export convert merge split; do
+    for command in report heatmap flamegraph diff export convert merge split; do
         run "$command" --help
         want_code 0
         want_said "example"
@@ -181,5 +196,5 @@ help_has_examples() {
     done
 }
 
-run_cases heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs captures \
+run_cases heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs captures reports \
     help_has_examples
