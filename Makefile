@@ -6,6 +6,7 @@
 BUILD ?= build
 NIF_SO := priv/flame_prof_nif.so
 CLI_BIN := priv/bin/flameprof
+PORT_BIN := priv/bin/flame_prof_port
 
 CLANG ?= clang
 BPFTOOL ?= $(or $(shell command -v bpftool 2>/dev/null),/usr/sbin/bpftool)
@@ -44,7 +45,11 @@ libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk 
 # command is linked with it.
 NIF_NOT := $(addprefix c_src/store/,gzip_linked.c zstd_linked.c stream_decoder_linked.c zlib_stream_linked.c)
 CLI_NOT := $(addprefix c_src/store/,gzip_dlopen.c zstd_dlopen.c stream_decoder_dlopen.c \
-	zlib_stream_dlopen.c) $(LIBELF_GAP)
+	zlib_stream_dlopen.c) $(addprefix c_src/cli/,port_main.c port_guard.c) $(LIBELF_GAP)
+# What reads files for an Erlang node, outside of it; built wherever the NIF is.
+PORT_DIRS := base model store import query export
+PORT_CLI := $(addprefix c_src/cli/,port_main.c port_frame.c port_guard.c cmd_export.c cmd_heatmap.c \
+	cmd_report.c command.c file_output.c number_text.c profile_source.c view_options.c view_run.c)
 
 sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -53,12 +58,14 @@ NIF_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(NIF_DIRS)))
 # Names of Erlang code; the rest of that folder is about the process it runs in.
 CLI_BEAM := $(addprefix c_src/symbols/beam/,code_map.c gdb_symfile.c)
 CLI_SOURCES := $(filter-out $(CLI_NOT),$(call sources,$(CLI_DIRS))) $(CLI_BEAM)
+PORT_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(PORT_DIRS))) $(PORT_CLI)
 # Unit tests see every layer but the two outermost entrances.
 LAYER_SOURCES := $(filter-out c_src/nif/% c_src/cli/main.c $(CLI_NOT),\
 	$(sort $(call sources,$(NIF_DIRS) $(CLI_DIRS))))
 
 NIF_OBJECTS := $(call objects,$(NIF_SOURCES))
 CLI_OBJECTS := $(call objects,$(CLI_SOURCES))
+PORT_OBJECTS := $(call objects,$(PORT_SOURCES))
 LAYER_OBJECTS := $(call objects,$(LAYER_SOURCES))
 LAYERS := $(BUILD)/layers.a
 
@@ -127,12 +134,20 @@ need-libs: need-cc
 .PHONY: all nif cli bpf beam
 all: nif cli beam ## Build the NIF, the command and the Erlang modules
 
-nif: $(NIF_SO) ## Build priv/flame_prof_nif.so (a C compiler and Erlang headers, nothing else)
+nif: $(NIF_SO) $(PORT_BIN) ## Build priv/flame_prof_nif.so (a C compiler and Erlang headers, nothing else)
 
 $(NIF_SO): $(NIF_OBJECTS) | need-erl
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)
 	$(quiet)$(CC) -shared -Wl,-z,nodelete -Wl,-z,now $(ALL_LDFLAGS) -o $@.new $(NIF_OBJECTS) $(LIBS)
+	$(quiet)mv $@.new $@
+
+# A refused allocation must not go unnoticed there (c_src/cli/port_guard.c).
+WRAPPED := $(foreach name,malloc calloc realloc,-Wl,--wrap=$(name))
+$(PORT_BIN): $(PORT_OBJECTS) | need-cc
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)
+	$(quiet)$(CC) $(ALL_LDFLAGS) $(WRAPPED) -o $@.new $(PORT_OBJECTS) -lm $(LIBS)
 	$(quiet)mv $@.new $@
 
 cli: $(CLI_BIN) ## Build priv/bin/flameprof, one static binary
@@ -264,7 +279,7 @@ fuzz: ## Fuzz every reader of foreign bytes for FUZZ_SECONDS (20) each
 
 SHELL_SCRIPTS = $(sort $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard tools/* demo/* bench/* .ci/* \
 	test/*/* deploy/*/*) 2>/dev/null))
-TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(CLI_SOURCES)))
+TIDY := $(patsubst c_src/%.c,$(BUILD)/tidy/%.ok,$(sort $(NIF_SOURCES) $(PORT_SOURCES) $(CLI_SOURCES)))
 
 .PHONY: check check-lint check-tidy check-tools check-beam check-beam-asan check-beam-static check-system \
 	check-trees check-trees-ready tidy fmt
@@ -339,10 +354,10 @@ demo: ## Profile a busy Erlang node and its host for 20 s
 	@tools/demo
 
 clean: ## Remove what was built (trees and caches outside the project stay)
-	rm -rf $(BUILD) _build ebin doc $(NIF_SO) $(CLI_BIN)
+	rm -rf $(BUILD) _build ebin doc $(NIF_SO) $(PORT_BIN) $(CLI_BIN)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
--include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
+-include $(patsubst %.o,%.d,$(sort $(NIF_OBJECTS) $(PORT_OBJECTS) $(CLI_OBJECTS) $(LAYER_OBJECTS)))
 -include $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(wildcard $(BUILD)/bench/*.d) $(BPF_OBJECT:.o=.d)
