@@ -94,7 +94,11 @@ bool weight_parse(const struct profile *profile, struct text name, struct weight
 struct weight weight_default(const struct profile *profile)
 {
     bool has_period = profile->period.max > 0;
-    return (struct weight){.form = has_period ? WEIGHT_PERIOD : WEIGHT_SAMPLES};
+    // What stands behind a folded stack.
+    bool has_count = !has_period && profile->metric_cnt > 0 && !profile->metrics[0].has_delta;
+    return (struct weight){.form = has_period  ? WEIGHT_PERIOD
+                                   : has_count ? WEIGHT_VALUE
+                                               : WEIGHT_SAMPLES};
 }
 
 const char *weight_name(const struct profile *profile, struct weight weight,

@@ -30,7 +30,8 @@ struct weight {
 bool weight_parse(const struct profile *profile, struct text name, struct weight *weight,
                   struct error *err);
 
-// The period where the profile has one, else the number of samples.
+// The period where the profile has one, else its first metric where that has no deltas
+// (the count of a folded stack), else the number of samples.
 struct weight weight_default(const struct profile *profile);
 
 // "samples", "period", "erlang_memory", "erlang_memory_delta", ..._inc, ..._dec.
