@@ -31,11 +31,13 @@
 -export([info/0, info/1]).
 -export([perf_map/0, perf_map/1]).
 -export([top/0, top/1]).
+-export([export/2, export/3, heatmap/0, heatmap/1, report/0, report/1]).
 -export_type([category/0, start_opts/0, arm_opts/0, dump_opts/0, triggers/0, process_opts/0]).
 -export_type([process_status/0, viral/0, metric/0]).
 -export_type([auto_select/0, top/0, criterion/0, select/0, predicate/0]).
 -export_type([error_reason/0, summary/0, info/0]).
 -export_type([per_node/1, perf_map_opts/0, perf_map/0, top_opts/0]).
+-export_type([source/0, time/0, export_opts/0, heatmap_opts/0, report_opts/0]).
 
 -define(START_TIMEOUT_MS, 15000).
 -define(STOP_TIMEOUT_MS, 5000).
@@ -314,6 +316,81 @@
 %%   portable</li>
 %% </ul>
 
+-type source() :: session | file:name_all() | [file:name_all(), ...].
+%% `session': the files of the running session, what it is writing included as far as it
+%% is written, else those of the last session of this node. A file: whatever
+%% `flameprof' reads, captures as well as text, plain, gzip or zstd. Several are one
+%% profile on one axis of time.
+
+-type time() :: number() | string() | binary().
+%% Since the first sample, in seconds, or with a unit: "500ms", "1min".
+
+-type export_opts() ::
+    #{output => undefined | file:name_all(),
+      engine => undefined | wall | cpu | all,
+      metric => undefined | atom() | string() | binary(),
+      filter => undefined | string() | binary(),
+      from => undefined | time(),
+      to => undefined | time(),
+      rows => undefined | pos_integer(),
+      column => undefined | time(),
+      categories => undefined | [atom() | string() | binary()],
+      reversed => undefined | boolean(),
+      focus => undefined | string() | binary(),
+      lines => undefined | boolean(),
+      max_nodes => undefined | pos_integer(),
+      max_memory => undefined | pos_integer(),
+      max_bytes => undefined | pos_integer(),
+      timeout => undefined | timeout()}.
+%% <ul>
+%% <li>`output': the file to write, which appears when it is complete, compressed when
+%%   its name ends in `.gz'. Default: the result is a binary</li>
+%% <li>`engine': of a session, the files of `wall' (what processes do, the default of
+%%   an export and a heatmap), `cpu' (what schedulers run), or `all' (of a report)</li>
+%% <li>`metric': `samples', `period', a metric, or one with `_delta', `_inc' (only
+%%   increases), `_dec' (only decreases) behind it; default: all that the format has
+%%   room for, else the period</li>
+%% <li>`filter': only samples that pass, as `"status=running & mem>64MiB"'
+%%   (docs/filter.md)</li>
+%% <li>`from', `to': only this part of the time, `to' not included</li>
+%% <li>`rows', `column': of a heatmap, cells of a column (50) and its width (1 s)</li>
+%% <li>`categories': root frames of stacks, the outermost first; default as in the
+%%   file</li>
+%% <li>`reversed': from the leaf to the root; `focus': begin at functions that match a
+%%   pattern; `lines': tell the lines of a function apart; `max_nodes': only the
+%%   heaviest places</li>
+%% <li>`max_memory': bytes that the reader may use, at least 16 MiB; default 512 MiB.
+%%   It needs about a tenth of what text takes</li>
+%% <li>`max_bytes': of the binary; default 64 MiB. A file has no such limit</li>
+%% <li>`timeout': milliseconds that it may take; default 120000</li>
+%% </ul>
+
+-type heatmap_opts() ::
+    #{files => undefined | source(),
+      print => undefined | boolean(),
+      width => undefined | pos_integer(),
+      colours => undefined | auto | none | 256 | true,
+      atom() => term()}.
+%% `engine', `metric', `filter', `from', `to', `rows', `column', `max_memory' and
+%% `timeout' as in {@link export_opts()}, and:
+%% <ul>
+%% <li>`files': default `session'</li>
+%% <li>`print': on the terminal (default), or `false': `{ok, Text}' is returned</li>
+%% <li>`width': characters of a line; default the terminal's</li>
+%% <li>`colours': default `auto', what the terminal has by its TERM, COLORTERM and
+%%   NO_COLOR, `none' in returned text</li>
+%% </ul>
+
+-type report_opts() ::
+    #{files => undefined | source(),
+      print => undefined | boolean(),
+      width => undefined | pos_integer(),
+      rows => undefined | pos_integer(),
+      atom() => term()}.
+%% `engine', `metric', `filter', `from', `to', `max_memory' and `timeout' as in
+%% {@link export_opts()}, `files', `print' and `width' as in {@link heatmap_opts()};
+%% `rows' of each table, default 10.
+
 -type start_result() :: {ok, pid()} | {error, {already_started, pid()} | error_reason()}.
 
 %% @doc Starts a session with default options.
@@ -523,6 +600,63 @@ top() ->
 -spec top(top_opts()) -> ok | {error, error_reason()}.
 top(Options) ->
     flame_prof_top:run(Options).
+
+%% @doc The same as {@link export/3} with default options.
+-spec export(source(), Format :: atom()) ->
+    {ok, binary() | file:filename()} | {error, error_reason()}.
+export(Source, Format) ->
+    export(Source, Format, #{}).
+
+%% @doc Gives what was sampled in another format: as a binary, or written to a file,
+%% whose name is returned.
+%%
+%% ```
+%% 1> flame_prof:export(session, pprof, #{output => "/tmp/p.pb.gz"}).
+%% {ok,"/tmp/p.pb.gz"}
+%% 2> flame_prof:export("/tmp/prof/x.perf", folded, #{filter => "status=running"}).
+%% {ok,<<"running;my_server:init/1;lists:map/2 412000000\n"...>>}
+%% '''
+%%
+%% `Format' is one of those that `flameprof export --help' lists (an unknown one is
+%% answered with their names): `pprof', `speedscope', `folded', `svg', `csv',
+%% `heatmap', `flamegraph', `gprofiler' and more. `undefined': what the suffix of
+%% `output' says.
+%%
+%% A program of its own does it (`priv/bin/flame_prof_port', made with the native
+%% library): at the lowest priority, within `max_memory', outside of the node, which it
+%% can neither slow down nor crash. It ends with the caller.
+-spec export(source(), Format :: atom(), export_opts()) ->
+    {ok, binary() | file:filename()} | {error, error_reason()}.
+export(Source, Format, Options) ->
+    flame_prof_view:export(Source, Format, Options).
+
+%% @doc The same as {@link heatmap/1} with default options.
+-spec heatmap() -> ok | {ok, binary()} | {error, error_reason()}.
+heatmap() ->
+    heatmap(#{}).
+
+%% @doc Draws a metric over time on the terminal: a column is a second or what fits,
+%% the later the higher; blank is no sample.
+%%
+%% ```
+%% 1> flame_prof:heatmap(#{metric => erlang_memory_delta, filter => "registered=my_server"}).
+%% '''
+-spec heatmap(heatmap_opts()) -> ok | {ok, binary()} | {error, error_reason()}.
+heatmap(Options) ->
+    flame_prof_view:heatmap(Options).
+
+%% @doc The same as {@link report/1} with default options.
+-spec report() -> ok | {ok, binary()} | {error, error_reason()}.
+report() ->
+    report(#{}).
+
+%% @doc Tells on a page what was sampled: where, what was lost, and for each engine the
+%% states, the functions (their own weight, and with what they called) and the
+%% processes that weigh most. Processes are weighed by their reductions, schedulers by
+%% CPU time, or both by `metric'.
+-spec report(report_opts()) -> ok | {ok, binary()} | {error, error_reason()}.
+report(Options) ->
+    flame_prof_view:report(Options).
 
 %% @doc How the sessions of several nodes are going.
 -spec info([node(), ...]) ->

@@ -6,7 +6,7 @@
 %% and the session takes the portable tier.
 -module(flame_prof_nif).
 
--export([loaded/0]).
+-export([loaded/0, priv_dir/0]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
@@ -70,7 +70,8 @@ reason(Kind, Text) ->
     unicode:characters_to_binary(
       io_lib:format("the native library was not loaded: ~ts: ~ts", [Kind, Text])).
 
-%% Also without the application's name on the code path (`-pa ebin').
+%% @doc Also without the application's name on the code path (`-pa ebin').
+-spec priv_dir() -> file:filename().
 priv_dir() ->
     case code:priv_dir(flame_prof) of
         {error, bad_name} ->

@@ -9,7 +9,7 @@
 -module(flame_prof_session).
 -behaviour(gen_server).
 
--export([start_link/2, watch/3, unwatch/2, dump/1, info/1, stop/2, last/0]).
+-export([start_link/2, watch/3, unwatch/2, dump/1, info/1, stop/2, last/0, series/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -110,9 +110,18 @@ stop(Server, Timeout) ->
     Result.
 
 %% @doc How the last session of this node ended.
--spec last() -> undefined | #{ended := term(), result := term()}.
+-spec last() -> undefined | #{ended := term(), result := term(), atom() => term()}.
 last() ->
     flame_prof_sup:recall(last_session).
+
+%% @doc By what the files of the running session are known, else those of the last one.
+-spec series() -> {ok, map()} | {error, flame_prof:error_reason()}.
+series() ->
+    case {call(?NAME, series, ?CALL_MS), last()} of
+        {#{} = Series, _} -> {ok, Series};
+        {{error, {not_started, _}}, #{series := Series}} -> {ok, Series};
+        {{error, Reason}, _} -> {error, Reason}
+    end.
 
 %% gen_server
 
@@ -163,6 +172,8 @@ handle_call({dump, Dump}, From, State) ->
     end;
 handle_call(info, _, State) ->
     {reply, collect_info(State), State};
+handle_call(series, _, State) ->
+    {reply, series(State), State};
 handle_call({stop, TimeoutMs}, _, State) ->
     {Result, Closed} = close(stopped, TimeoutMs, State),
     {stop, normal, Result, Closed};
@@ -646,7 +657,8 @@ close(Why, TimeoutMs, #state{viral = Viral, trigger = Trigger} = Closing) ->
     _ = is_pid(State#state.resolver) andalso flame_prof_resolver:stop(State#state.resolver),
     ok = stop_trigger(Trigger),
     Result = with_earlier(close_tier(TimeoutMs, end_of(Why), State), State),
-    ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result}),
+    ok = flame_prof_sup:remember(last_session, #{ended => Why, result => Result,
+                                                 series => series(State)}),
     {Result, State#state{handle = undefined, closed = true}}.
 
 %% What the last file says about its end.
@@ -668,6 +680,9 @@ with_earlier({error, Reason}, _) ->
 described(Summary, #state{tier = Tier, tier_reason = Reason, options = Options}) ->
     maps:merge(#{tier => flame_prof_tiers:name(Tier), tier_reason => Reason,
                  directory => maps:get(basename, Options)}, Summary).
+
+series(#state{options = #{basename := Directory, stem := Stem}, since_us = SinceUs}) ->
+    #{directory => Directory, stem => Stem, since_us => SinceUs, os_pid => os:getpid()}.
 
 collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = Targets} = State) ->
     Base = #{tier => flame_prof_tiers:name(Tier),

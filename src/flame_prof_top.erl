@@ -15,7 +15,6 @@
 -define(FIRST_MS, 1000).
 -define(ROWS_MAX, 1000).
 -define(ROWS_DEFAULT, 20).
--define(WIDTH_DEFAULT, 100).
 -define(WIDTH_MIN, 40).
 %% Head and titles, and the line that the cursor is on.
 -define(HEAD_LINES, 5).
@@ -41,7 +40,7 @@ show(#{iterations := Left, interval := Interval, sort := Sort} = Options) ->
                                                    #{excluded => [self()]}),
     Reader = reader(Left),
     View = #view{collector = Collector, reader = Reader, left = Left, interval_ms = Interval,
-                 clears = Left =/= 1 andalso is_terminal(),
+                 clears = Left =/= 1 andalso flame_prof_terminal:is_terminal(),
                  facts = #{node => node(), otp => erlang:system_info(otp_release), sort => Sort,
                            ends => ends(Reader)}},
     try
@@ -106,48 +105,20 @@ pause(Ms, #view{reader = Reader} = View) ->
 %% Output.
 
 shown(Summary, Rows, #view{clears = Clears, facts = Facts}) ->
-    Table = flame_prof_top_text:table(maps:merge(Facts, Summary), Rows, width()),
+    Table = flame_prof_top_text:table(maps:merge(Facts, Summary), Rows,
+                                      flame_prof_terminal:width(?WIDTH_MIN)),
     Clear = case Clears of
                 true -> ?CLEAR;
                 false -> ""
             end,
-    try
-        io:put_chars([Clear, in_encoding(Table), $\n])
-    catch
-        error:_ -> {error, {no_terminal, <<"top: the terminal does not take the output">>}}
-    end.
-
-%% A terminal without Unicode refuses the whole table for one letter.
-in_encoding(Table) ->
-    case io:getopts() of
-        [_ | _] = Options ->
-            case proplists:get_value(encoding, Options) of
-                latin1 -> [latin1(Char) || Char <- unicode:characters_to_list(Table)];
-                _ -> Table
-            end;
-        _ ->
-            Table
-    end.
-
-latin1(Char) when Char > 255 -> $?;
-latin1(Char) -> Char.
-
-is_terminal() ->
-    case io:columns() of
-        {ok, _} -> true;
-        {error, _} -> false
-    end.
-
-%% A terminal may begin a new line by itself when the last column is used.
-width() ->
-    case io:columns() of
-        {ok, Columns} when is_integer(Columns) -> max(?WIDTH_MIN, Columns - 1);
-        _ -> ?WIDTH_DEFAULT
+    case flame_prof_terminal:put([Clear, Table, $\n]) of
+        ok -> ok;
+        {error, Why} -> {error, {no_terminal, <<"top: ", Why/binary>>}}
     end.
 
 rows_that_fit() ->
-    case io:rows() of
-        {ok, Rows} when is_integer(Rows), Rows > ?HEAD_LINES -> min(?ROWS_MAX, Rows - ?HEAD_LINES);
+    case flame_prof_terminal:rows() of
+        Rows when is_integer(Rows), Rows > ?HEAD_LINES -> min(?ROWS_MAX, Rows - ?HEAD_LINES);
         _ -> ?ROWS_DEFAULT
     end.
 
