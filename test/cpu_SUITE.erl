@@ -318,6 +318,50 @@ leaves_no_timer(Before, Config) ->
     {ok, _} = flame_prof:stop(),
     ?assertEqual(Before, timers()).
 
+%% What an earlier session leaves goes when its handle is collected, at any time later: the
+%% next one's samples go on.
+it_outlives_the_handle_of_an_earlier_session(Config) ->
+    Self = self(),
+    Load = flame_prof_case:spawned(fun burn_in_c/0),
+    Earlier = spawn_link(fun() ->
+        Handle = open_tier(Config, "earlier", #{}),
+        sampled(Handle, 5),
+        {ok, _} = flame_prof_walker:close(Handle, 5000, <<"complete">>),
+        Self ! closed,
+        receive forget -> ok end,
+        %% No longer on its stack.
+        true = erlang:garbage_collect(),
+        Self ! forgotten,
+        receive stop -> ok end
+    end),
+    receive closed -> ok end,
+    Later = open_tier(Config, "later", #{}),
+    sampled(Later, 5),
+    Earlier ! forget,
+    receive forgotten -> ok end,
+    sampled(Later, 20),
+    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_walker:close(Later, 5000, <<"complete">>),
+    Earlier ! stop,
+    flame_prof_case:end_all([Load]),
+    ?assertEqual(0, Lost).
+
+%% So many more.
+sampled(Handle, Count) ->
+    #{cpu := #{samples := Before}} = flame_prof_walker:info(Handle),
+    eventually(fun() ->
+        #{cpu := #{samples := Now}} = flame_prof_walker:info(Handle),
+        Now >= Before + Count
+    end).
+
+%% As a session does.
+open_tier(Config, Stem, Further) ->
+    {ok, Options} = flame_prof_options:start(#{basename => ?config(priv_dir, Config), auto_select => none,
+                                               cpu_sampling => #{rate => ?RATE_HZ}}),
+    {ok, Handle} = flame_prof_walker:open(
+                       maps:merge(Options#{session => self(), tier_reason => <<"test">>, stem => Stem,
+                                           profiler_pids => []}, Further)),
+    Handle.
+
 %% --- selection by CPU ---------------------------------------------------------------------------
 
 %% Who works in native code does next to no reductions, and is chosen; who makes many

@@ -2,6 +2,7 @@
 #include "capture/beam/cpu_sampler.h"
 
 #include "base/clock.h"
+#include "capture/beam/cpu_slot_pool.h"
 #include "capture/beam/scheduler_threads.h"
 
 #include <dlfcn.h>
@@ -17,7 +18,7 @@
 #endif
 
 enum {
-    MAX_SLOTS = 1024,
+    MAX_THREADS = 1024,
     MAX_FD = 65536,
     HANDLER_STACK_BYTES = 3072,
     FIRST_SIGNAL_OFFSET = 5, // from SIGRTMIN; debuggers and runtimes like the first ones
@@ -25,8 +26,7 @@ enum {
 };
 
 // Found by the handler from the signal alone; allocated once, for good.
-static struct cpu_slot *all_slots;
-static uint16_t *slot_of_fd; // number + 1
+static struct cpu_slot **slot_of_fd;
 static _Atomic uint32_t in_handler;
 static int signal_number;
 
@@ -34,10 +34,10 @@ static struct cpu_slot *slot_of(const siginfo_t *info)
 {
     if (info->si_code == SI_TIMER) {
         struct cpu_slot *slot = info->si_value.sival_ptr;
-        return slot >= all_slots && slot < all_slots + MAX_SLOTS ? slot : NULL;
+        return cpu_slot_pool_has(slot) ? slot : NULL;
     }
     int fd = info->si_code > 0 ? info->si_fd : -1; // POLL_IN and the like
-    return fd >= 0 && fd < MAX_FD && slot_of_fd[fd] > 0 ? &all_slots[slot_of_fd[fd] - 1] : NULL;
+    return fd >= 0 && fd < MAX_FD ? slot_of_fd[fd] : NULL;
 }
 
 static void on_signal(int number, siginfo_t *info, void *ucontext)
@@ -98,9 +98,8 @@ static bool install(struct error *err)
                error_set(err, ERROR_UNSUPPORTED,
                          "CPU sampling: another library took signal %d from us", signal_number);
     }
-    all_slots = all_slots != NULL ? all_slots : calloc(MAX_SLOTS, sizeof *all_slots);
     slot_of_fd = slot_of_fd != NULL ? slot_of_fd : calloc(MAX_FD, sizeof *slot_of_fd);
-    if (all_slots == NULL || slot_of_fd == NULL || !pin_library()) {
+    if (slot_of_fd == NULL || !pin_library()) {
         return error_set(err, ERROR_NO_MEMORY,
                          "CPU sampling: no memory, or the library cannot "
                          "be kept loaded");
@@ -144,43 +143,55 @@ static bool wait_for_handlers(void)
 
 // ---- arming --------------------------------------------------------------------------------
 
+// What both methods are told.
+struct subject {
+    const struct otp_layout *layout;
+    const struct scheduler_table *table;
+    const _Atomic uint32_t *code_generation;
+};
+
 static bool init_slot(struct cpu_sampler *sampler, struct cpu_slot *slot,
-                      const struct scheduler_table *table, const struct scheduler_thread *thread,
-                      const struct otp_layout *layout, const _Atomic uint32_t *code_generation)
+                      const struct subject *subject, const struct scheduler_thread *thread)
 {
     size_t ring_bytes = sampler->options.ring_bytes;
-    slot->layout = layout;
-    slot->code_generation = code_generation;
-    slot->scheduler = scheduler_table_entry(table, thread->kind, thread->no);
+    slot->layout = subject->layout;
+    slot->code_generation = subject->code_generation;
+    slot->scheduler = scheduler_table_entry(subject->table, thread->kind, thread->no);
     slot->interval_ns = CLOCK_NS_PER_S / sampler->options.rate_hz;
     slot->tid = thread->tid;
     slot->os_pid = (int32_t)getpid();
     slot->kind = (uint16_t)thread->kind;
     slot->no = (uint16_t)thread->no;
-    for (int i = 0; i < CPU_OUTCOME_CNT; i++) {
-        atomic_store(&slot->outcomes[i], 0);
-    }
     return spsc_ring_init(&slot->ring,
                           thread->kind == SCHEDULER_NORMAL ? ring_bytes : ring_bytes / 2);
 }
 
-static bool init_slots(struct cpu_sampler *sampler, const struct scheduler_table *table,
-                       const struct otp_layout *layout, const _Atomic uint32_t *code_generation,
+// For so many threads; the handler's are lent.
+static bool take_slots(struct cpu_sampler *sampler, uint32_t cnt)
+{
+    sampler->taken_cnt = cnt;
+    sampler->timers = calloc(cnt, sizeof *sampler->timers);
+    sampler->slots = sampler->method == CPU_METHOD_FOREIGN ? calloc(cnt, sizeof *sampler->slots)
+                                                           : cpu_slot_pool_take(cnt);
+    return sampler->timers != NULL && sampler->slots != NULL;
+}
+
+static bool init_slots(struct cpu_sampler *sampler, const struct subject *subject,
                        struct error *err)
 {
-    struct scheduler_thread *threads = calloc(MAX_SLOTS, sizeof *threads);
-    sampler->timers = calloc(MAX_SLOTS, sizeof *sampler->timers);
-    bool ok = threads != NULL && sampler->timers != NULL;
-    uint32_t cnt = ok ? scheduler_threads_list(threads, MAX_SLOTS) : 0;
+    struct scheduler_thread *threads = calloc(MAX_THREADS, sizeof *threads);
+    uint32_t cnt = threads == NULL ? 0 : scheduler_threads_list(threads, MAX_THREADS);
+    bool ok = threads != NULL && (cnt == 0 || take_slots(sampler, cnt));
     for (uint32_t i = 0; i < cnt && ok; i++) {
-        if (threads[i].no <= table->arrays[threads[i].kind].cnt) {
-            ok = init_slot(sampler, &sampler->slots[sampler->slot_cnt++], table, &threads[i],
-                           layout, code_generation);
+        if (threads[i].no <= subject->table->arrays[threads[i].kind].cnt) {
+            ok = init_slot(sampler, &sampler->slots[sampler->slot_cnt++], subject, &threads[i]);
         }
     }
     free(threads);
     if (!ok) {
-        return error_set(err, ERROR_NO_MEMORY, "CPU sampling: no memory for its rings");
+        return error_set(err, ERROR_NO_MEMORY,
+                         "CPU sampling: no memory for its rings, or too many earlier sessions "
+                         "have not ended");
     }
     return sampler->slot_cnt > 0 ||
            error_set(err, ERROR_UNSUPPORTED,
@@ -204,7 +215,7 @@ static bool arm_slot(struct cpu_sampler *sampler, uint32_t i, struct error *err)
         return false;
     }
     if (timer->kind == CPU_TIMER_PERF_EVENT && timer->id < MAX_FD) {
-        slot_of_fd[timer->id] = (uint16_t)(i + 1);
+        slot_of_fd[timer->id] = slot;
     }
     return true;
 }
@@ -223,13 +234,6 @@ static bool arm(struct cpu_sampler *sampler, struct error *err)
 
 // ---- the two methods -------------------------------------------------------------------------
 
-// What both are told.
-struct subject {
-    const struct otp_layout *layout;
-    const struct scheduler_table *table;
-    const _Atomic uint32_t *code_generation;
-};
-
 static bool start_signals(struct cpu_sampler *sampler, const struct subject *subject,
                           struct error *err)
 {
@@ -239,7 +243,7 @@ static bool start_signals(struct cpu_sampler *sampler, const struct subject *sub
     if (!check_alternate_stack(&room_for_faults, err) || !install(err)) {
         return false;
     }
-    // The slots are used again: nobody may still be writing into one.
+    // The slots may be those of the last session: nobody may still be writing into one.
     if (!wait_for_handlers()) {
         return error_set(err, ERROR_UNSUPPORTED,
                          "CPU sampling: a handler of the last session has not returned; stop the "
@@ -250,8 +254,7 @@ static bool start_signals(struct cpu_sampler *sampler, const struct subject *sub
         return false;
     }
     sampler->running = true;
-    sampler->slots = all_slots;
-    bool ok = init_slots(sampler, subject->table, subject->layout, subject->code_generation, err);
+    bool ok = init_slots(sampler, subject, err);
     set_reading(sampler, sampler->reader.kind == READER_GUARDED_LOAD);
     return ok && arm(sampler, err);
 }
@@ -264,11 +267,7 @@ static bool start_watch(struct cpu_sampler *sampler, const struct subject *subje
         return false;
     }
     sampler->running = true;
-    sampler->slots = calloc(MAX_SLOTS, sizeof *sampler->slots);
-    if (sampler->slots == NULL) {
-        return error_set(err, ERROR_NO_MEMORY, "CPU sampling: out of memory");
-    }
-    bool ok = init_slots(sampler, subject->table, subject->layout, subject->code_generation, err);
+    bool ok = init_slots(sampler, subject, err);
     set_reading(sampler, sampler->reader.kind == READER_GUARDED_LOAD);
     return ok && cpu_watch_start(&sampler->watch, sampler->slots, sampler->slot_cnt,
                                  CLOCK_NS_PER_S / sampler->options.rate_hz, err);
@@ -330,7 +329,7 @@ void cpu_sampler_stop(struct cpu_sampler *sampler)
     for (uint32_t i = 0; sampler->method == CPU_METHOD_SIGNAL && i < sampler->slot_cnt; i++) {
         struct cpu_timer *timer = &sampler->timers[i];
         if (timer->kind == CPU_TIMER_PERF_EVENT && timer->id < MAX_FD) {
-            slot_of_fd[timer->id] = 0;
+            slot_of_fd[timer->id] = NULL;
         }
         cpu_timer_stop(timer);
         atomic_store_explicit(&sampler->slots[i].armed, false, memory_order_seq_cst);
@@ -348,6 +347,8 @@ void cpu_sampler_deinit(struct cpu_sampler *sampler)
     }
     if (sampler->method == CPU_METHOD_FOREIGN) {
         free(sampler->slots);
+    } else if (sampler->abandoned_cnt == 0) {
+        cpu_slot_pool_give_back(sampler->slots, sampler->taken_cnt);
     }
     free(sampler->timers);
     *sampler = (struct cpu_sampler){0};

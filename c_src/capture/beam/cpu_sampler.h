@@ -39,9 +39,10 @@ struct cpu_sampler {
     enum cpu_method method;      // in use, never AUTO once started
     struct error refused;        // why AUTO does not signal; code ERROR_NONE otherwise
     struct cpu_watch watch;      // CPU_METHOD_FOREIGN
-    struct cpu_slot *slots;      // slot_cnt of them; those of the handler are never freed
+    struct cpu_slot *slots;      // slot_cnt of them; the handler's are lent by the pool
     struct cpu_timer *timers;    // of the slots
     uint32_t slot_cnt;
+    uint32_t taken_cnt;     // slots there are, used or not
     uint32_t abandoned_cnt; // rings that a stuck handler kept
     enum cpu_timer_kind timer_kind;
     bool running;
