@@ -11,7 +11,7 @@
          find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
 -export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
--export([scheduler_offsets/0, find_schedulers/4]).
+-export([scheduler_offsets/0, find_schedulers/4, bif_offsets/0, find_bifs/3]).
 -export([open_ranking/4, rank/1]).
 -export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, set_applications/2,
          set_run_queues/2, set_accounts/2, set_port_owners/2, stretch/3, dump/3, selected/1,
@@ -123,6 +123,16 @@ scheduler_offsets() -> ?NOT_LOADED.
                       Offsets :: #{atom() => non_neg_integer()}) ->
     {ok, [{Kind :: normal | dirty_cpu | dirty_io, pos_integer(), address(), Tid :: non_neg_integer()}]} | error().
 find_schedulers(_, _, _, _) -> ?NOT_LOADED.
+
+%% What an entry of the VM's table of BIFs has where, in bytes, and its size.
+-spec bif_offsets() -> #{atom() => non_neg_integer()}.
+bif_offsets() -> ?NOT_LOADED.
+
+%% How many native functions of BIFs there are, if the table agrees with these names, in
+%% its order, and these offsets.
+-spec find_bifs(probe(), [mfa()], Offsets :: #{atom() => non_neg_integer()}) ->
+    {ok, non_neg_integer()} | error().
+find_bifs(_, _, _) -> ?NOT_LOADED.
 
 %% What load_code has found, as the lines of /tmp/perf-PID.map.
 -spec perf_map(probe()) ->

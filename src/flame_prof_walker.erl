@@ -6,7 +6,7 @@
 -module(flame_prof_walker).
 -behaviour(flame_prof_tier).
 
--export([unsupported/1, layout/1, open_probe/1]).
+-export([unsupported/1, layout/1, open_probe/1, bifs/0]).
 -export([open/1, watch/3, unwatch/2, exclude/2, tick/1, info/1, selected/1, dump/2, dumped/1,
          stretch/3, cost/1, close/3]).
 
@@ -305,6 +305,9 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       schedulers => erlang:system_info(schedulers),
       dirty_cpu_schedulers => erlang:system_info(dirty_cpu_schedulers),
       dirty_io_schedulers => erlang:system_info(dirty_io_schedulers),
+      bifs => bifs(),
+      %% Only tests say other registers than the JIT's.
+      register_roles => maps:get(register_roles, Config, #{}),
       gzip => Compress =:= gzip andalso Format =:= perf_script,
       capture => Format =:= capture,
       reader => Reader,
@@ -324,6 +327,13 @@ native(#{basename := Directory, sample_interval := SampleMs, reader := Reader,
       code_bytes => code_bytes(Config),
       excluded => excluded(Config),
       header => header(Config)}.
+
+%% @private The VM's BIFs in the order of its table, as far as it tells them: names of what
+%% the schedulers run. No documented item.
+-spec bifs() -> [mfa()].
+bifs() ->
+    Item = snifs,
+    try lists:reverse(apply(erlang, system_info, [Item])) catch error:_ -> [] end.
 
 cpu_ring_bytes() ->
     Schedulers = erlang:system_info(schedulers) + erlang:system_info(dirty_cpu_schedulers)

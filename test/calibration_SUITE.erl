@@ -314,6 +314,49 @@ scheduler_counts() ->
     {erlang:system_info(schedulers), erlang:system_info(dirty_cpu_schedulers),
      erlang:system_info(dirty_io_schedulers)}.
 
+%% --- the table of BIFs ---------------------------------------------------------------
+
+it_finds_the_bifs(Config) ->
+    Bifs = flame_prof_walker:bifs(),
+    ?assertMatch([{erlang, abs, 1} | _], Bifs),
+    ?assertEqual([], [Bif || {M, F, A} = Bif <- Bifs, not erlang:is_builtin(M, F, A)]),
+    {ok, Count} = find_bifs(Config, Bifs, flame_prof_nif:bif_offsets()),
+    %% One function each, and a second one where the work is a dirty scheduler's.
+    ?assert(Count >= length(Bifs)),
+    ?assert(Count < 1.1 * length(Bifs)).
+
+it_refuses_the_bifs_with_any_offset_moved(Config) ->
+    Offsets = flame_prof_nif:bif_offsets(),
+    Moved = [{Field, By, find_bifs(Config, flame_prof_walker:bifs(), Offsets#{Field := Offset + By})}
+             || {Field, Offset} <- maps:to_list(Offsets), By <- [8, -8, 4, -4, 64], Offset + By >= 0],
+    ?assert(length(Moved) > 25),
+    refused_bifs(Moved).
+
+%% Two kinds of function are taken for the same BIF, in whatever order.
+it_refuses_the_bifs_with_any_two_offsets_swapped(Config) ->
+    Offsets = flame_prof_nif:bif_offsets(),
+    refused_bifs([{A, B, find_bifs(Config, flame_prof_walker:bifs(), Offsets#{A := OffsetB, B := OffsetA})}
+                  || {A, OffsetA} <- maps:to_list(Offsets), {B, OffsetB} <- maps:to_list(Offsets),
+                     A < B, {A, B} =/= {f, impl}]).
+
+it_refuses_bifs_that_the_vm_does_not_have(Config) ->
+    [First, Second | Others] = Bifs = flame_prof_walker:bifs(),
+    Offsets = flame_prof_nif:bif_offsets(),
+    refused_bifs([{length(Wrong), 0, find_bifs(Config, Wrong, Offsets)}
+                  || Wrong <- [[], [First], [Second, First | Others], [First | Others],
+                               [{erlang, abs, 2}, Second | Others], lists:reverse(Bifs),
+                               Bifs ++ [{erlang, no_such_function, 1}], [not_a_name | Bifs]]]),
+    [?assertError(badarg, find_bifs(Config, Bifs, Wrong))
+     || Wrong <- [#{}, Offsets#{arity := -8}, Offsets#{arity := 1 bsl 40}, arity]].
+
+refused_bifs(Results) ->
+    ?assertEqual([], [{A, B} || {A, B, {ok, _}} <- Results]),
+    [?assertMatch({match, _}, re:run(Why, "^BIF table: [^\n]+$"))
+     || {_, _, {error, {layout, Why}}} <- Results].
+
+find_bifs(Config, Bifs, Offsets) ->
+    flame_prof_nif:find_bifs(?config(probe, Config), Bifs, Offsets).
+
 %% --- reasons ------------------------------------------------------------------------
 
 one_clear_line(Reason) ->

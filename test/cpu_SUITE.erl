@@ -570,6 +570,46 @@ it_counts_what_a_full_disk_does_not_take(Config) ->
             {skip, "no tmpfs here: " ++ string:trim(Refused)}
     end.
 
+%% Any register taken for another: a few samples contradict it, and it is given up.
+it_refuses_registers_in_any_other_role() ->
+    [{timetrap, {minutes, 15}}]. % two dozen sessions
+
+it_refuses_registers_in_any_other_role(Config) ->
+    Right = #{process => 13, stack => 7, saved_stack => 6, heap_top => 15},
+    ?assertEqual({0, [<<"complete">>]}, with_roles(Config, Right)),
+    Wrong = [Right#{Role := Number} || Role <- maps:keys(Right), Number <- [3, 6, 7, 12, 13, 14, 15],
+                                       maps:get(Role, Right) =/= Number],
+    Results = [{Roles, with_roles(Config, Roles)} || Roles <- Wrong],
+    %% After a few, and what came in before they were looked at.
+    ?assertEqual([], [Result || {_, {Mismatches, Ends}} = Result <- Results,
+                                Ends =/= [<<"registers contradict the VM's data">>]
+                                    orelse Mismatches =< 5 orelse Mismatches > 100]).
+
+%% Erlang code, and C code that is called with the stack in a register only.
+with_roles(Config, Roles) ->
+    Handle = open_tier(Config, "roles", #{register_roles => Roles}),
+    Load = spawn_link(fun() -> compare_and_count(lists:seq(1, 50000), lists:seq(1, 50000)) end),
+    until_ended(Handle, erlang:monotonic_time(millisecond) + 60000),
+    unlink(Load),
+    exit(Load, kill),
+    {ok, #{cpu := #{register_mismatches := Mismatches}}} =
+        flame_prof_walker:close(Handle, 5000, <<"complete">>),
+    Files = filelib:wildcard(filename:join(?config(priv_dir, Config), "roles_cpu-*.perf")),
+    Ends = [End || File <- Files, #{comments := #{<<"end">> := End}} <- [perf_script_reader:read(File)]],
+    [ok = file:delete(File) || File <- Files],
+    {Mismatches, Ends}.
+
+%% Or sampled for long enough.
+until_ended(Handle, Deadline) ->
+    #{cpu := #{last_error := Why, samples := Count}} = flame_prof_walker:info(Handle),
+    Why =/= undefined orelse Count > 500 orelse erlang:monotonic_time(millisecond) > Deadline
+        orelse receive after 20 -> until_ended(Handle, Deadline) end.
+
+compare_and_count(A, B) ->
+    true = A =:= B,
+    _ = cpu_load:arithmetic_part(#{}),
+    compare_and_count(A, B).
+
 %% POSIX timers of this process; kernels without CONFIG_CHECKPOINT_RESTORE do not tell.
 timers() ->
     case file:read_file("/proc/self/timers") of

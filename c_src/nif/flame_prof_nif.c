@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Function table and life of the library.
 #include "base/version.h"
+#include "nif/bif_nif.h"
 #include "nif/export_nif.h"
 #include "nif/facts_nif.h"
 #include "nif/nif_term.h"
@@ -29,6 +30,8 @@ static ErlNifFunc FUNCTIONS[] = {
     {"code_ranges", 1, export_nif_code_ranges, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"replace_file", 3, export_nif_replace_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"remove_file", 2, export_nif_remove_file, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"bif_offsets", 0, bif_nif_offsets, 0},
+    {"find_bifs", 3, bif_nif_find, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"scheduler_offsets", 0, scheduler_nif_offsets, 0},
     {"find_schedulers", 4, scheduler_nif_find, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"open_ranking", 4, ranking_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nif/session_options.h"
 
+#include "nif/bif_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 #include "sinks/capture_sink.h"
@@ -142,6 +143,29 @@ static bool get_cpu_method(ErlNifEnv *env, ERL_NIF_TERM config, enum cpu_method 
     return error_set(err, ERROR_BAD_ARGUMENT, "option cpu_sampling: method: unknown");
 }
 
+// Other registers than the JIT's only where they are to be refused:
+// #{Role :: atom() => RegisterNumber}.
+static bool get_roles(ErlNifEnv *env, ERL_NIF_TERM config, struct register_roles *roles,
+                      struct error *err)
+{
+    ERL_NIF_TERM map;
+    *roles = REGISTER_ROLES_KNOWN;
+    if (!enif_get_map_value(env, config, nif_atom(env, "register_roles"), &map)) {
+        return true;
+    }
+    for (int i = 0; i < REGISTER_ROLE_CNT; i++) {
+        uint64_t number = 0;
+        const char *name = register_role_name((enum register_role)i);
+        if (nif_get_u64(env, map, name, &number)) {
+            roles->number[i] = (uint8_t)number;
+        }
+        if (number >= CPU_REGISTER_CNT) {
+            return error_set(err, ERROR_BAD_ARGUMENT, "option register_roles: no such register");
+        }
+    }
+    return true;
+}
+
 // [atom()], as the option `metrics` calls them.
 static bool get_metrics(ErlNifEnv *env, ERL_NIF_TERM config, uint64_t *ids, struct error *err)
 {
@@ -176,6 +200,7 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
                 err) &&
         get_u32(env, config, "dirty_io_schedulers", &cpu->scheduler_cnt[SCHEDULER_DIRTY_IO], err);
     ok = ok && get_cpu_method(env, config, &cpu->sampler.method, err) &&
+         get_roles(env, config, &cpu->sampler.roles, err) &&
          get_categories(env, config, &cpu->categories, err) &&
          get_metrics(env, config, &cpu->metrics, err);
     (void)nif_get_text(env, config, "node", cpu->node, sizeof cpu->node);
@@ -185,9 +210,17 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
     cpu->flatten_recursive = options->flatten_recursive;
     cpu->max_frames = options->walker.max_frames;
     cpu->caller = probe_nif_caller(env, layout);
-    cpu->first_bif[0] = (uint64_t)nif_atom(env, "erlang");
-    cpu->first_bif[1] = (uint64_t)nif_atom(env, "abs");
     return ok;
+}
+
+// Without them BIFs are named by their C functions.
+static void get_bifs(ErlNifEnv *env, ERL_NIF_TERM config, struct session_options *all)
+{
+    ERL_NIF_TERM list;
+    all->options.cpu.bifs = all->bifs;
+    if (enif_get_map_value(env, config, nif_atom(env, "bifs"), &list)) {
+        all->options.cpu.bif_cnt = bif_nif_names(env, list, all->bifs);
+    }
 }
 
 static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config,
@@ -266,6 +299,7 @@ bool session_options_get(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM confi
     options->walker.auto_status_filter = TARGET_ANY_STATUS;
     options->walker.excluded = all->excluded;
     options->walker.excluded_cnt = get_excluded(env, config, all->excluded);
+    get_bifs(env, config, all);
     (void)nif_get_bool(env, config, "flatten_recursive", &options->flatten_recursive);
     bool ok = probe_nif_layout(env, layout, &all->layout, err) &&
               vm_memory_open(&all->memory, err) &&

@@ -20,7 +20,7 @@ struct session_output_texts {
     char cpu_stem[FILE_SERIES_NAME_BYTES];
 };
 
-// `options` points into `texts` and `excluded`: not to be moved. Zeroed by the caller.
+// `options` points into `texts`, `excluded` and `bifs`: not to be moved. Zeroed by the caller.
 struct session_options {
     struct otp_layout layout;
     struct vm_memory memory;
@@ -28,6 +28,7 @@ struct session_options {
     struct beam_recording_options options;
     struct session_output_texts texts;
     uint64_t excluded[SELECTOR_MAX_EXCLUDED];
+    struct bif bifs[BIF_TABLE_MAX];
 };
 
 // False with the option and what is wrong with it.

@@ -58,6 +58,7 @@ static void set_up(const char *release, enum reader_kind kind, enum scheduler_ki
         .os_pid = getpid(),
         .kind = (uint16_t)scheduler_kind,
         .no = 3,
+        .roles = REGISTER_ROLES_KNOWN,
         .armed = true,
         .may_guard = reader.kind == READER_GUARDED_LOAD,
     };

@@ -6,41 +6,81 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ARITY = 16, MIN_ENTRIES = 100 };
+enum { MAX_ENTRY_BYTES = 256, MIN_ENTRIES = 100 };
 
-struct raw_bif {
-    uint64_t module;
-    uint64_t name;
-    uint64_t arity; // an int, and padding
-    uint64_t f;
-    uint64_t impl;
-    uint64_t kind;
-};
+const struct bif_layout BIF_LAYOUT = {{
+#define BIF_FIELD_OFFSET(id, name, at) [id] = (at),
+    BIF_FIELDS(BIF_FIELD_OFFSET)
+#undef BIF_FIELD_OFFSET
+}};
 
-enum { RAW_WORDS = sizeof(struct raw_bif) / 8 };
-
-static bool read_entry(struct memory_reader *reader, uint64_t address, struct raw_bif *raw)
+const char *bif_field_name(enum bif_field field)
 {
-    bool ok = memory_reader_words(reader, address, raw, RAW_WORDS);
-    raw->arity &= UINT32_MAX;
-    return ok && term_is_atom(raw->module) && term_is_atom(raw->name) && raw->arity <= MAX_ARITY &&
-           raw->f > 0xFFFF && raw->f < (1ULL << 47);
+    static const char *const NAMES[] = {
+#define BIF_FIELD_NAME_OF(id, name, at) [id] = (name),
+        BIF_FIELDS(BIF_FIELD_NAME_OF)
+#undef BIF_FIELD_NAME_OF
+    };
+    return (unsigned)field < BIF_FIELD_CNT ? NAMES[field] : "unknown";
 }
 
-struct search {
-    struct memory_reader *reader;
-    uint64_t module;
-    uint64_t name;
+struct entry {
+    struct bif name; // its address is that of `f`
+    uint64_t impl;
 };
 
+static bool read_field(const struct bif_search *search, uint64_t entry, enum bif_field field,
+                       uint64_t *word)
+{
+    return memory_reader_words(search->reader, entry + search->layout->offset[field], word, 1);
+}
+
+static bool read_entry(const struct bif_search *search, uint64_t at, struct entry *entry)
+{
+    uint64_t arity = 0; // an int, and padding
+    bool ok = read_field(search, at, BIF_FIELD_MODULE, &entry->name.module) &&
+              read_field(search, at, BIF_FIELD_NAME, &entry->name.function) &&
+              read_field(search, at, BIF_FIELD_ARITY, &arity) &&
+              read_field(search, at, BIF_FIELD_F, &entry->name.address) &&
+              read_field(search, at, BIF_FIELD_IMPL, &entry->impl);
+    entry->name.arity = (uint32_t)arity;
+    return ok;
+}
+
+static bool is_wanted(const struct bif_search *search, uint32_t i, const struct entry *entry)
+{
+    const struct bif *wanted = &search->wanted[i];
+    return entry->name.module == wanted->module && entry->name.function == wanted->function &&
+           entry->name.arity == wanted->arity;
+}
+
+static uint64_t address_of(const struct bif_search *search, uint64_t first, uint32_t i)
+{
+    return first + (uint64_t)i * search->layout->offset[BIF_FIELD_ENTRY_BYTES];
+}
+
+// The first two are: the table begins here.
 static bool accept(void *context, uint64_t address, uint64_t word)
 {
-    struct search *search = context;
-    struct raw_bif raw;
-    struct raw_bif next;
-    return word == search->module && read_entry(search->reader, address, &raw) &&
-           raw.name == search->name && raw.arity == 1 &&
-           read_entry(search->reader, address + sizeof raw, &next);
+    const struct bif_search *search = context;
+    struct entry entry;
+    if (word != search->wanted[0].module) {
+        return false;
+    }
+    uint64_t first = address - search->layout->offset[BIF_FIELD_MODULE];
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!read_entry(search, address_of(search, first, i), &entry) ||
+            !is_wanted(search, i, &entry)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_function(const struct bif_search *search, uint64_t address)
+{
+    return address > 0xFFFF && address < (1ULL << 47) &&
+           search->is_function(search->is_function_context, address);
 }
 
 static int by_address(const void *a, const void *b)
@@ -50,29 +90,83 @@ static int by_address(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static void add(struct bif_table *table, const struct raw_bif *raw, uint64_t address)
+static void add(struct bif_table *table, const struct bif *name, uint64_t address)
 {
-    if (address > 0xFFFF && address < (1ULL << 47) && table->cnt < 2 * BIF_TABLE_MAX) {
-        table->bifs[table->cnt++] =
-            (struct bif){address, raw->module, raw->name, (uint32_t)raw->arity};
-    }
+    table->bifs[table->cnt] = *name;
+    table->bifs[table->cnt++].address = address;
 }
 
-bool bif_table_read(struct bif_table *table, const struct vm_memory *memory,
-                    struct memory_reader *reader, uint64_t first_module, uint64_t first_name)
+static bool add_entry(struct bif_table *table, const struct bif_search *search, uint64_t first,
+                      uint32_t i, struct error *err)
 {
-    struct search search = {reader, first_module, first_name};
-    *table = (struct bif_table){.bifs = calloc(2UL * BIF_TABLE_MAX, sizeof *table->bifs)};
-    uint64_t at = table->bifs == NULL ? 0 : vm_memory_find(memory, reader, accept, &search);
-    struct raw_bif raw;
-    for (uint32_t i = 0; at != 0 && i < BIF_TABLE_MAX && read_entry(reader, at, &raw); i++) {
-        add(table, &raw, raw.f);
-        if (raw.impl != raw.f) {
-            add(table, &raw, raw.impl);
-        }
-        at += sizeof raw;
+    struct entry entry;
+    if (!read_entry(search, address_of(search, first, i), &entry) ||
+        !is_wanted(search, i, &entry)) {
+        return error_set(err, ERROR_LAYOUT, "BIF table: entry %u is not the BIF that the VM says",
+                         i);
     }
-    if (table->cnt < MIN_ENTRIES) {
+    if (!is_function(search, entry.name.address) || !is_function(search, entry.impl)) {
+        return error_set(err, ERROR_LAYOUT, "BIF table: entry %u points to no function", i);
+    }
+    add(table, &entry.name, entry.name.address);
+    if (entry.impl != entry.name.address) {
+        add(table, &entry.name, entry.impl);
+    }
+    return true;
+}
+
+static bool add_entries(struct bif_table *table, const struct bif_search *search, uint64_t at,
+                        struct error *err)
+{
+    uint64_t first = at - search->layout->offset[BIF_FIELD_MODULE];
+    for (uint32_t i = 0; i < search->wanted_cnt; i++) {
+        if (!add_entry(table, search, first, i, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Each field has a place of its own within the entry.
+static bool layout_is_possible(const struct bif_layout *layout)
+{
+    const uint32_t *offset = layout->offset;
+    uint32_t entry_bytes = offset[BIF_FIELD_ENTRY_BYTES];
+    bool ok = entry_bytes <= MAX_ENTRY_BYTES;
+    for (int i = 0; i < BIF_FIELD_ENTRY_BYTES; i++) {
+        ok = ok && offset[i] + 8 <= entry_bytes;
+        for (int k = 0; k < i; k++) {
+            ok = ok && offset[i] != offset[k];
+        }
+    }
+    return ok;
+}
+
+static bool search_is_possible(const struct bif_search *search, struct error *err)
+{
+    if (search->wanted_cnt < MIN_ENTRIES || search->wanted_cnt > BIF_TABLE_MAX) {
+        return error_set(err, ERROR_LAYOUT, "BIF table: the VM tells %u BIFs", search->wanted_cnt);
+    }
+    return layout_is_possible(search->layout) ||
+           error_set(err, ERROR_LAYOUT, "BIF table: fields overlap");
+}
+
+bool bif_table_read(struct bif_table *table, const struct bif_search *search, struct error *err)
+{
+    *table = (struct bif_table){0};
+    if (!search_is_possible(search, err)) {
+        return false;
+    }
+    struct bif_search searched = *search;
+    uint64_t at = vm_memory_find(search->memory, search->reader, accept, &searched);
+    if (at == 0) {
+        return error_set(err, ERROR_LAYOUT, "BIF table: not found");
+    }
+    table->bifs = calloc(2UL * search->wanted_cnt, sizeof *table->bifs);
+    if (table->bifs == NULL) {
+        return error_set(err, ERROR_NO_MEMORY, "BIF table: out of memory");
+    }
+    if (!add_entries(table, search, at, err)) {
         bif_table_deinit(table);
         return false;
     }

@@ -162,6 +162,7 @@ static bool init_slot(struct cpu_sampler *sampler, struct cpu_slot *slot,
     slot->os_pid = (int32_t)getpid();
     slot->kind = (uint16_t)thread->kind;
     slot->no = (uint16_t)thread->no;
+    slot->roles = sampler->options.roles;
     return spsc_ring_init(&slot->ring,
                           thread->kind == SCHEDULER_NORMAL ? ring_bytes : ring_bytes / 2);
 }

@@ -31,6 +31,7 @@ struct cpu_sampler_options {
     uint32_t rate_hz;  // samples per second of CPU time and thread
     size_t ring_bytes; // per normal scheduler; dirty ones get half
     enum reader_kind reader;
+    struct register_roles roles; // REGISTER_ROLES_KNOWN, or what is to be refused
 };
 
 struct cpu_sampler {

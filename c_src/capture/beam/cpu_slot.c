@@ -68,6 +68,11 @@ static uint64_t field(const struct take *take, enum layout_field field)
     return take->process[take->slot->layout->offset[field] / 8];
 }
 
+static uint64_t in_role(const struct take *take, enum register_role role)
+{
+    return take->sample->registers[take->slot->roles.number[role]];
+}
+
 static uint32_t state_flags(const struct take *take)
 {
     uint32_t flags;
@@ -111,13 +116,13 @@ static bool read_process(struct take *take, uint64_t address)
            is_listed(take, address, take->next[layout->offset[LAYOUT_ID] / 8]);
 }
 
-// While a pseudo process is current, the real one is in r13 or, in C code, where its
-// caller's r13 was saved.
+// While a pseudo process is current, the real one is in its register or, in C code, where
+// the caller's was saved.
 static uint64_t real_process(struct take *take, uint64_t stack_base, uint64_t rsp)
 {
     uint64_t saved[SAVED_WORDS];
-    if (read_process(take, take->sample->registers[CPU_REGISTER_R13])) {
-        return take->sample->registers[CPU_REGISTER_R13];
+    if (read_process(take, in_role(take, REGISTER_ROLE_PROCESS))) {
+        return in_role(take, REGISTER_ROLE_PROCESS);
     }
     if (stack_base < sizeof saved || stack_base - sizeof saved < rsp ||
         !read_words(take->slot, stack_base - sizeof saved, saved, SAVED_WORDS)) {
@@ -256,16 +261,16 @@ static enum stack_top site_of(struct take *take, uint64_t rsp, uint64_t stack_ba
     return decode_site(code, offset[LAYOUT_HTOP], offset[LAYOUT_STOP]);
 }
 
-// C code keeps its caller's rbp in a register or on its stack, below the base. Of the
+// C code keeps what its caller saved in the register or on its stack, below the base. Of the
 // words there that lie in the process's stack it is the highest: the top of its heap
 // is saved as well.
 static uint64_t saved_stack_top(struct take *take, uint64_t rsp, uint64_t stack_base)
 {
     uint64_t htop = field(take, LAYOUT_HTOP);
     uint64_t hend = field(take, LAYOUT_HEND);
-    uint64_t rbp = take->sample->registers[CPU_REGISTER_RBP];
+    uint64_t kept = in_role(take, REGISTER_ROLE_SAVED_STACK);
     uint64_t saved[SAVED_WORDS];
-    uint64_t found = rbp > htop && rbp <= hend && rbp % 8 == 0 ? rbp : 0;
+    uint64_t found = kept > htop && kept <= hend && kept % 8 == 0 ? kept : 0;
     uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
     size_t cnt = depth < SAVED_WORDS ? depth : SAVED_WORDS;
     if (cnt == 0 || !read_words(take->slot, stack_base - cnt * 8, saved, cnt)) {
@@ -285,7 +290,7 @@ static uint64_t find_stack_top(struct take *take, uint64_t rsp, uint64_t stack_b
     uint32_t flags = state_flags(take);
     if (sample->mode == CPU_MODE_ERLANG) {
         sample->stack_top = STACK_TOP_REGISTER;
-        return rsp;
+        return in_role(take, REGISTER_ROLE_STACK);
     }
     sample->stack_top = STACK_TOP_STORED;
     if (sample->mode == CPU_MODE_DIRTY || (flags & FLAG_GC) != 0) {
@@ -347,9 +352,10 @@ static void take_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
 
 // ---- one sample -----------------------------------------------------------------------
 
-static bool is_on_erlang_stack(const struct take *take, uint64_t rsp)
+static bool is_on_erlang_stack(const struct take *take)
 {
-    return rsp >= field(take, LAYOUT_HEAP) && rsp <= field(take, LAYOUT_HEND);
+    uint64_t top = in_role(take, REGISTER_ROLE_STACK);
+    return top >= field(take, LAYOUT_HEAP) && top <= field(take, LAYOUT_HEND);
 }
 
 static bool find_process(struct take *take, uint64_t rsp, uint64_t stack_base)
@@ -375,7 +381,7 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
     if (take->slot->kind != SCHEDULER_NORMAL) {
         sample->mode = CPU_MODE_DIRTY;
     } else {
-        sample->mode = is_on_erlang_stack(take, rsp) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
+        sample->mode = is_on_erlang_stack(take) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
     }
     read_name(take);
     read_identity_if_due(take);

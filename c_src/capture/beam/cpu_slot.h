@@ -9,6 +9,7 @@
 #include "base/spsc_ring.h"
 #include "capture/beam/cpu_sample.h"
 #include "capture/beam/otp_layout.h"
+#include "capture/beam/register_roles.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ struct cpu_slot {
     int32_t os_pid;
     uint16_t kind; // enum scheduler_kind
     uint16_t no;
+    struct register_roles roles;
     _Atomic bool armed;
     _Atomic bool may_guard; // guarded loads are ours to use; else process_vm_readv
     struct known_process known[CPU_SLOT_KNOWN]; // the handler's own

@@ -17,11 +17,13 @@ enum {
     HISTORY_CELLS = 4096,
     HANDLER_BUCKETS = 64, // of 100 ns
     HANDLER_BUCKET_NS = 100,
-    MIN_CHECKED = 100,
+    MAX_MISMATCH_CNT = 5, // of any number of samples
     MAX_MISMATCH_PERCENT = 2,
     KEPT_SPARE = 8, // a part of the room for kept samples is for what comes meanwhile
     RATE_WINDOW_NS = 100 * 1000 * 1000,
 };
+
+static const char WRONG[] = "registers contradict the VM's data";
 
 // Reductions per CPU time, over a window of the process's own time.
 struct reduction_rate {
@@ -39,6 +41,12 @@ struct history {
     struct process_progress progress;
     struct reduction_rate rate;
     int64_t cpu_ns; // seen
+};
+
+// How often registers were as their roles have it.
+struct register_check {
+    uint64_t checked_cnt;
+    uint64_t mismatch_cnt;
 };
 
 struct cpu_recording {
@@ -60,7 +68,8 @@ struct cpu_recording {
     struct history history[HISTORY_CELLS];
     uint64_t handler_cnt[HANDLER_BUCKETS];
     uint64_t lost_seen;
-    uint64_t checked_cnt;
+    struct register_check in_code;
+    struct register_check in_calls;
     uint64_t begin_ns; // of the two clocks, to convert ticks
     uint64_t begin_ticks;
     struct cpu_recording_status status;
@@ -222,21 +231,30 @@ static void note_handler(struct cpu_recording *recording, uint32_t ticks)
     recording->handler_cnt[bucket < HANDLER_BUCKETS ? bucket : HANDLER_BUCKETS - 1]++;
 }
 
-// In JIT code r13 is the process; something else means that we read wrong data, or
-// call the wrong thread a scheduler.
-static void check_registers(struct cpu_recording *recording, const struct cpu_sample *sample)
+// Contradictions mean that we read wrong data, or call the wrong thread a scheduler.
+static void note_verdict(struct cpu_recording *recording, struct register_check *check,
+                         enum register_verdict verdict)
 {
-    if (sample->mode != CPU_MODE_ERLANG) {
-        return;
+    check->checked_cnt += verdict != REGISTERS_SAY_NOTHING;
+    check->mismatch_cnt += verdict == REGISTERS_CONTRADICT;
+    recording->status.mismatch_cnt += verdict == REGISTERS_CONTRADICT;
+}
+
+static void check_caller(struct cpu_recording *recording, const struct cpu_sample *sample)
+{
+    if (recording->stack.has_caller) {
+        note_verdict(recording, &recording->in_calls,
+                     register_roles_check_call(&recording->options.sampler.roles,
+                                               recording->sources.layout, sample,
+                                               recording->stack.caller));
     }
-    recording->checked_cnt++;
-    recording->status.mismatch_cnt += sample->registers[CPU_REGISTER_R13] != sample->process;
 }
 
 static void write_sample(struct cpu_recording *recording, const struct cpu_sample *sample)
 {
     const struct cpu_stack_sources sources = {
         .layout = recording->sources.layout,
+        .roles = &recording->options.sampler.roles,
         .code = recording->sources.code,
         .native = recording->native,
         .bifs = &recording->bifs,
@@ -248,6 +266,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     struct metric_value chosen[METRIC_MAX_CNT];
     struct process_snapshot *snapshot = NULL;
     cpu_stack_build(&sources, sample, &recording->stack);
+    check_caller(recording, sample);
     if (sample->process_words > 0) {
         snapshot = &recording->snapshot;
         process_snapshot_from_image(recording->sources.layout, sample->words, sample->process_words,
@@ -280,7 +299,9 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
 // What every sample tells, written or not.
 static void note_arrival(struct cpu_recording *recording, const struct cpu_sample *sample)
 {
-    check_registers(recording, sample);
+    note_verdict(recording, &recording->in_code,
+                 register_roles_check_code(&recording->options.sampler.roles,
+                                           recording->sources.layout, sample));
     recording->status.cpu_ns += sample->period_ns;
     if (recording->sampler.method == CPU_METHOD_SIGNAL) {
         note_handler(recording, sample->handler_ticks);
@@ -342,12 +363,16 @@ static void count_losses(struct cpu_recording *recording)
     atomic_store_explicit(&recording->losses.ticks_taken, taken, memory_order_relaxed);
 }
 
+static bool has_too_many(const struct register_check *check)
+{
+    return check->mismatch_cnt >
+           MAX_MISMATCH_CNT + check->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT / 100;
+}
+
 // Too many registers contradict what we read: not to be trusted any further.
 static bool is_wrong(const struct cpu_recording *recording)
 {
-    return recording->checked_cnt >= MIN_CHECKED &&
-           recording->status.mismatch_cnt * 100 >
-               recording->checked_cnt * (uint64_t)MAX_MISMATCH_PERCENT;
+    return has_too_many(&recording->in_code) || has_too_many(&recording->in_calls);
 }
 
 // The sample is ours until it is taken out of its ring.
@@ -488,6 +513,9 @@ void cpu_recording_tick(struct cpu_recording *recording)
     status->write_failed_cnt =
         atomic_load_explicit(&recording->losses.lost[LOSS_WRITE_FAILED], memory_order_relaxed);
     status->last_error = output->last_error;
+    if (is_wrong(recording)) {
+        (void)error_set(&status->last_error, ERROR_LAYOUT, "CPU sampling has ended: %s", WRONG);
+    }
     status->handler_median_ns = handler_median_ns(recording);
     status->thread_ns = cpu_sampler_thread_ns(&recording->sampler);
     status->finished_file_cnt = output->files.finished_cnt;
@@ -506,6 +534,29 @@ void cpu_recording_tick(struct cpu_recording *recording)
 static bool is_code(const void *context, uint64_t address)
 {
     return code_map_covers(context, address);
+}
+
+static bool is_function(const void *context, uint64_t address)
+{
+    return native_code_is_function((struct native_code *)(uintptr_t)context, address);
+}
+
+// Without its table a BIF has its C function's name.
+static void read_bifs(struct cpu_recording *recording, struct memory_reader *reader)
+{
+    struct error why = {0};
+    const struct bif_search search = {
+        .memory = recording->sources.memory,
+        .reader = reader,
+        .layout = &BIF_LAYOUT,
+        .wanted = recording->options.bifs,
+        .wanted_cnt = recording->options.bif_cnt,
+        .is_function = is_function,
+        .is_function_context = recording->native,
+    };
+    if (!bif_table_read(&recording->bifs, &search, &why)) {
+        (void)session_set(&recording->session, "bif_names", "none, %s", why.detail);
+    }
 }
 
 static bool start_sampler(struct cpu_recording *recording, struct error *err)
@@ -528,8 +579,7 @@ static bool start_sampler(struct cpu_recording *recording, struct error *err)
     memcpy(search.wanted, options->scheduler_cnt, sizeof search.wanted);
     bool found = scheduler_table_find(&table, &search, err);
     if (found) {
-        (void)bif_table_read(&recording->bifs, sources->memory, &reader, options->first_bif[0],
-                             options->first_bif[1]);
+        read_bifs(recording, &reader);
     }
     memory_reader_close(&reader);
     return found && cpu_sampler_start(&recording->sampler, sources->layout, &table,
@@ -609,6 +659,7 @@ struct cpu_recording *cpu_recording_start(const struct cpu_recording_sources *so
         return NULL;
     }
     recording->sources.memory = NULL;
+    recording->options.bifs = NULL;
     return recording;
 }
 
@@ -619,9 +670,7 @@ void cpu_recording_stop(struct cpu_recording *recording)
 
 void cpu_recording_close(struct cpu_recording *recording, const char *end_reason)
 {
-    (void)recording_close(&recording->output,
-                          is_wrong(recording) ? "registers contradict the VM's data" : end_reason,
-                          NULL);
+    (void)recording_close(&recording->output, is_wrong(recording) ? WRONG : end_reason, NULL);
     cpu_recording_tick(recording);
 }
 

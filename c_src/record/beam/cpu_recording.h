@@ -7,6 +7,7 @@
 #define FLAME_PROF_RECORD_BEAM_CPU_RECORDING_H
 
 #include "base/error.h"
+#include "capture/beam/bif_table.h"
 #include "capture/beam/cpu_sampler.h"
 #include "capture/beam/cpu_usage.h"
 #include "capture/beam/own_processes.h"
@@ -24,8 +25,9 @@
 struct cpu_recording_options {
     struct cpu_sampler_options sampler; // rate_hz 0: no CPU sampling
     uint32_t scheduler_cnt[SCHEDULER_KIND_CNT];
-    uint64_t caller;       // address of the calling process's struct
-    uint64_t first_bif[2]; // atom terms of the first BIF's module and name
+    uint64_t caller;        // address of the calling process's struct
+    const struct bif *bifs; // as the VM tells them, for the call of cpu_recording_start only
+    uint32_t bif_cnt;
     bool flatten_recursive;
     uint32_t max_frames; // per stack
     uint64_t keep_ns;    // armed: samples are kept so long, files are made by dumps; else 0
@@ -54,7 +56,7 @@ struct cpu_recording_status {
     uint64_t cpu_ns;           // that the samples taken stand for, written or not
     uint64_t lost_cnt;         // the ring was full
     uint64_t write_failed_cnt; // disk full or gone; `last_error` says what
-    struct error last_error;   // code ERROR_NONE if there was none
+    struct error last_error;   // code ERROR_NONE if there was none; also why sampling ended
     uint64_t incomplete_cnt;   // samples without one stack down to the process's start
     uint64_t mismatch_cnt;     // the registers contradict the VM's data
     enum cpu_method method;    // AUTO: not started

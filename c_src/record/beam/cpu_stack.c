@@ -23,8 +23,7 @@ struct builder {
     struct native_frame native[CPU_STACK_MAX_NATIVE];
     uint32_t native_cnt;
     bool native_complete;
-    uint64_t boundary_pc;  // return address in JIT code, 0 = the C stack has no such end
-    uint64_t boundary_rbp; // of the JIT code that called
+    uint64_t boundary_pc; // return address in JIT code, 0 = the C stack has no such end
     uint64_t last_function;
     bool bottom_seen;
 };
@@ -90,8 +89,9 @@ static void unwind_native(struct builder *builder)
         uint64_t pc = registers.values[FRAME_REGISTER_RIP];
         if (sample->stack_base != 0 && registers.values[FRAME_REGISTER_RSP] >= sample->stack_base) {
             builder->boundary_pc = pc;
-            builder->boundary_rbp = registers.values[FRAME_REGISTER_RBP];
             builder->native_complete = registers.values[FRAME_REGISTER_RSP] == sample->stack_base;
+            builder->stack->has_caller = builder->native_complete;
+            memcpy(builder->stack->caller, registers.values, sizeof builder->stack->caller);
             return;
         }
         if (!note_native(builder, pc, is_innermost)) {
@@ -230,14 +230,16 @@ static bool is_return_address(const struct builder *builder, uint64_t word)
     return word > 0xFFFF && (word & 3) == 0 && code_map_covers(builder->sources->code, word);
 }
 
-// The words that the C code's caller really had on its stack: what its saved rbp says
-// is exact, what the handler took for it may begin too early.
+// The words that the C code's caller really had on its stack: what its register says is
+// exact, what the handler took for it may begin too early.
 static uint32_t first_word(const struct builder *builder)
 {
     const struct cpu_sample *sample = builder->sample;
-    uint64_t skip = (builder->boundary_rbp - sample->erlang_top) / 8;
-    bool known = sample->stack_top == STACK_TOP_SAVED && builder->native_complete &&
-                 builder->boundary_rbp > sample->erlang_top && builder->boundary_rbp % 8 == 0;
+    uint64_t top =
+        builder->stack->caller[builder->sources->roles->number[REGISTER_ROLE_SAVED_STACK]];
+    uint64_t skip = (top - sample->erlang_top) / 8;
+    bool known = sample->stack_top == STACK_TOP_SAVED && builder->stack->has_caller &&
+                 top > sample->erlang_top && top % 8 == 0;
     return known && skip < sample->leaf_words ? (uint32_t)skip : 0;
 }
 
@@ -421,6 +423,7 @@ void cpu_stack_build(const struct cpu_stack_sources *sources, const struct cpu_s
     };
     stack->frame_cnt = 0;
     stack->has_unknown = false;
+    stack->has_caller = false;
     stack->is_truncated = false;
     bool is_native = sample->mode == CPU_MODE_NATIVE || sample->mode == CPU_MODE_DIRTY;
     if (is_native || sample->mode == CPU_MODE_NO_PROCESS) {

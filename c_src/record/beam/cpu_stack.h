@@ -8,6 +8,7 @@
 #include "capture/beam/bif_table.h"
 #include "capture/beam/cpu_sample.h"
 #include "capture/beam/otp_layout.h"
+#include "capture/beam/register_roles.h"
 #include "capture/beam/scheduler_state.h"
 #include "model/sample.h"
 #include "record/beam/process_names.h"
@@ -20,6 +21,7 @@
 // What names come from; all borrowed.
 struct cpu_stack_sources {
     const struct otp_layout *layout;
+    const struct register_roles *roles;
     const struct code_map *code;
     struct native_code *native;
     const struct bif_table *bifs;
@@ -36,9 +38,11 @@ enum {
 
 struct cpu_stack {
     enum scheduler_state state;
-    bool is_complete;   // from the instruction to the start of the process
-    bool has_unknown;   // a frame without a name
-    bool is_truncated;  // frames are left out in the middle
+    bool is_complete;  // from the instruction to the start of the process
+    bool has_unknown;  // a frame without a name
+    bool is_truncated; // frames are left out in the middle
+    bool has_caller;   // the Erlang code that called C code, and its registers
+    uint64_t caller[CPU_REGISTER_CNT];
     uint32_t frame_cnt; // leaf first
     struct frame frames[CPU_STACK_MAX_FRAMES];
     char cut_text[40]; // of the frame that stands for those cut out

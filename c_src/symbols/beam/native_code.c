@@ -31,6 +31,7 @@ struct symbol {
 struct object {
     uint64_t start; // of its executable mappings
     uint64_t end;
+    bool is_program; // the executable itself, with one such mapping
     uint64_t bias;
     uint32_t file; // string_id
     char path[256];
@@ -91,13 +92,14 @@ static struct text base_name(const char *path)
 struct segments {
     uint64_t start; // executable
     uint64_t end;
+    uint32_t cnt;    // of those
     uint64_t header; // .eh_frame_hdr
     uint64_t header_segment_end;
 };
 
 static struct segments segments_of(const struct dl_phdr_info *info)
 {
-    struct segments found = {UINT64_MAX, 0, 0, 0};
+    struct segments found = {.start = UINT64_MAX};
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         uint64_t start = info->dlpi_addr + segment->p_vaddr;
@@ -106,6 +108,7 @@ static struct segments segments_of(const struct dl_phdr_info *info)
         } else if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0) {
             found.start = start < found.start ? start : found.start;
             found.end = start + segment->p_memsz > found.end ? start + segment->p_memsz : found.end;
+            found.cnt++;
         }
     }
     for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -181,6 +184,8 @@ static int on_object(struct dl_phdr_info *info, size_t size, void *context)
     object->bias = info->dlpi_addr;
     bool is_executable = info->dlpi_name == NULL || info->dlpi_name[0] == '\0';
     ssize_t len = -1;
+    // The vDSO has no name either, where there is one.
+    object->is_program = is_executable && code->object_cnt == 0 && segments.cnt == 1;
     if (is_executable) {
         len = readlink("/proc/self/exe", object->path, sizeof object->path - 1);
         object->path[len > 0 ? len : 0] = '\0';
@@ -203,17 +208,35 @@ static struct object *find_object(struct native_code *code, uint64_t pc)
     return NULL;
 }
 
+static void refresh(struct native_code *code)
+{
+    code->refreshed_ns = clock_monotonic_ns();
+    (void)dl_iterate_phdr(on_object, code);
+}
+
 // Libraries come and go; an address in none asks for another look, but not all the time.
 static struct object *object_of(struct native_code *code, uint64_t pc)
 {
     struct object *object = find_object(code, pc);
-    uint64_t now_ns = clock_monotonic_ns();
-    if (object != NULL || now_ns - code->refreshed_ns < REFRESH_NS) {
+    if (object != NULL || clock_monotonic_ns() - code->refreshed_ns < REFRESH_NS) {
         return object;
     }
-    code->refreshed_ns = now_ns;
-    (void)dl_iterate_phdr(on_object, code);
+    refresh(code);
     return find_object(code, pc);
+}
+
+// dl_iterate_phdr begins with it.
+static struct object *program_of(struct native_code *code)
+{
+    if (code->object_cnt == 0) {
+        refresh(code);
+    }
+    for (uint32_t i = 0; i < code->object_cnt; i++) {
+        if (code->objects[i]->is_program) {
+            return code->objects[i];
+        }
+    }
+    return NULL;
 }
 
 // ---- symbols -------------------------------------------------------------------------
@@ -361,6 +384,43 @@ static const struct symbol *find_symbol(const struct object *object, uint64_t pc
     }
     const struct symbol *symbol = low > 0 ? &object->symbols[low - 1] : NULL;
     return symbol != NULL && pc < symbol->end ? symbol : NULL;
+}
+
+bool native_code_program(struct native_code *code, struct native_text *text_ret)
+{
+    const struct object *program = program_of(code);
+    if (program != NULL) {
+        *text_ret = (struct native_text){
+            (const unsigned char *)(uintptr_t)program->start, // NOLINT(performance-no-int-to-ptr)
+            program->end - program->start, program->start};
+    }
+    return program != NULL;
+}
+
+bool native_code_program_function(struct native_code *code, const char *name, uint64_t *start_ret,
+                                  uint64_t *end_ret)
+{
+    struct object *program = program_of(code);
+    if (program != NULL && !program->symbols_read) {
+        read_symbols(code, program);
+    }
+    for (uint32_t i = 0; program != NULL && i < program->symbol_cnt; i++) {
+        const struct symbol *symbol = &program->symbols[i];
+        if (text_equal(string_table_text(code->strings, symbol->name), text_of(name))) {
+            *start_ret = symbol->start;
+            *end_ret = symbol->end;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool native_code_is_function(struct native_code *code, uint64_t address)
+{
+    struct object *object = object_of(code, address);
+    const struct call_frame_function *function =
+        object == NULL ? NULL : call_frame_find(&object->frames, address);
+    return function != NULL && function->start == address;
 }
 
 bool native_code_find(struct native_code *code, uint64_t pc, struct native_location *location_ret)

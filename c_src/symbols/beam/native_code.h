@@ -10,6 +10,7 @@
 #include "unwind/call_frame.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct native_code;
@@ -22,11 +23,29 @@ struct native_location {
     bool is_named;           // by a symbol
 };
 
+// Machine code as it lies in memory.
+struct native_text {
+    const unsigned char *bytes;
+    size_t len;
+    uint64_t address; // of the first
+};
+
 struct native_code *native_code_create(void);
 void native_code_destroy(struct native_code *code);
 
 // False when `pc` is in no object.
 bool native_code_find(struct native_code *code, uint64_t pc, struct native_location *location_ret);
+
+// The code of the program itself, which is never unloaded. False when it is in more than
+// one piece.
+bool native_code_program(struct native_code *code, struct native_text *text_ret);
+
+// The program's function of that name; false when no symbol says.
+bool native_code_program_function(struct native_code *code, const char *name, uint64_t *start_ret,
+                                  uint64_t *end_ret);
+
+// Does a function begin there, by its object's .eh_frame? Needs no symbols.
+bool native_code_is_function(struct native_code *code, uint64_t address);
 
 // As call_frame_unwind. CALL_FRAME_UNKNOWN also when `pc` is in no object.
 enum call_frame_step native_code_unwind(struct native_code *code, uint64_t pc,
