@@ -282,7 +282,7 @@ it_never_shows_waiting_as_work(Config) ->
     case All > 100000000 of
         true ->
             ?assert(Of([busy_wait]) > 0.5 * All),
-            ?assert(Of([busy_wait, scheduling, check_io, timers]) > 0.8 * All);
+            ?assert(Of([busy_wait, scheduling, check_io, timers, aux]) > 0.8 * All);
         false ->
             {skip, lists:flatten(io_lib:format("the VM did not spin: ~b ms of CPU", [All div 1000000]))}
     end.
@@ -302,6 +302,48 @@ spinning_run(Directory) ->
 wake_often(Deadline) ->
     receive after 1 -> ok end,
     erlang:monotonic_time(millisecond) < Deadline andalso wake_often(Deadline).
+
+%% Who asks how much memory there is has every scheduler sum up its own between two
+%% processes: told as such where the VM exports what does such jobs, as scheduling where it
+%% hides it. The VM's own account of it says how much there is.
+it_tells_aux_work_from_scheduling(Config) ->
+    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}, auto_select => none}),
+    _ = erlang:system_flag(microstate_accounting, reset),
+    _ = erlang:system_flag(microstate_accounting, true),
+    Askers = [spawn_opt(fun ask_for_memory/0, [link, {scheduler, N}])
+              || N <- lists:seq(1, erlang:system_info(schedulers_online))],
+    Deadline = erlang:monotonic_time(millisecond) + 60000,
+    eventually(fun() ->
+        #{cpu := #{samples := Count}} = flame_prof:info(),
+        Count > 1500 orelse erlang:monotonic_time(millisecond) > Deadline
+    end),
+    Accounts = erlang:statistics(microstate_accounting),
+    _ = erlang:system_flag(microstate_accounting, false),
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Askers],
+    {ok, _} = flame_prof:stop(),
+    Samples = cpu_samples(Config),
+    Of = fun(States) -> cpu_ns([S || #{status := State} = S <- Samples, lists:member(State, States)]) end,
+    Sampled = 100 * Of([aux]) / cpu_ns(Samples),
+    Truth = aux_percent(Accounts),
+    ct:pal("aux ~.1f % by the VM's account, sampled ~.1f %~n~p", [Truth, Sampled, state_counts(Samples)]),
+    ?assert(Truth > 10),
+    %% All these are exported together, or not at all.
+    case [S || S <- Samples, has_function(<<"erts_schedule">>, S)] of
+        [] ->
+            ?assertEqual(0, Of([aux])),
+            ?assert(100 * Of([scheduling, busy_wait]) / cpu_ns(Samples) > Truth / 2);
+        _ ->
+            ?assert(Sampled > Truth / 2 andalso Sampled < Truth * 2, {Truth, Sampled}),
+            ?assertEqual([], [S || #{status := aux, number := Number} = S <- Samples, Number =/= 0])
+    end.
+
+ask_for_memory() -> _ = erlang:memory(), ask_for_memory().
+
+%% Of what the schedulers did not sleep.
+aux_percent(Accounts) ->
+    Counters = [Counters || #{type := scheduler, counters := Counters} <- Accounts],
+    Sum = fun(Without) -> lists:sum([lists:sum(maps:values(maps:without(Without, C))) || C <- Counters]) end,
+    100 * (Sum([sleep]) - Sum([sleep, aux])) / Sum([sleep]).
 
 %% --- life ---------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@
     X(SCHEDULER_STATE_TIMERS, "timers")         /* timers that are due */                          \
     X(SCHEDULER_STATE_CHECK_IO, "check_io")     /* asking the kernel for I/O */                    \
     X(SCHEDULER_STATE_BUSY_WAIT, "busy_wait")   /* nothing to run, spinning for it: no work */     \
-    X(SCHEDULER_STATE_SCHEDULING, "scheduling") /* choosing what to run; the VM's own jobs */
+    X(SCHEDULER_STATE_AUX, "aux")               /* the VM's own jobs between two processes */      \
+    X(SCHEDULER_STATE_SCHEDULING, "scheduling") /* choosing what to run */
 
 enum scheduler_state {
 #define STATE_ENUM(id, name) id,

@@ -55,6 +55,8 @@ struct cpu_recording {
     struct cpu_sampler sampler;
     struct bif_table bifs;
     struct native_code *native;
+    struct aux_work aux;
+    bool aux_looked_for;
     struct session session;
     struct metric_choice metrics;
     struct identity_cache *identities;
@@ -250,6 +252,15 @@ static void check_caller(struct cpu_recording *recording, const struct cpu_sampl
     }
 }
 
+// Not on the scheduler that starts us: it takes a while.
+static void find_aux_work(struct cpu_recording *recording)
+{
+    if (!recording->aux_looked_for) {
+        recording->aux_looked_for = true;
+        aux_work_find(&recording->aux, recording->native);
+    }
+}
+
 static void write_sample(struct cpu_recording *recording, const struct cpu_sample *sample)
 {
     const struct cpu_stack_sources sources = {
@@ -258,6 +269,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
         .code = recording->sources.code,
         .native = recording->native,
         .bifs = &recording->bifs,
+        .aux = &recording->aux,
         .names = recording->sources.names,
         .flatten_recursive = recording->options.flatten_recursive,
         .max_frames = recording->options.max_frames,
@@ -265,6 +277,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     struct metric_value metrics[BEAM_METRIC_ALL_CNT] = {{0}};
     struct metric_value chosen[METRIC_MAX_CNT];
     struct process_snapshot *snapshot = NULL;
+    find_aux_work(recording);
     cpu_stack_build(&sources, sample, &recording->stack);
     check_caller(recording, sample);
     if (sample->process_words > 0) {

@@ -156,6 +156,16 @@ static bool calls(const struct builder *builder, const char *name)
     return false;
 }
 
+static bool is_at_aux_work(const struct builder *builder)
+{
+    for (uint32_t i = 0; i < builder->native_cnt; i++) {
+        if (aux_work_has(builder->sources->aux, builder->native[i].location.function_start)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // False when an atom has no text (yet): the C function then stands for itself.
 static bool add_bif(struct builder *builder, const struct native_frame *native)
 {
@@ -322,6 +332,9 @@ static enum scheduler_state state_without_process(const struct builder *builder)
     }
     if (calls(builder, "erts_check_io")) {
         return SCHEDULER_STATE_CHECK_IO;
+    }
+    if (is_at_aux_work(builder)) {
+        return SCHEDULER_STATE_AUX;
     }
     return (builder->sample->sleep_flags & SLEEP_FLAG_WAITING) != 0 ? SCHEDULER_STATE_BUSY_WAIT
                                                                     : SCHEDULER_STATE_SCHEDULING;

@@ -12,6 +12,7 @@
 #include "capture/beam/scheduler_state.h"
 #include "model/sample.h"
 #include "record/beam/process_names.h"
+#include "symbols/beam/aux_work.h"
 #include "symbols/beam/code_map.h"
 #include "symbols/beam/native_code.h"
 
@@ -25,6 +26,7 @@ struct cpu_stack_sources {
     const struct code_map *code;
     struct native_code *native;
     const struct bif_table *bifs;
+    const struct aux_work *aux;
     struct process_names *names;
     bool flatten_recursive;
     uint32_t max_frames; // longer stacks keep both ends
