@@ -444,7 +444,8 @@ start_link(Options, Timeout) ->
     started(flame_prof_options:start(Options),
             fun(Normal) -> flame_prof_session:start_link(Normal, Timeout) end).
 
-%% @doc Ends the session and finishes its files.
+%% @doc Ends the session and finishes its files. What is in them: {@link report/0},
+%% {@link heatmap/1}, {@link export/3}.
 -spec stop() -> {ok, summary()} | {error, error_reason()}.
 stop() ->
     stop(?MODULE, ?STOP_TIMEOUT_MS).
@@ -557,7 +558,7 @@ dump(Given) ->
 %% `file' (being written), `bytes', `memory_bytes', `cpu_ms' and `cpu_percent' (of one
 %% CPU) of the profiler itself where they are known, `follow'
 %% `governor' (budget and pace); of an armed session `kept' (how many ms and bytes are
-%% in memory), `dumps' and `triggers'.
+%% in memory), `dumps' and `triggers'. What was sampled so far: {@link report/0}.
 -spec info() -> info() | {error, error_reason()}.
 info() ->
     flame_prof_session:info(?MODULE).

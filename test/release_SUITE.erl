@@ -31,17 +31,18 @@ it_works_in_a_release(Config) ->
                       "flame_prof:apply(fun() -> timer:sleep(500) end), ",
                       "#{tier := Tier} = flame_prof:info(), ",
                       "{ok, #{samples := Samples}} = flame_prof:stop(), ",
+                      "Report = flame_prof:report(#{print => false}), ",
                       "ok = flame_prof:top(#{once => true, rows => 3, interval => 200}), ",
                       "Mode = code:get_mode(), ",
                       "Map = flame_prof:perf_map(#{directory => \"prof\"}), ",
-                      "io:format(\"~p.~n\", [{Mode, Tier, Samples > 10, element(1, Map), ",
+                      "io:format(\"~p.~n\", [{Mode, Tier, Samples > 10, element(1, Map), element(1, Report), ",
                       "                       proplists:get_value(flame_prof, ",
                       "                         [{A, V} || {A, _, V} <- ",
                       "                          application:which_applications()])}])."]),
     ct:pal("~ts", [Said]),
     [_, Last] = string:split(string:trim(Said), "\n", trailing),
     {ok, Tokens, _} = erl_scan:string(Last),
-    {ok, {Mode, Tier, true, Map, Version}} = erl_parse:parse_term(Tokens),
+    {ok, {Mode, Tier, true, Map, Report, Version}} = erl_parse:parse_term(Tokens),
     ?assertEqual(embedded, Mode),
     ?assert(is_list(Version)),
     %% The native library is in it: what works here works there.
@@ -49,7 +50,10 @@ it_works_in_a_release(Config) ->
                    {ok, _} -> ok = flame_prof:perf_map(stop), {walker, ok};
                    {error, _} -> {portable, error}
                end,
-    ?assertEqual(Expected, {Tier, Map}).
+    ?assertEqual(Expected, {Tier, Map}),
+    %% So is the program that reads files, where one can be built.
+    Reader = filename:join([code:priv_dir(flame_prof), "bin", "flame_prof_port"]),
+    ?assertEqual(case filelib:is_regular(Reader) of true -> ok; false -> error end, Report).
 
 released(Config) ->
     Directory = ?config(priv_dir, Config),

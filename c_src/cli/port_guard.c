@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -78,6 +79,7 @@ static uint64_t size_now(void)
 void port_guard_limit_memory(uint64_t max_bytes)
 {
     struct rlimit limit;
+    (void)mallopt(M_ARENA_MAX, 1); // another reserves 64 MiB of addresses
     if (getrlimit(RLIMIT_AS, &limit) == 0) {
         rlim_t wanted = (rlim_t)(size_now() + max_bytes);
         if (limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max) {
