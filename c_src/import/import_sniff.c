@@ -63,7 +63,7 @@ static bool is_pprof(struct text begin)
 
 static enum import_format sniff_line(struct text line)
 {
-    struct script_event event;
+    struct script_event event = {.label_turn = 0};
     if (begins_with(trimmed(line), "@[") || is_bcc_process(line)) {
         return IMPORT_STACKS;
     }

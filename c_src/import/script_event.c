@@ -167,16 +167,49 @@ static inline bool begins_with(const char *at, const char *end, struct text word
     return (size_t)(end - at) >= word.len && memcmp(at, word.bytes, word.len) == 0;
 }
 
-// metric_NAME: VALUE, DELTA with one blank each, from behind `metric_`.
+// As in the line before; NULL when it is another.
+static inline const char *take_same_label(const char *at, const char *end,
+                                          const struct script_event *event, struct text *name)
+{
+    if (event->metric_cnt == SCRIPT_MAX_METRICS) {
+        return NULL;
+    }
+    const struct script_label *label = &event->labels[event->metric_cnt];
+    if (label->len == 0 || !begins_with(at, end, (struct text){label->bytes, label->len})) {
+        return NULL;
+    }
+    *name = (struct text){at + METRIC.len, label->len - METRIC.len - 2};
+    return at + label->len;
+}
+
+// metric_NAME: with one blank behind it.
+static const char *take_label(const char *at, const char *end, struct script_event *event,
+                              struct text *name)
+{
+    const char *begin = at + METRIC.len;
+    const char *colon =
+        begins_with(at, end, METRIC) ? memchr(begin, ':', (size_t)(end - begin)) : NULL;
+    if (colon == NULL || colon == begin || end - colon < 2 || !is_blank(colon[1])) {
+        return NULL;
+    }
+    *name = (struct text){begin, (uint32_t)(colon - begin)};
+    event->label_turn++;
+    if (event->metric_cnt < SCRIPT_MAX_METRICS) {
+        struct script_label *label = &event->labels[event->metric_cnt];
+        size_t len = (size_t)(colon + 2 - at);
+        label->len = len <= sizeof label->bytes ? (uint8_t)len : 0;
+        memcpy(label->bytes, at, label->len);
+    }
+    return colon + 2;
+}
+
+// metric_NAME: VALUE, DELTA with one blank each.
 static const char *take_metric(const char *at, const char *end, struct script_event *event)
 {
     struct script_metric metric;
-    const char *colon = memchr(at, ':', (size_t)(end - at));
-    if (colon == NULL || colon == at || end - colon < 2 || !is_blank(colon[1])) {
-        return NULL;
-    }
-    metric.name = (struct text){at, (uint32_t)(colon - at)};
-    at = take_signed(colon + 2, end, &metric.value);
+    const char *value = take_same_label(at, end, event, &metric.name);
+    value = value != NULL ? value : take_label(at, end, event, &metric.name);
+    at = value == NULL ? NULL : take_signed(value, end, &metric.value);
     if (at == NULL || end - at < 3 || at[0] != ',' || at[1] != ' ') {
         return NULL;
     }
@@ -196,7 +229,7 @@ static const char *take_metrics(const char *at, const char *end, struct script_e
 {
     at = skip_blanks(at, end);
     while (at != NULL && begins_with(at, end, METRIC)) {
-        at = take_metric(at + METRIC.len, end, event);
+        at = take_metric(at, end, event);
         at = at == NULL ? NULL : skip_blanks(at, end);
     }
     return at;
@@ -290,6 +323,7 @@ static bool parse_slow(struct text line, struct script_event *event)
         return false;
     }
     *event = (struct script_event){
+        .label_turn = event->label_turn + 1,
         .comm = slow.category,
         .event = slow.event_name,
         .rest = rest,

@@ -18,6 +18,13 @@ struct script_metric {
     int64_t delta;
 };
 
+// What stood in front of a metric's value, in the last line that had one at this place.
+enum { SCRIPT_LABEL_BYTES = 48 };
+struct script_label {
+    uint8_t len; // 0 = nothing
+    char bytes[SCRIPT_LABEL_BYTES - 1];
+};
+
 struct script_event {
     struct text comm;  // or the status of a process; may be empty
     struct text event; // may be empty
@@ -33,10 +40,14 @@ struct script_event {
     bool has_period;
     uint32_t metric_cnt;
     uint32_t dropped_cnt; // metrics beyond the limit
+    uint32_t label_turn;  // another one: `labels` have changed
     struct script_metric metrics[SCRIPT_MAX_METRICS];
+    struct script_label labels[SCRIPT_MAX_METRICS];
 };
 
-// False when it is no event line.
+// False when it is no event line. `event` is zeroed before the first one, or what the
+// line before gave: metrics in the same order are found sooner. While `label_turn` stays
+// the same, so do the names of the metrics, place by place.
 bool script_event_parse(struct text line, struct script_event *event);
 
 #endif

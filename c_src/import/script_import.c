@@ -36,6 +36,9 @@ struct script_import {
     uint32_t last_event_code;
     uint32_t last_first_word; // the dimension that it means with that event
     struct script_event event;
+    uint32_t found_turn; // of the event's labels, for which `found` is right
+    uint32_t found_cnt;
+    const struct metric_slot *found[SCRIPT_MAX_METRICS];
 };
 
 struct script_import *script_import_create(struct profile_builder *builder)
@@ -164,13 +167,24 @@ static const struct metric_slot *metric_of(struct script_import *import, struct 
     return slot;
 }
 
-static void set_metrics(struct script_import *import, const struct script_event *event,
-                        const struct metric_slot *const *slots)
+static void find_metrics(struct script_import *import, const struct script_event *event)
+{
+    if (import->found_turn == event->label_turn && event->metric_cnt <= import->found_cnt) {
+        return;
+    }
+    for (uint32_t i = 0; i < event->metric_cnt; i++) {
+        import->found[i] = metric_of(import, event->metrics[i].name, i);
+    }
+    import->found_turn = event->label_turn;
+    import->found_cnt = event->metric_cnt;
+}
+
+static void set_metrics(struct script_import *import, const struct script_event *event)
 {
     import->stats->dropped_cnt += event->dropped_cnt;
     for (uint32_t i = 0; i < event->metric_cnt; i++) {
         const struct script_metric *from = &event->metrics[i];
-        const struct metric_slot *slot = slots[i];
+        const struct metric_slot *slot = import->found[i];
         if (slot != NULL && slot->lacks_delta) {
             profile_builder_set_value(import->builder, (uint32_t)slot->metric, from->value);
         } else if (slot != NULL) {
@@ -206,15 +220,12 @@ static void add_row(struct script_import *import, const struct script_event *eve
                     const struct script_stack *stack)
 {
     struct profile_builder *builder = import->builder;
-    const struct metric_slot *slots[SCRIPT_MAX_METRICS];
     int64_t period = event->period > INT64_MAX ? INT64_MAX : (int64_t)event->period;
-    for (uint32_t i = 0; i < event->metric_cnt; i++) { // made before the row begins
-        slots[i] = metric_of(import, event->metrics[i].name, i);
-    }
+    find_metrics(import, event); // made before the row begins
     heed_event(import, event);
     profile_builder_begin_row(builder, script_notes_time(&import->notes, event->time_ns),
                               stack->stack, period);
-    set_metrics(import, event, slots);
+    set_metrics(import, event);
     set_number(import, PROFILE_PID, event->has_pid, event->pid);
     set_number(import, PROFILE_TID, event->has_tid, event->tid);
     set_number(import, PROFILE_CPU, event->has_cpu, event->cpu);
@@ -280,11 +291,10 @@ static const char *take_stack(struct script_import *import, const char *block, c
 
 // An event with its stack, whose lines are indented. Returns what is behind them, or
 // NULL when they are not all there yet.
-static const char *take_sample(struct script_import *import, const char *at, const char *end,
+static const char *take_sample(struct script_import *import, struct text line, const char *end,
                                bool is_last)
 {
-    const char *newline = line_end(at, end);
-    struct text line = {at, (uint32_t)(newline - at)};
+    const char *newline = line.bytes + line.len;
     struct script_stack stack = {0};
     const char *block = newline == end ? end : newline + 1;
     bool has_stack = is_indented(import, block, end);
@@ -331,7 +341,7 @@ static const char *take_next(struct script_import *import, const char *at, const
         input_trouble_add(import->stats, line);
         return behind;
     }
-    return take_sample(import, at, end, is_last);
+    return take_sample(import, line, end, is_last);
 }
 
 size_t script_import_feed(struct script_import *import, const char *bytes, size_t len, bool is_last)

@@ -653,6 +653,18 @@ void profile_builder_end_row(struct profile_builder *builder)
 
 // --- the end ------------------------------------------------------------------
 
+static void trim_memory(struct profile *profile)
+{
+    profile_column_trim(&profile->period);
+    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
+        profile_column_trim(&profile->dimensions[i].codes);
+    }
+    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
+        profile_column_trim(&profile->metrics[i].columns[PROFILE_VALUE]);
+        profile_column_trim(&profile->metrics[i].columns[PROFILE_DELTA]);
+    }
+}
+
 struct profile *profile_builder_finish(struct profile_builder *builder, struct error *err)
 {
     struct profile *profile = NULL;
@@ -660,6 +672,7 @@ struct profile *profile_builder_finish(struct profile_builder *builder, struct e
     if (profile_sort(builder->profile)) {
         profile = builder->profile;
         builder->profile = NULL;
+        trim_memory(profile);
     } else {
         (void)error_set(err, ERROR_NO_MEMORY, "the profile: no memory to sort it by time");
     }

@@ -20,6 +20,20 @@ void profile_column_clear(struct profile_column *column)
     column->width = 0;
 }
 
+void profile_column_trim(struct profile_column *column)
+{
+    uint64_t bytes = column->cnt * column->width;
+    void *rows = bytes == 0 ? NULL : realloc(column->rows, bytes);
+    if (rows != NULL) {
+        column->rows = rows;
+        column->capacity_bytes = bytes;
+    } else if (bytes == 0) { // every row is `min`
+        free(column->rows);
+        column->rows = NULL;
+        column->capacity_bytes = 0;
+    }
+}
+
 static uint8_t width_of(int64_t min, int64_t max)
 {
     if (min == max) {

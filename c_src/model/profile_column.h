@@ -27,6 +27,9 @@ void profile_column_clear(struct profile_column *column);
 // False, and nothing is appended, when out of memory.
 bool profile_column_append(struct profile_column *column, const int64_t *values, uint32_t cnt);
 
+// Gives back the memory that was meant for rows to come.
+void profile_column_trim(struct profile_column *column);
+
 // `cnt` times the same.
 bool profile_column_append_same(struct profile_column *column, int64_t value, uint64_t cnt);
 
