@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/profile_source.h"
 
+#include "base/byte_buffer.h"
 #include "base/clock.h"
 #include "cli/number_text.h"
 #include "import/import.h"
 #include "query/selection_copy.h"
 #include "store/capture_reader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PROFILE_GIB = 16 };
+enum { MAX_PROFILE_GIB = 16, READ_BYTES = 1 << 20 };
 
 #define MAX_PROFILE_BYTES ((size_t)MAX_PROFILE_GIB << 30)
 #define FIRST_SHOWN_NS (2ULL * CLOCK_NS_PER_S)
@@ -53,16 +55,71 @@ static bool show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
 
 // --- files --------------------------------------------------------------------
 
+// What a pipe begins with, which stays in it. Waits for the first bytes.
+static ssize_t peek_pipe(int fd, char *begin, size_t len)
+{
+    int copy[2];
+    ssize_t got = -1;
+    if (pipe2(copy, O_CLOEXEC) == 0) {
+        got = tee(fd, copy[1], len, 0);
+        got = got > 0 ? read(copy[0], begin, (size_t)got) : got;
+        (void)close(copy[0]);
+        (void)close(copy[1]);
+    }
+    return got;
+}
+
+static ssize_t peek(const char *path, char *begin, size_t len)
+{
+    if (strcmp(path, "-") == 0) {
+        off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+        return at < 0 ? peek_pipe(STDIN_FILENO, begin, len) : pread(STDIN_FILENO, begin, len, at);
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, begin, len);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return got;
+}
+
 bool profile_source_is_capture(const char *path)
 {
     char begin[16];
-    int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    ssize_t len = read(fd, begin, sizeof begin);
-    (void)close(fd);
+    ssize_t len = peek(path, begin, sizeof begin);
     return len > 0 && capture_reader_knows(begin, (size_t)len);
+}
+
+// All that comes; NULL, with the reason.
+static char *read_standard_input(size_t *len_ret, struct error *err)
+{
+    struct byte_buffer bytes;
+    ssize_t got = 1;
+    byte_buffer_init(&bytes, MAX_PROFILE_BYTES);
+    while (got > 0) {
+        char *room = byte_buffer_reserve(&bytes, READ_BYTES);
+        got = room == NULL ? -1 : read(STDIN_FILENO, room, READ_BYTES);
+        if (room == NULL || (got < 0 && errno != EINTR)) {
+            (void)(room == NULL ? error_set(err, ERROR_NO_MEMORY, "-: too large, or out of memory")
+                                : error_os(err, errno, "-"));
+            byte_buffer_deinit(&bytes);
+            return NULL;
+        }
+        byte_buffer_commit(&bytes, room + (got > 0 ? got : 0));
+        got = got < 0 ? 1 : got;
+    }
+    *len_ret = bytes.len;
+    return bytes.bytes;
+}
+
+static struct profile *open_capture(const char *path, struct error *err)
+{
+    if (strcmp(path, "-") != 0) {
+        return capture_reader_open(path, MAX_PROFILE_BYTES, err);
+    }
+    size_t len = 0;
+    char *bytes = read_standard_input(&len, err);
+    return bytes == NULL ? NULL : capture_reader_take(bytes, len, MAX_PROFILE_BYTES, err);
 }
 
 bool profile_source_import(struct profile_builder *builder, const char *path, struct error *err)
@@ -85,7 +142,7 @@ bool profile_source_import(struct profile_builder *builder, const char *path, st
 static bool add_capture(struct profile_builder *builder, const char *path, struct error *err)
 {
     struct selection selection;
-    struct profile *profile = capture_reader_open(path, MAX_PROFILE_BYTES, err);
+    struct profile *profile = open_capture(path, err);
     bool ok = profile != NULL && selection_init(&selection, profile, NULL, NULL, err) &&
               selection_copy(&selection, builder, err);
     profile_destroy(profile);
@@ -96,7 +153,7 @@ struct profile *profile_source_open(char **paths, int cnt, struct error *err)
 {
     struct profile_builder_options options = {.max_bytes = MAX_PROFILE_BYTES};
     if (cnt == 1 && profile_source_is_capture(paths[0])) {
-        return capture_reader_open(paths[0], MAX_PROFILE_BYTES, err);
+        return open_capture(paths[0], err);
     }
     struct profile_builder *builder = profile_builder_create(&options);
     if (builder == NULL) {

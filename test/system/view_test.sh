@@ -137,6 +137,13 @@ captures() {
     want_said "frames: 8"
     want_said "metric erlang_reductions: 600, 98"
     want_said "period_total: 5000000000"
+    out=$("$flameprof" info - <x.fpc)
+    want_said "metric erlang_reductions: 600, 98"
+    # shellcheck disable=SC2002 # a pipe cannot be sought in
+    out=$(cat x.fpc | "$flameprof" info -)
+    want_said "metric erlang_reductions: 600, 98"
+    # shellcheck disable=SC2002
+    want "a capture from a pipe" [ "$(cat x.fpc | "$flameprof" export --format folded -)" = "$whole" ]
     run top x.fpc
     want_said "3 samples over 2.500 s, 5.000 s of beam-wall"
     want_said "3.000 s  60.0 %          3.000 s  60.0 %  lists:map/2  lists.erl"
