@@ -26,6 +26,24 @@ static void make_tables(void)
     }
 }
 
+#if defined(__x86_64__)
+// One instruction for eight bytes, some five times as fast as the tables.
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(const unsigned char *at,
+                                                                 size_t len)
+{
+    uint64_t crc = UINT32_MAX;
+    for (; len >= 8; len -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        crc = __builtin_ia32_crc32di(crc, word);
+    }
+    for (; len > 0; len--, at++) {
+        crc = __builtin_ia32_crc32qi((uint32_t)crc, *at);
+    }
+    return ~(uint32_t)crc;
+}
+#endif
+
 // Little endian, as all that we run on.
 static uint32_t eight_bytes(const unsigned char *at, uint32_t crc)
 {
@@ -39,7 +57,7 @@ static uint32_t eight_bytes(const unsigned char *at, uint32_t crc)
            tables[1][high >> 16 & 0xFF] ^ tables[0][high >> 24];
 }
 
-uint32_t crc32c(const void *bytes, size_t len)
+uint32_t crc32c_portable(const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
     uint32_t crc = UINT32_MAX;
@@ -51,4 +69,14 @@ uint32_t crc32c(const void *bytes, size_t len)
         crc = crc >> 8 ^ tables[0][(crc ^ *at) & 0xFF];
     }
     return ~crc;
+}
+
+uint32_t crc32c(const void *bytes, size_t len)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) {
+        return by_instruction(bytes, len);
+    }
+#endif
+    return crc32c_portable(bytes, len);
 }

@@ -9,4 +9,7 @@
 // Of `bytes`; "123456789" has 0xE3069283.
 uint32_t crc32c(const void *bytes, size_t len);
 
+// The same where the processor has no instruction for it.
+uint32_t crc32c_portable(const void *bytes, size_t len);
+
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/profile_column.h"
 
+#include "base/big_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,10 +94,14 @@ static bool reserve(struct profile_column *column, uint64_t cnt, uint8_t width)
     uint64_t want = cnt * width;
     if (want > column->capacity_bytes) {
         uint64_t roomy = want + want / 4 + FIRST_BYTES;
+        if (column->expected_cnt >= cnt) {
+            roomy = column->expected_cnt * width + FIRST_BYTES;
+        }
         void *rows = realloc(column->rows, roomy);
         if (rows == NULL) {
             return false;
         }
+        big_memory_advise(rows, roomy);
         column->rows = rows;
         column->capacity_bytes = roomy;
     }

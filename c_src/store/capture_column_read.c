@@ -21,11 +21,25 @@ static inline int64_t difference(int64_t a, int64_t b)
 
 // --- bytes as tokens --------------------------------------------------------------
 
-// Most are of one byte.
+// Most are of one byte, the others of two or three.
 static inline uint64_t take(struct byte_cursor *cursor)
 {
-    if (cursor->at < cursor->end && *cursor->at < 0x80) {
-        return *cursor->at++;
+    const unsigned char *at = cursor->at;
+    if (cursor->end - at < 3) {
+        return byte_cursor_varint(cursor);
+    }
+    if (at[0] < 0x80) {
+        cursor->at = at + 1;
+        return at[0];
+    }
+    uint64_t value = (uint64_t)(at[0] & 0x7F) | (uint64_t)(at[1] & 0x7F) << 7;
+    if (at[1] < 0x80) {
+        cursor->at = at + 2;
+        return value;
+    }
+    if (at[2] < 0x80) {
+        cursor->at = at + 3;
+        return value | (uint64_t)at[2] << 14;
     }
     return byte_cursor_varint(cursor);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/capture_reader.h"
 
+#include "base/big_memory.h"
 #include "base/crc32c.h"
 #include "model/profile_parts.h"
 #include "store/capture_column.h"
@@ -40,6 +41,8 @@ struct capture_reader {
     struct metric_section *sections;
     uint32_t section_cnt;
     uint32_t section_capacity;
+    size_t done_bytes; // of the file, with the present chunk
+    size_t name_bytes; // of these: names
     uint64_t row_capacity;
     uint64_t present_words[PROFILE_MAX_METRICS];
     unsigned char *plain;
@@ -90,6 +93,30 @@ static bool reserve_values(struct capture_reader *reader, uint32_t cnt)
     return ok;
 }
 
+// How many rows there will be if the rest of the file is as what was read of it; so
+// that columns grow once or twice, not with every few chunks. No more than half of the
+// memory is bet on it.
+static uint64_t expected_rows(const struct capture_reader *reader, uint64_t cnt)
+{
+    const struct profile *profile = reader->profile;
+    size_t row_bytes = sizeof *profile->time_ns + sizeof *profile->stack +
+                       (profile->dimension_cnt + 1) * sizeof(int64_t);
+    double left = (double)(reader->len - reader->name_bytes);
+    double done = (double)(reader->done_bytes - reader->name_bytes);
+    double expected = (double)cnt * 1.05 * left / done;
+    double most = (double)reader->max_bytes / 2 / (double)row_bytes;
+    most = most < PROFILE_MAX_ROWS ? most : PROFILE_MAX_ROWS;
+    return (uint64_t)(expected < most ? expected : most);
+}
+
+static void expect_rows(struct profile *profile, uint64_t cnt)
+{
+    profile->period.expected_cnt = cnt;
+    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
+        profile->dimensions[i].codes.expected_cnt = cnt;
+    }
+}
+
 static bool reserve_rows(struct capture_reader *reader, uint64_t cnt)
 {
     struct profile *profile = reader->profile;
@@ -99,11 +126,15 @@ static bool reserve_rows(struct capture_reader *reader, uint64_t cnt)
     if (cnt <= reader->row_capacity) {
         return true;
     }
-    uint64_t capacity = cnt + cnt / 2;
+    uint64_t expected = expected_rows(reader, cnt);
+    uint64_t capacity = expected >= cnt ? expected : cnt + cnt / 2;
+    expect_rows(profile, capacity);
     uint64_t *time_ns = realloc(profile->time_ns, capacity * sizeof *time_ns);
     profile->time_ns = time_ns == NULL ? profile->time_ns : time_ns;
     stack_id *stack = realloc(profile->stack, capacity * sizeof *stack);
     profile->stack = stack == NULL ? profile->stack : stack;
+    big_memory_advise(time_ns, capacity * sizeof *time_ns);
+    big_memory_advise(stack, capacity * sizeof *stack);
     reader->row_capacity = time_ns == NULL || stack == NULL ? reader->row_capacity : capacity;
     return cnt <= reader->row_capacity;
 }
@@ -169,7 +200,7 @@ static bool read_column(struct capture_reader *reader, struct capture_threads *t
                profile_column_append_same(column, same, cnt);
     }
     return capture_column_decode(threads, cursor, &rows, values) &&
-           all_within(values, cnt, 0, max) && profile_column_append(column, values, cnt);
+           profile_column_append(column, values, cnt) && column->min >= 0 && column->max <= max;
 }
 
 static bool read_periods(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -190,14 +221,15 @@ static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor
         return false;
     }
     memcpy(profile->time_ns + profile->row_cnt, values, cnt * sizeof *values);
-    if (!capture_column_decode(&reader->stacks, cursor, &rows, values) ||
-        !all_within(values, cnt, 0, profile->dictionary.node_cnt - 1)) {
+    if (!capture_column_decode(&reader->stacks, cursor, &rows, values)) {
         return false;
     }
+    bool ok = true;
     for (uint32_t i = 0; i < cnt; i++) {
+        ok &= (uint64_t)values[i] < profile->dictionary.node_cnt;
         profile->stack[profile->row_cnt + i] = (stack_id)values[i];
     }
-    return read_periods(reader, cursor, cnt);
+    return ok && read_periods(reader, cursor, cnt);
 }
 
 static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
@@ -350,6 +382,7 @@ static bool read_section(struct capture_reader *reader, const struct capture_sec
         return false;
     }
     struct byte_cursor cursor = byte_cursor_of(plain, head->plain_bytes);
+    reader->name_bytes += head->kind == CAPTURE_SECTION_NAMES ? head->stored_bytes : 0;
     return head->kind == CAPTURE_SECTION_NAMES ? capture_names_read(reader->profile, &cursor)
                                                : read_rows(reader, head->about, &cursor);
 }
@@ -475,7 +508,9 @@ static void read_chunks(struct capture_reader *reader)
     uint32_t kind = 0;
     bool ok = true;
     while (ok && byte_cursor_left(&file) > 0) {
-        ok = next_chunk(&file, &kind, &chunk) && read_chunk(reader, kind, &chunk);
+        ok = next_chunk(&file, &kind, &chunk);
+        reader->done_bytes = (size_t)(file.at - reader->bytes);
+        ok = ok && read_chunk(reader, kind, &chunk);
     }
     struct profile *profile = reader->profile;
     profile->stats.malformed_cnt += !ok;
@@ -579,6 +614,7 @@ static bool load(void *context, struct profile *profile, uint32_t metric, enum p
     (void)form;
     for (int i = 0; i < PROFILE_FORM_CNT; i++) {
         profile_column_clear(&profile->metrics[metric].columns[i]);
+        profile->metrics[metric].columns[i].expected_cnt = profile->row_cnt;
     }
     if (!load_metric(context, metric)) {
         return error_set(err, ERROR_BAD_INPUT,
@@ -683,6 +719,7 @@ static unsigned char *read_file(const char *path, size_t *len_ret, struct error 
         (void)error_set(err, ERROR_BAD_ARGUMENT, "%s: no regular file, or too large", path);
         goto out;
     }
+    big_memory_advise(bytes, (size_t)status.st_size + 1);
     while (len < (size_t)status.st_size) {
         ssize_t got = read(fd, bytes + len, (size_t)status.st_size - len);
         if (got < 0 && errno != EINTR) {

@@ -166,6 +166,11 @@ TEST(crc_of_the_books)
 {
     CHECK_UINT(crc32c("123456789", 9), 0xE3069283U);
     CHECK_UINT(crc32c("", 0), 0);
+    unsigned char bytes[100];
+    for (uint32_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (unsigned char)(i * 37 + 11);
+        CHECK_UINT(crc32c(bytes + i % 7, i - i % 7), crc32c_portable(bytes + i % 7, i - i % 7));
+    }
 }
 
 // Twice, as in two chunks: what the threads had at the end of the first is known.
