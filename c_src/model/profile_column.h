@@ -13,9 +13,9 @@ struct profile_column {
     uint64_t cnt;
     uint64_t capacity_bytes;
     uint64_t expected_cnt; // rows to make room for at once; a guess does no harm
-    void *rows;    // signed integers of `width` bytes; unused for width 0
-    uint8_t width; // 0 (every row is `min`), 1, 2, 4 or 8
-    int64_t min;   // over all rows; both 0 for an empty column
+    void *rows;            // signed integers of `width` bytes; unused for width 0
+    uint8_t width;         // 0 (every row is `min`), 1, 2, 4 or 8
+    int64_t min;           // over all rows; both 0 for an empty column
     int64_t max;
 };
 

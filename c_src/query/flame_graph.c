@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/flame_graph.h"
 
+#include "base/big_memory.h"
 #include "query/flame_prune.h"
 #include "query/stack_sums.h"
 
@@ -31,21 +32,33 @@ static bool out_of_memory(const struct grower *grower)
 
 // --- nodes --------------------------------------------------------------------
 
+// The first time as many as there are sums, some times over.
+static bool reserve_nodes(struct grower *grower)
+{
+    struct flame_graph *graph = grower->graph;
+    if (grower->capacity >= STACK_VIEW_MAX_NODES) {
+        return error_set(grower->err, ERROR_LIMIT,
+                         "flame graph: too many nodes; filter or use fewer categories");
+    }
+    uint64_t wanted =
+        grower->capacity == 0 ? grower->sums->cnt * 4 + 1024 : 2ULL * grower->capacity;
+    uint32_t capacity =
+        wanted < STACK_VIEW_MAX_NODES ? (uint32_t)wanted : (uint32_t)STACK_VIEW_MAX_NODES;
+    struct flame_node *nodes = realloc(graph->nodes, (size_t)capacity * sizeof *nodes);
+    if (nodes == NULL) {
+        return out_of_memory(grower);
+    }
+    big_memory_advise(nodes, (size_t)capacity * sizeof *nodes);
+    graph->nodes = nodes;
+    grower->capacity = capacity;
+    return true;
+}
+
 static bool add_node(struct grower *grower, const struct flame_node *node, uint32_t *idx)
 {
     struct flame_graph *graph = grower->graph;
-    if (graph->node_cnt == grower->capacity) {
-        if (grower->capacity >= STACK_VIEW_MAX_NODES) {
-            return error_set(grower->err, ERROR_LIMIT,
-                             "flame graph: too many nodes; filter or use fewer categories");
-        }
-        uint32_t capacity = grower->capacity == 0 ? 1024 : 2 * grower->capacity;
-        struct flame_node *nodes = realloc(graph->nodes, (size_t)capacity * sizeof *nodes);
-        if (nodes == NULL) {
-            return out_of_memory(grower);
-        }
-        graph->nodes = nodes;
-        grower->capacity = capacity;
+    if (graph->node_cnt == grower->capacity && !reserve_nodes(grower)) {
+        return false;
     }
     *idx = graph->node_cnt;
     graph->nodes[graph->node_cnt++] = *node;

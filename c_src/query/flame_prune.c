@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/flame_prune.h"
 
+#include "base/big_memory.h"
+
 #include <stdlib.h>
 
 // Totals are 0 before.
@@ -51,18 +53,46 @@ static int64_t select_largest(int64_t *values, uint32_t cnt, uint32_t rank)
     return values[rank];
 }
 
+// Totals by their length in bits: a pass over all nodes leaves few to choose from.
+enum { BIT_LENGTHS = 64 };
+
+static uint32_t bit_length(int64_t total)
+{
+    return total <= 0 ? 0 : 64 - (uint32_t)__builtin_clzll((uint64_t)total);
+}
+
+// The length that the `rank`-th largest has; `rank` becomes its rank among those.
+static uint32_t length_of_rank(const struct flame_graph *graph, uint32_t *rank, uint32_t *cnt)
+{
+    uint32_t counts[BIT_LENGTHS] = {0};
+    uint32_t length = BIT_LENGTHS - 1;
+    for (uint32_t i = 0; i < graph->node_cnt; i++) {
+        counts[bit_length(graph->nodes[i].total)]++;
+    }
+    for (; length > 0 && counts[length] <= *rank; length--) {
+        *rank -= counts[length];
+    }
+    *cnt = counts[length];
+    return length;
+}
+
 // The smallest total that at most `max_nodes` nodes have. False when out of memory.
 static bool limit_of(const struct flame_graph *graph, uint32_t max_nodes, int64_t *limit)
 {
-    int64_t *totals = malloc((size_t)graph->node_cnt * sizeof *totals);
+    uint32_t rank = max_nodes; // of the first that is too many
+    uint32_t cnt = 0;
+    uint32_t length = length_of_rank(graph, &rank, &cnt);
+    int64_t *totals = calloc((size_t)cnt + 1, sizeof *totals);
     if (totals == NULL) {
         return false;
     }
+    cnt = 0;
     for (uint32_t i = 0; i < graph->node_cnt; i++) {
-        totals[i] = graph->nodes[i].total;
+        if (bit_length(graph->nodes[i].total) == length) {
+            totals[cnt++] = graph->nodes[i].total;
+        }
     }
-    // The first that is too many.
-    int64_t refused = select_largest(totals, graph->node_cnt, max_nodes);
+    int64_t refused = select_largest(totals, cnt, rank);
     *limit = refused == INT64_MAX ? INT64_MAX : refused + 1;
     free(totals);
     return true;
@@ -72,6 +102,7 @@ static bool drop_below(struct flame_graph *graph, int64_t limit)
 {
     uint32_t *moved_to = malloc((size_t)graph->node_cnt * sizeof *moved_to);
     uint32_t kept = 1;
+    big_memory_advise(moved_to, (size_t)graph->node_cnt * sizeof *moved_to);
     if (moved_to == NULL) {
         return false;
     }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/stack_sums.h"
 
+#include "base/big_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+// Of all groups at once while they fit into this.
+enum { MAX_DIRECT_BYTES = 32 << 20 };
 
 // Of one stack. Weights >= 0 and < 0 apart, so that no branch depends on the sign.
 struct stack_total {
@@ -14,19 +19,23 @@ struct adder {
     struct stack_sums *sums;
     const struct selection *selection;
     struct weight_reader reader;
-    bool takes_all;
-    struct stack_total *totals; // by stack
-    stack_id *touched;          // stacks of the present group; NULL: there are no groups
+    uint32_t node_cnt;
+    bool is_grouped;
+    bool has_one_weight;        // all rows weigh `weight[0]`
+    struct stack_total *totals; // by group (if all fit) and stack
+    uint32_t *counts;           // the same where there is one weight: rows
     uint64_t capacity;          // of sums->sums
     // Of the rows of a block that are taken.
     stack_id stack[WEIGHT_BLOCK_ROWS];
+    uint32_t group[WEIGHT_BLOCK_ROWS];
     int64_t weight[WEIGHT_BLOCK_ROWS];
-    // Of all of them.
+    uint8_t is_taken[WEIGHT_BLOCK_ROWS]; // of all rows of it
+    // Of all rows that are taken, where groups come one by one.
     uint32_t *group_of; // in the order of time
     uint64_t *end;      // by group: behind its last one
     stack_id *stacks;   // by group, and within a group in the order of time
-    int64_t *weights;   // the same; NULL: all are `same`
-    int64_t same;
+    int64_t *weights;   // the same; NULL: there is one
+    stack_id *touched;  // stacks of the present group
     struct error *err;
 };
 
@@ -37,28 +46,63 @@ static bool out_of_memory(const struct adder *adder)
 
 // --- rows ---------------------------------------------------------------------
 
-static inline uint32_t takes(const struct adder *adder, uint64_t row)
+// 1 for each row of a block that is taken; NULL = all are.
+static const uint8_t *taken_rows(struct adder *adder, uint64_t first, uint32_t cnt)
 {
-    return (uint32_t)selection_has(adder->selection, row) &
-           (uint32_t)weight_is_present(&adder->reader, row);
+    const struct selection *selection = adder->selection;
+    const uint8_t *mask =
+        selection->mask == NULL ? NULL : selection->mask + (first - selection->first);
+    if (adder->reader.metric == NULL) {
+        return mask;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        adder->is_taken[i] = (mask == NULL || mask[i] != 0) &&
+                             profile_metric_present(adder->reader.metric, first + i);
+    }
+    return adder->is_taken;
+}
+
+static uint32_t keep(uint32_t *restrict kept, const uint32_t *of, const uint8_t *is_taken,
+                     uint32_t cnt)
+{
+    uint32_t taken = 0;
+    if (is_taken == NULL) {
+        memmove(kept, of, cnt * sizeof *of);
+        return cnt;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        kept[taken] = of[i];
+        taken += is_taken[i];
+    }
+    return taken;
+}
+
+static void read_weights(struct adder *adder, uint64_t first, uint32_t cnt, const uint8_t *is_taken)
+{
+    uint32_t taken = 0;
+    weight_read(&adder->reader, first, adder->has_one_weight ? 1 : cnt, adder->weight);
+    for (uint32_t i = 0; i < cnt && is_taken != NULL && !adder->has_one_weight; i++) {
+        adder->weight[taken] = adder->weight[i];
+        taken += is_taken[i];
+    }
 }
 
 // Fills stack and weight with those of a block that are taken; returns how many.
 static uint32_t take_block(struct adder *adder, uint64_t first, uint32_t cnt)
 {
-    const stack_id *stack = adder->selection->profile->stack + first;
-    uint32_t taken = 0;
-    weight_read(&adder->reader, first, cnt, adder->weight);
-    if (adder->takes_all) {
-        memcpy(adder->stack, stack, cnt * sizeof *stack);
-        return cnt;
+    const uint8_t *is_taken = taken_rows(adder, first, cnt);
+    read_weights(adder, first, cnt, is_taken);
+    return keep(adder->stack, adder->selection->profile->stack + first, is_taken, cnt);
+}
+
+// The groups of those rows. False when out of memory.
+static bool take_groups(struct adder *adder, uint64_t first, uint32_t cnt, uint32_t *group)
+{
+    if (!category_groups_read(&adder->sums->groups, first, cnt, adder->group)) {
+        return out_of_memory(adder);
     }
-    for (uint32_t i = 0; i < cnt; i++) {
-        adder->stack[taken] = stack[i];
-        adder->weight[taken] = adder->weight[i];
-        taken += takes(adder, first + i);
-    }
-    return taken;
+    (void)keep(group, adder->group, taken_rows(adder, first, cnt), cnt);
+    return true;
 }
 
 static uint32_t block_at(const struct adder *adder, uint64_t row)
@@ -67,11 +111,24 @@ static uint32_t block_at(const struct adder *adder, uint64_t row)
     return rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : (uint32_t)WEIGHT_BLOCK_ROWS;
 }
 
-static inline void add(struct stack_total *total, int64_t weight)
+static inline void add_weight(struct stack_total *total, int64_t weight)
 {
     uint64_t is_drop = (uint64_t)weight >> 63;
     total->half[is_drop] += ((uint64_t)weight ^ (0 - is_drop)) + is_drop;
     total->row_cnt++;
+}
+
+static struct stack_total total_at(const struct adder *adder, uint64_t slot)
+{
+    struct stack_total total = {.row_cnt = 0};
+    if (adder->counts == NULL) {
+        return adder->totals[slot];
+    }
+    add_weight(&total, adder->weight[0]);
+    total.row_cnt = adder->counts[slot];
+    total.half[0] *= total.row_cnt;
+    total.half[1] *= total.row_cnt;
+    return total;
 }
 
 // --- sums ---------------------------------------------------------------------
@@ -87,44 +144,88 @@ static bool reserve_sums(struct adder *adder, uint64_t cnt)
     if (sums == NULL) {
         return out_of_memory(adder);
     }
+    big_memory_advise(sums, capacity * sizeof *sums);
     adder->sums->sums = sums;
     adder->capacity = capacity;
     return true;
 }
 
 static void put_sum(struct stack_sums *sums, stack_id stack, uint32_t group,
-                    const struct stack_total *total)
+                    struct stack_total total)
 {
-    sums->row_cnt += total->row_cnt;
-    sums->total = (int64_t)((uint64_t)sums->total + total->half[0] - total->half[1]);
-    sums->has_drops |= total->half[1] != 0;
+    sums->row_cnt += total.row_cnt;
+    sums->total = (int64_t)((uint64_t)sums->total + total.half[0] - total.half[1]);
+    sums->has_drops |= total.half[1] != 0;
     sums->sums[sums->cnt++] = (struct stack_sum){
         .stack = stack,
         .group = group,
-        .gain = (int64_t)total->half[0],
-        .drop = (int64_t)total->half[1],
-        .row_cnt = total->row_cnt,
+        .gain = (int64_t)total.half[0],
+        .drop = (int64_t)total.half[1],
+        .row_cnt = total.row_cnt,
     };
 }
 
-// --- all rows as one group ------------------------------------------------------
-
-static bool sum_all(struct adder *adder)
+static bool allocate(struct adder *adder, uint64_t slot_cnt)
 {
-    uint32_t node_cnt = adder->selection->profile->dictionary.node_cnt;
-    for (uint64_t at = adder->selection->first; at < adder->selection->end;
-         at += WEIGHT_BLOCK_ROWS) {
-        uint32_t taken = take_block(adder, at, block_at(adder, at));
-        for (uint32_t i = 0; i < taken; i++) {
-            add(&adder->totals[adder->stack[i]], adder->weight[i]);
-        }
+    if (adder->has_one_weight) {
+        adder->counts = calloc(slot_cnt, sizeof *adder->counts);
+        big_memory_advise(adder->counts, slot_cnt * sizeof *adder->counts);
+    } else {
+        adder->totals = calloc(slot_cnt, sizeof *adder->totals);
+        big_memory_advise(adder->totals, slot_cnt * sizeof *adder->totals);
     }
-    if (!reserve_sums(adder, node_cnt)) {
+    return adder->counts != NULL || adder->totals != NULL || out_of_memory(adder);
+}
+
+// --- all groups at once -----------------------------------------------------------
+
+static void add_block(struct adder *adder, uint32_t taken)
+{
+    const uint32_t *slot = adder->stack;
+    if (adder->counts != NULL) {
+        uint32_t *counts = adder->counts;
+        for (uint32_t i = 0; i < taken; i++) {
+            counts[slot[i]]++;
+        }
+        return;
+    }
+    struct stack_total *totals = adder->totals;
+    for (uint32_t i = 0; i < taken; i++) {
+        add_weight(&totals[slot[i]], adder->weight[i]);
+    }
+}
+
+static bool add_rows(struct adder *adder)
+{
+    const struct selection *selection = adder->selection;
+    for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
+        uint32_t cnt = block_at(adder, at);
+        if (adder->is_grouped && !take_groups(adder, at, cnt, adder->group)) {
+            return false;
+        }
+        uint32_t taken = take_block(adder, at, cnt);
+        for (uint32_t i = 0; i < taken && adder->is_grouped; i++) {
+            adder->stack[i] += adder->group[i] * adder->node_cnt;
+        }
+        add_block(adder, taken);
+    }
+    return true;
+}
+
+static bool sum_directly(struct adder *adder, uint32_t most_groups)
+{
+    if (!allocate(adder, (uint64_t)most_groups * adder->node_cnt) || !add_rows(adder)) {
         return false;
     }
-    for (stack_id i = 0; i < node_cnt; i++) {
-        if (adder->totals[i].row_cnt > 0) {
-            put_sum(adder->sums, i, 0, &adder->totals[i]);
+    for (uint32_t group = 0; group < category_groups_count(&adder->sums->groups); group++) {
+        if (!reserve_sums(adder, adder->node_cnt)) {
+            return false;
+        }
+        for (stack_id i = 0; i < adder->node_cnt; i++) {
+            struct stack_total total = total_at(adder, (uint64_t)group * adder->node_cnt + i);
+            if (total.row_cnt > 0) {
+                put_sum(adder->sums, i, group, total);
+            }
         }
     }
     return true;
@@ -139,15 +240,11 @@ static uint64_t find_groups(struct adder *adder)
     uint64_t taken_cnt = 0;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
         uint32_t cnt = block_at(adder, at);
-        uint32_t *group = adder->group_of + taken_cnt;
-        uint32_t taken = adder->takes_all ? cnt : 0;
-        if (!category_groups_read(&adder->sums->groups, at, cnt, group)) {
+        if (!take_groups(adder, at, cnt, adder->group)) {
             return UINT64_MAX;
         }
-        for (uint32_t i = 0; i < cnt && !adder->takes_all; i++) {
-            group[taken] = group[i];
-            taken += takes(adder, at + i);
-        }
+        uint32_t taken = take_block(adder, at, cnt);
+        memcpy(adder->group_of + taken_cnt, adder->group, taken * sizeof *adder->group);
         taken_cnt += taken;
     }
     return taken_cnt;
@@ -181,42 +278,74 @@ static void order_rows(struct adder *adder)
     }
 }
 
+// Returns how many stacks are touched.
+static uint32_t add_group(struct adder *adder, uint64_t begin, uint64_t end)
+{
+    uint32_t touched = 0;
+    for (uint64_t i = begin; i < end && adder->counts != NULL; i++) {
+        uint32_t *count = &adder->counts[adder->stacks[i]];
+        adder->touched[touched] = adder->stacks[i];
+        touched += *count == 0 ? 1 : 0;
+        (*count)++;
+    }
+    for (uint64_t i = begin; i < end && adder->counts == NULL; i++) {
+        struct stack_total *total = &adder->totals[adder->stacks[i]];
+        adder->touched[touched] = adder->stacks[i];
+        touched += total->row_cnt == 0 ? 1 : 0;
+        add_weight(total, adder->weights[i]);
+    }
+    return touched;
+}
+
 static bool sum_group(struct adder *adder, uint32_t group, uint64_t begin, uint64_t end)
 {
-    uint32_t touched_cnt = 0;
-    for (uint64_t i = begin; i < end; i++) {
-        struct stack_total *total = &adder->totals[adder->stacks[i]];
-        adder->touched[touched_cnt] = adder->stacks[i];
-        touched_cnt += total->row_cnt == 0 ? 1 : 0;
-        add(total, adder->weights != NULL ? adder->weights[i] : adder->same);
-    }
-    if (!reserve_sums(adder, touched_cnt)) {
+    uint32_t touched = add_group(adder, begin, end);
+    if (!reserve_sums(adder, touched)) {
         return false;
     }
-    for (uint32_t i = 0; i < touched_cnt; i++) {
-        struct stack_total *total = &adder->totals[adder->touched[i]];
-        put_sum(adder->sums, adder->touched[i], group, total);
-        *total = (struct stack_total){.row_cnt = 0};
+    for (uint32_t i = 0; i < touched; i++) {
+        stack_id stack = adder->touched[i];
+        put_sum(adder->sums, stack, group, total_at(adder, stack));
+        if (adder->counts != NULL) {
+            adder->counts[stack] = 0;
+        } else {
+            adder->totals[stack] = (struct stack_total){.row_cnt = 0};
+        }
     }
     return true;
 }
 
-static bool sum_groups(struct adder *adder, uint64_t taken_cnt)
+static bool allocate_order(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
 {
-    uint32_t group_cnt = category_groups_count(&adder->sums->groups);
-    uint32_t node_cnt = adder->selection->profile->dictionary.node_cnt;
-    bool is_same = adder->reader.column == NULL || adder->reader.column->width == 0;
     adder->end = calloc((size_t)group_cnt + 1, sizeof *adder->end);
-    adder->touched = malloc(((size_t)node_cnt + 1) * sizeof *adder->touched);
+    adder->touched = malloc(((size_t)adder->node_cnt + 1) * sizeof *adder->touched);
     adder->stacks = malloc((taken_cnt + 1) * sizeof *adder->stacks);
-    adder->weights = is_same ? NULL : malloc((taken_cnt + 1) * sizeof *adder->weights);
-    if (adder->end == NULL || adder->touched == NULL || adder->stacks == NULL ||
-        (adder->weights == NULL && !is_same)) {
+    big_memory_advise(adder->stacks, taken_cnt * sizeof *adder->stacks);
+    if (!adder->has_one_weight) {
+        adder->weights = malloc((taken_cnt + 1) * sizeof *adder->weights);
+        big_memory_advise(adder->weights, taken_cnt * sizeof *adder->weights);
+    }
+    return (adder->end != NULL && adder->touched != NULL && adder->stacks != NULL &&
+            (adder->weights != NULL || adder->has_one_weight)) ||
+           out_of_memory(adder);
+}
+
+static bool sum_by_group(struct adder *adder)
+{
+    uint64_t most = adder->selection->row_cnt + 1;
+    adder->group_of = malloc(most * sizeof *adder->group_of);
+    big_memory_advise(adder->group_of, most * sizeof *adder->group_of);
+    if (adder->group_of == NULL) {
         return out_of_memory(adder);
+    }
+    uint64_t taken_cnt = find_groups(adder);
+    uint32_t group_cnt = category_groups_count(&adder->sums->groups);
+    if (taken_cnt == UINT64_MAX || !allocate_order(adder, taken_cnt, group_cnt) ||
+        !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
+        return false;
     }
     count_groups(adder, taken_cnt, group_cnt);
     order_rows(adder);
-    adder->same = adder->weight[0];
     bool ok = true;
     for (uint32_t i = 0; i < group_cnt && ok; i++) {
         ok = sum_group(adder, i, i == 0 ? 0 : adder->end[i - 1], adder->end[i]);
@@ -224,16 +353,33 @@ static bool sum_groups(struct adder *adder, uint64_t taken_cnt)
     return ok;
 }
 
-static bool sum_by_group(struct adder *adder)
+// --- the whole ----------------------------------------------------------------
+
+// How many groups there can be at most; 0 = too many for one table.
+static uint32_t most_groups(const struct adder *adder)
 {
-    // Blocks are written whole, also the last one.
-    uint64_t most = adder->selection->row_cnt + WEIGHT_BLOCK_ROWS;
-    adder->group_of = malloc(most * sizeof *adder->group_of);
-    uint64_t taken_cnt = adder->group_of == NULL ? UINT64_MAX : find_groups(adder);
-    return taken_cnt == UINT64_MAX ? out_of_memory(adder) : sum_groups(adder, taken_cnt);
+    size_t slot_bytes = adder->has_one_weight ? sizeof *adder->counts : sizeof *adder->totals;
+    uint64_t limit = MAX_DIRECT_BYTES / slot_bytes / adder->node_cnt;
+    uint64_t most = 1;
+    const struct category_groups *groups = &adder->sums->groups;
+    for (uint32_t i = 0; i < groups->level_cnt && most <= limit; i++) {
+        most *= groups->levels[i].value_cnt;
+    }
+    return groups->level_cnt == 0 || most <= limit ? (uint32_t)most : 0;
 }
 
-// --- the whole ----------------------------------------------------------------
+static bool sum_rows(struct adder *adder, struct weight weight)
+{
+    const struct profile *profile = adder->selection->profile;
+    if (!weight_open(profile, weight, &adder->reader, adder->err)) {
+        return false;
+    }
+    adder->node_cnt = profile->dictionary.node_cnt;
+    adder->is_grouped = adder->sums->groups.level_cnt > 0;
+    adder->has_one_weight = adder->reader.column == NULL || adder->reader.column->width == 0;
+    uint32_t most = most_groups(adder);
+    return most > 0 ? sum_directly(adder, most) : sum_by_group(adder);
+}
 
 bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
                      struct weight weight, const uint32_t *dimensions, uint32_t dimension_cnt,
@@ -248,16 +394,10 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     adder->sums = sums;
     adder->selection = selection;
     adder->err = err;
-    adder->totals =
-        calloc((size_t)selection->profile->dictionary.node_cnt + 1, sizeof *adder->totals);
-    bool ok = (adder->totals != NULL || out_of_memory(adder)) &&
-              weight_open(selection->profile, weight, &adder->reader, err);
-    if (ok) {
-        adder->takes_all = selection->mask == NULL && adder->reader.metric == NULL;
-        ok = dimension_cnt == 0 ? sum_all(adder) : sum_by_group(adder);
-        sums->lacking_cnt = selection->row_cnt - sums->row_cnt;
-    }
+    bool ok = sum_rows(adder, weight);
+    sums->lacking_cnt = selection->row_cnt - sums->row_cnt;
     free(adder->totals);
+    free(adder->counts);
     free(adder->touched);
     free(adder->group_of);
     free(adder->end);
