@@ -134,7 +134,9 @@ need-libs: need-cc
 .PHONY: all nif cli bpf beam
 all: nif cli beam ## Build the NIF, the command and the Erlang modules
 
-nif: $(NIF_SO) $(PORT_BIN) ## Build priv/flame_prof_nif.so (a C compiler and Erlang headers, nothing else)
+# Emptied by tools/nif-hook where only the library can be built.
+NIF_WITH := $(PORT_BIN)
+nif: $(NIF_SO) $(NIF_WITH) ## Build priv/flame_prof_nif.so (a C compiler and Erlang headers, nothing else)
 
 $(NIF_SO): $(NIF_OBJECTS) | need-erl
 	@mkdir -p $(@D)

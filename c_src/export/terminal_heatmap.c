@@ -2,6 +2,7 @@
 #include "export/terminal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct picture {
@@ -128,14 +129,19 @@ static void write_picture(struct picture *picture)
     }
 }
 
+// A label at every tenth column, where there is room for all of it.
 static void write_axis(struct picture *picture)
 {
     enum { TICK_CELLS = 10 };
+    uint32_t room = picture->terminal->width - TERMINAL_LABEL_CELLS;
     text_output_string(&picture->text, "     s ");
-    for (uint32_t column = 0; column + TICK_CELLS <= picture->column_cnt + TICK_CELLS - 1;
-         column += TICK_CELLS) {
+    for (uint32_t column = 0; column < picture->column_cnt; column += TICK_CELLS) {
+        char label[32];
         double offset_s = (double)picture->heatmap->column_ns / 1e9 * column;
-        text_output_format(&picture->text, "%-10.6g", offset_s);
+        int len = snprintf(label, sizeof label, "%.6g", offset_s);
+        bool is_last = column + TICK_CELLS >= picture->column_cnt;
+        bool fits = column + (uint32_t)len <= room;
+        text_output_format(&picture->text, "%-*s", is_last ? 0 : TICK_CELLS, fits ? label : "");
     }
     text_output_char(&picture->text, '\n');
 }

@@ -151,7 +151,7 @@ TEST(heatmap_without_colours)
     CHECK_STR(draw_heatmap(TERMINAL_COLOURS_NONE),
               "   500    \n"
               "     0 █ #\n"
-              "     s 0         \n"
+              "     s 0\n"
               "erlang_memory_delta: -43 in all; a cell is 500 ms, -50 to 7; blank: no sample\n");
 }
 

@@ -9,7 +9,7 @@ export REBAR_OFFLINE=1 TERM=dumb
 copy() { # DIR: what a checkout has
     local file
     mkdir -p "$1"
-    (cd "$top" && for file in Makefile rebar.config src include c_src tools; do
+    (cd "$top" && for file in Makefile rebar.config src include c_src web tools; do
         [ ! -e "$file" ] || echo "$file"
     done | tar -T - -cf -) | tar -xf - -C "$1"
 }

@@ -57,6 +57,15 @@ headers_missing() {
     house 'echo "flame_prof: erl_nif.h is missing: apt-get install erlang-dev" >&2; exit 1'
     one_line 'portable tier will be used: erl_nif.h is missing: apt-get install erlang-dev' hook
 }
+only_the_reader_fails() {
+    # shellcheck disable=SC2016 # make expands it
+    house '[ -z "$(NIF_WITH)" ] && echo built >priv/flame_prof_nif.so'
+    sed -i '1i NIF_WITH := reader' Makefile
+    mkdir priv/bin
+    echo old >priv/bin/flame_prof_port
+    one_line 'built without priv/bin/flame_prof_port, there will be no export' hook
+    [ -s priv/flame_prof_nif.so ] && [ ! -e priv/bin/flame_prof_port ]
+}
 old_nif_goes() {
     house 'exit 1'
     echo old >priv/flame_prof_nif.so
@@ -92,6 +101,7 @@ it 'no make' no_make
 it 'musl' musl
 it 'a build that fails' build_fails
 it 'headers that are missing' headers_missing
+it 'only the program that reads files fails' only_the_reader_fails
 it 'a NIF of an earlier build does not stay' old_nif_goes
 it 'FLAME_PROF_NIF=require' required
 it 'FLAME_PROF_NIF=off' switched_off
