@@ -89,8 +89,11 @@ ended(Port, _) ->
     end.
 
 closed(Port) ->
-    _ = catch port_close(Port),
-    ok.
+    try port_close(Port) of
+        true -> ok
+    catch
+        error:badarg -> ok % it has ended
+    end.
 
 died(Status) when Status > 128 ->
     line("the reader was ended by signal ~b; if the host is short of memory, give less "
