@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/view_run.h"
 #include "export/export_format.h"
+#include "export/weight_list.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,34 @@ static const struct export_format *find_format(const struct view_options *option
     return format;
 }
 
+// Never silently.
+static bool tell_rounding(const struct export_format *format, const struct export_request *request,
+                          struct error *err)
+{
+    struct weight_list list;
+    struct weight weight;
+    char name[WEIGHT_NAME_BYTES];
+    bool is_rounded = false;
+    if (format->numbers == EXPORT_NUMBERS_EXACT) {
+        return true;
+    }
+    if (format->numbers == EXPORT_NUMBERS_ONE) {
+        weight_list_one(&list, request);
+    } else {
+        weight_list_init(&list, request);
+    }
+    if (!weight_list_is_rounded(&list, request->selection, &weight, &is_rounded, err)) {
+        return false;
+    }
+    if (is_rounded) {
+        (void)fprintf(stderr,
+                      "flameprof: %s adds up to more than 2^53, which JavaScript programs round; "
+                      "the file has it in full\n",
+                      weight_list_name(request->selection->profile, weight, name));
+    }
+    return true;
+}
+
 bool cmd_export_write(const struct view_run *run, const struct byte_output *output,
                       struct error *err)
 {
@@ -70,7 +99,8 @@ bool cmd_export_write(const struct view_run *run, const struct byte_output *outp
         .flame = run->flame,
         .has_categories = run->options->categories != NULL,
     };
-    return format != NULL && format->write(&request, output, err);
+    return format != NULL && format->write(&request, output, err) &&
+           tell_rounding(format, &request, err);
 }
 
 int cmd_export(int argc, char **argv)

@@ -19,6 +19,13 @@ struct export_request {
     bool has_categories;               // its dimensions were asked for; else the default
 };
 
+// What readers of a format that are JavaScript add up, which rounds beyond 2^53.
+enum export_numbers {
+    EXPORT_NUMBERS_EXACT, // nothing, or nothing of that size
+    EXPORT_NUMBERS_ONE,   // the weight, or its two signs
+    EXPORT_NUMBERS_ALL,   // every weight
+};
+
 struct export_format {
     const char *name;    // of --format
     const char *suffix;  // of files, without a dot in front
@@ -26,6 +33,7 @@ struct export_format {
     // All of it, or false with the reason. May be called from any thread.
     bool (*write)(const struct export_request *request, const struct byte_output *output,
                   struct error *err);
+    enum export_numbers numbers;
 };
 
 // By name; NULL when there is none.
@@ -49,8 +57,14 @@ bool export_csv(const struct export_request *request, const struct byte_output *
                 struct error *err);
 bool export_pprof(const struct export_request *request, const struct byte_output *output,
                   struct error *err);
+bool export_otlp(const struct export_request *request, const struct byte_output *output,
+                 struct error *err);
 bool export_speedscope(const struct export_request *request, const struct byte_output *output,
                        struct error *err);
+bool export_firefox(const struct export_request *request, const struct byte_output *output,
+                    struct error *err);
+bool export_chrome_trace(const struct export_request *request, const struct byte_output *output,
+                         struct error *err);
 bool export_gprofiler_col(const struct export_request *request, const struct byte_output *output,
                           struct error *err);
 bool export_perf_script(const struct export_request *request, const struct byte_output *output,

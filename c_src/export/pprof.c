@@ -37,22 +37,6 @@ struct pprof {
     struct byte_buffer list; // locations, values, a label
 };
 
-static bool has_values(const struct profile_dimension *dimension)
-{
-    return dimension->value_cnt > 1;
-}
-
-static void choose_dimensions(struct pprof *pprof)
-{
-    for (uint32_t i = 0; i < pprof->profile->dimension_cnt; i++) {
-        // Of a CPU there is one in every sample, which would tear all stacks apart.
-        if (i != PROFILE_SOURCE && i != PROFILE_CPU && has_values(&pprof->profile->dimensions[i]) &&
-            pprof->dimension_cnt < CATEGORY_GROUPS_MAX_LEVELS) {
-            pprof->dimensions[pprof->dimension_cnt++] = i;
-        }
-    }
-}
-
 static bool sum_weights(struct pprof *pprof, struct error *err)
 {
     uint32_t cnt = pprof->weights.cnt;
@@ -163,7 +147,7 @@ bool export_pprof(const struct export_request *request, const struct byte_output
     }
     pprof->profile = request->selection->profile;
     weight_list_init(&pprof->weights, request);
-    choose_dimensions(pprof);
+    pprof->dimension_cnt = sample_groups_labels(pprof->profile, pprof->dimensions);
     byte_buffer_init(&pprof->samples, SAMPLES_MAX_BYTES);
     byte_buffer_init(&pprof->sample, SAMPLES_MAX_BYTES);
     byte_buffer_init(&pprof->list, SAMPLES_MAX_BYTES);

@@ -28,17 +28,25 @@ static void key(struct byte_buffer *message, uint32_t field, uint32_t wire)
     proto_varint(message, field << 3 | wire);
 }
 
+void proto_number_element(struct byte_buffer *message, uint32_t field, uint64_t value)
+{
+    key(message, field, WIRE_VARINT);
+    proto_varint(message, value);
+}
+
 void proto_number(struct byte_buffer *message, uint32_t field, uint64_t value)
 {
     if (value != 0) {
-        key(message, field, WIRE_VARINT);
-        proto_varint(message, value);
+        proto_number_element(message, field, value);
     }
 }
 
 void proto_fixed64(struct byte_buffer *message, uint32_t field, uint64_t value)
 {
     char bytes[8];
+    if (value == 0) {
+        return;
+    }
     for (uint32_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (char)(value >> 8 * i);
     }

@@ -11,6 +11,8 @@
 // Numbers that are 0 are left out, as the default they are.
 void proto_number(struct byte_buffer *message, uint32_t field, uint64_t value);
 void proto_fixed64(struct byte_buffer *message, uint32_t field, uint64_t value);
+// Also 0, of a field that is one of several.
+void proto_number_element(struct byte_buffer *message, uint32_t field, uint64_t value);
 // Left out when empty, but for elements of a repeated field.
 void proto_text(struct byte_buffer *message, uint32_t field, struct text text);
 void proto_element(struct byte_buffer *message, uint32_t field, struct text text);

@@ -2,6 +2,7 @@
 // A flame graph as one SVG picture: root below, a rectangle per place, its name where
 // it has room, all about it in its title, which browsers show on hovering. Colours tell
 // what runs (safe for colour-blind people), brightness tells neighbours apart.
+#include "base/utf8.h"
 #include "export/export_format.h"
 #include "export/text_output.h"
 
@@ -55,23 +56,34 @@ static uint32_t shade(uint8_t channel, uint32_t id)
     return channel - channel * (id * 2654435761U >> 28) / 150;
 }
 
+static void write_character(struct text_output *text, struct text character)
+{
+    switch (*character.bytes) {
+    case '&':
+        text_output_string(text, "&amp;");
+        break;
+    case '<':
+        text_output_string(text, "&lt;");
+        break;
+    case '>':
+        text_output_string(text, "&gt;");
+        break;
+    default:
+        if ((unsigned char)*character.bytes < 0x20) {
+            text_output_char(text, '?');
+        } else {
+            text_output_text(text, character);
+        }
+    }
+}
+
 static void write_escaped(struct text_output *text, struct text name)
 {
-    for (uint32_t i = 0; i < name.len; i++) {
-        char byte = name.bytes[i];
-        switch (byte) {
-        case '&':
-            text_output_string(text, "&amp;");
-            break;
-        case '<':
-            text_output_string(text, "&lt;");
-            break;
-        case '>':
-            text_output_string(text, "&gt;");
-            break;
-        default:
-            text_output_char(text, (unsigned char)byte < 0x20 ? '?' : byte);
-        }
+    while (name.len > 0) {
+        uint32_t len = utf8_len(name);
+        write_character(text, len == 0 ? TEXT("?") : (struct text){name.bytes, len});
+        len = len == 0 ? 1 : len;
+        name = (struct text){name.bytes + len, name.len - len};
     }
 }
 

@@ -38,6 +38,48 @@ void weight_list_init(struct weight_list *list, const struct export_request *req
     }
 }
 
+void weight_list_one(struct weight_list *list, const struct export_request *request)
+{
+    list->cnt = 0;
+    if (request->weight.form == WEIGHT_DELTA) {
+        add_changes(list, request->weight.metric);
+    } else {
+        add(list, request->weight.form, request->weight.metric);
+    }
+}
+
+// Sums beyond 2^53, or that wrapped around.
+static bool is_beyond(const struct selection *selection, const struct weight_reader *reader)
+{
+    const int64_t exact = 1LL << 53;
+    int64_t weights[WEIGHT_BLOCK_ROWS];
+    __int128 sum = 0;
+    for (uint64_t row = selection->first; row < selection->end; row += WEIGHT_BLOCK_ROWS) {
+        uint64_t left = selection->end - row;
+        uint32_t cnt = left < WEIGHT_BLOCK_ROWS ? (uint32_t)left : (uint32_t)WEIGHT_BLOCK_ROWS;
+        weight_read(reader, row, cnt, weights);
+        for (uint32_t i = 0; i < cnt; i++) {
+            sum += selection_has(selection, row + i) ? weights[i] : 0;
+        }
+    }
+    return sum > exact || sum < -exact;
+}
+
+bool weight_list_is_rounded(const struct weight_list *list, const struct selection *selection,
+                            struct weight *weight, bool *is_rounded, struct error *err)
+{
+    *is_rounded = false;
+    for (uint32_t i = 0; i < list->cnt && !*is_rounded; i++) {
+        struct weight_reader reader;
+        if (!weight_open(selection->profile, list->weights[i], &reader, err)) {
+            return false;
+        }
+        *is_rounded = is_beyond(selection, &reader);
+        *weight = list->weights[i];
+    }
+    return true;
+}
+
 static const char *period_of_event(struct text event)
 {
     static const struct {

@@ -18,6 +18,15 @@ struct weight_list {
 
 void weight_list_init(struct weight_list *list, const struct export_request *request);
 
+// For formats with one weight: it, or both signs of it.
+void weight_list_one(struct weight_list *list, const struct export_request *request);
+
+// Whether a sum of one of them, in a format of JSON numbers, is beyond what JavaScript
+// programs have exact numbers for; that one is `weight`. False, with the reason, when a
+// column could not be loaded.
+bool weight_list_is_rounded(const struct weight_list *list, const struct selection *selection,
+                            struct weight *weight, bool *is_rounded, struct error *err);
+
 // What the period of all selected events is called: "wall", "cpu", "off_cpu"; "period"
 // where they differ or are others. Static.
 const char *weight_list_period_name(const struct profile *profile);

@@ -4,6 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint32_t sample_groups_labels(const struct profile *profile,
+                              uint32_t dimensions[CATEGORY_GROUPS_MAX_LEVELS])
+{
+    uint32_t cnt = 0;
+    for (uint32_t i = 0; i < profile->dimension_cnt && cnt < CATEGORY_GROUPS_MAX_LEVELS; i++) {
+        // Of a CPU there is one in every sample, which would tear all stacks apart.
+        if (i != PROFILE_SOURCE && i != PROFILE_CPU && profile->dimensions[i].value_cnt > 1) {
+            dimensions[cnt++] = i;
+        }
+    }
+    return cnt;
+}
+
 static bool add(struct sample_groups *groups, struct sample_group group)
 {
     if (groups->cnt == groups->capacity) {

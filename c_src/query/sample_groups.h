@@ -25,6 +25,10 @@ struct sample_groups {
     uint32_t *of_row; // by row - selection->first
 };
 
+// The dimensions that samples are labelled with; returns how many.
+uint32_t sample_groups_labels(const struct profile *profile,
+                              uint32_t dimensions[CATEGORY_GROUPS_MAX_LEVELS]);
+
 // `dimension_cnt` <= CATEGORY_GROUPS_MAX_LEVELS. False, with the reason; _deinit is
 // harmless either way.
 bool sample_groups_init(struct sample_groups *groups, const struct selection *selection,

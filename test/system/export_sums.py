@@ -3,14 +3,18 @@
 """Reads what `flameprof export` wrote, knowing only the formats' own descriptions, and
 prints the sum of each weight, a line "NAME SUM" each:
 
-    export_sums.py perf|pprof|speedscope|folded|gprofiler|html FILE
+    export_sums.py perf|pprof|otlp|speedscope|firefox|trace|folded|gprofiler|html FILE
 
 perf is the source: perf-script text, of which changes are summed by sign."""
+import ast
 import collections
+import decimal
 import gzip
 import itertools
 import json
+import os
 import re
+import subprocess
 import sys
 import zlib
 
@@ -50,10 +54,13 @@ def packed(data):
     return values
 
 
-def pprof(path):
+def contents(path):
     data = open(path, "rb").read()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def pprof(path):
+    data = contents(path)
     message = collections.defaultdict(list)
     for field, value in fields(data):
         message[field].append(value)
@@ -77,6 +84,50 @@ def pprof(path):
     return sums
 
 
+def message(lines):
+    """protoc's text: each field a list."""
+    fields = collections.defaultdict(list)
+    for line in lines:
+        line = line.strip()
+        if line == "}":
+            break
+        if line.endswith(" {"):
+            fields[line[:-2]].append(message(lines))
+        else:
+            name, value = line.split(": ", 1)
+            fields[name].append(ast.literal_eval("b" + value).decode() if value[0] == '"'
+                                else int(value))
+    return fields
+
+
+def otlp(path):
+    here = os.path.dirname(os.path.abspath(__file__))
+    decoded = subprocess.run(["protoc", "--decode=ProfilesData", "-I" + here,
+                              here + "/otlp_profiles.proto"], input=contents(path),
+                             stdout=subprocess.PIPE, check=True).stdout.decode()
+    assert not re.search(r"^ *[0-9]+[:{ ]", decoded, re.M), "fields that are not in the protocol"
+    data = message(iter(decoded.splitlines()))
+    tables = data["dictionary"][0]
+    strings = tables["string_table"]
+    assert strings[0] == "" and not tables["attribute_table"][0] and not tables["stack_table"][0]
+    for stack in tables["stack_table"]:
+        assert all(0 < i < len(tables["location_table"]) for i in stack["location_indices"])
+    for location in tables["location_table"][1:]:
+        assert 0 < location["lines"][0]["function_index"][0] < len(tables["function_table"])
+        assert max(location["mapping_index"], default=0) < len(tables["mapping_table"])
+    sums = {}
+    for profile in data["resource_profiles"][0]["scope_profiles"][0]["profiles"]:
+        name = strings[profile["sample_type"][0]["type_strindex"][0]]
+        sums[name] = 0
+        for sample in profile["samples"]:
+            assert max(sample["stack_index"], default=0) < len(tables["stack_table"])
+            assert all(0 < i < len(tables["attribute_table"]) for i in sample["attribute_indices"])
+            times = sample["timestamps_unix_nano"]
+            assert len(times) in (0, len(sample["values"])) and times == sorted(times)
+            sums[name] += sum(sample["values"])
+    return sums
+
+
 def speedscope(path):
     document = json.load(open(path))
     count = len(document["shared"]["frames"])
@@ -86,6 +137,69 @@ def speedscope(path):
         assert all(0 <= frame < count for stack in profile["samples"] for frame in stack)
         assert profile["endValue"] == sum(profile["weights"])
         sums[profile["name"]] = sum(profile["weights"])
+    return sums
+
+
+def exact(path):
+    """JSON whose fractions are as they stand there."""
+    return json.loads(contents(path), parse_float=decimal.Decimal)
+
+
+def columns(table):
+    lengths = {len(value) for value in table.values() if isinstance(value, list)}
+    assert lengths <= {table["length"]}, table.keys()
+    return table
+
+
+def firefox(path):
+    document = exact(path)
+    strings = document["shared"]["stringArray"]
+    categories = document["meta"]["categories"]
+    sums = collections.Counter()
+    for thread in document["threads"]:
+        functions, resources = columns(thread["funcTable"]), columns(thread["resourceTable"])
+        stacks, frames = columns(thread["stackTable"]), columns(thread["frameTable"])
+        samples = columns(thread["samples"])
+        for i, prefix in enumerate(stacks["prefix"]):
+            assert prefix is None or 0 <= prefix < i
+        assert all(0 <= frame < frames["length"] for frame in stacks["frame"])
+        assert all(0 <= function < functions["length"] for function in frames["func"])
+        assert all(0 <= kind < len(categories) for kind in frames["category"])
+        assert all(0 <= name < len(strings) for name in functions["name"])
+        assert all(file is None or 0 <= file < len(strings) for file in functions["fileName"])
+        assert all(-1 <= idx < resources["length"] for idx in functions["resource"])
+        assert all(0 <= lib < len(document["libs"]) for lib in resources["lib"])
+        assert all(stack is None or 0 <= stack < stacks["length"] for stack in samples["stack"])
+        assert samples["time"] == sorted(samples["time"]) and samples["time"][:1] >= [0][:len(samples["time"])]
+        unit = 1000000 if samples["weightType"] == "tracing-ms" else 1
+        sums[thread["processName"]] += sum(int(weight * unit) for weight in samples["weight"])
+    return sums
+
+
+def trace(path):
+    document = exact(path)
+    frames = document["stackFrames"]
+    for frame in frames.values():
+        assert frame["name"] is not None and ("parent" not in frame or frame["parent"] in frames)
+    sums = collections.Counter()
+    for sample in document["samples"]:
+        assert "sf" not in sample or str(sample["sf"]) in frames
+        sums[sample["name"]] += sample["weight"]
+    nodes, counts = collections.defaultdict(set), collections.Counter()
+    for event in document["traceEvents"]:
+        assert {"name", "ph", "ts", "pid", "tid"} <= event.keys()
+        if event["name"] == "ProfileChunk":
+            data = event["args"]["data"]
+            known = nodes[event["id"]]
+            for node in data["cpuProfile"]["nodes"]:
+                assert node["id"] == 1 or node["parent"] in known
+                known.add(node["id"])
+            assert set(data["cpuProfile"]["samples"]) <= known
+            assert len(data["timeDeltas"]) == len(data["cpuProfile"]["samples"])
+            assert min(data["timeDeltas"]) >= 0
+            counts["chunks"] += len(data["timeDeltas"])
+    if set(sums) & {"samples", "wall"}:
+        assert counts["chunks"] == len(document["samples"])
     return sums
 
 
@@ -209,7 +323,8 @@ def html(path):
     return sums
 
 
-READERS = {"perf": perf, "pprof": pprof, "speedscope": speedscope, "folded": last_words,
+READERS = {"perf": perf, "pprof": pprof, "otlp": otlp, "speedscope": speedscope,
+           "firefox": firefox, "trace": trace, "folded": last_words,
            "gprofiler": last_words, "html": html}
 
 if __name__ == "__main__":

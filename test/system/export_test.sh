@@ -34,6 +34,20 @@ pprof_keeps_every_sum() {
     want "a gzip file" gzip -t x.pb.gz
 }
 
+otlp_keeps_every_sum() {
+    command -v protoc >/dev/null || skip "no protoc"
+    sample
+    sums_are_those_of_the_source otlp otlp
+    sums_are_those_of_the_source otlp otlp.gz
+    # With a clock every sample has its time.
+    sed '1a # clock_anchor_monotonic_ns: 1000000000\n# clock_anchor_unix_ns: 1700000000000000000' x.perf >y.perf
+    mv y.perf x.perf
+    sums_are_those_of_the_source otlp otlp
+    want "3000 times" test "$(protoc --decode=ProfilesData -I"$here" "$here/otlp_profiles.proto" <x.otlp |
+        grep -c timestamps_unix_nano)" = 3000
+    want "the type of a frame" grep -qa profile.frame.type x.otlp
+}
+
 speedscope_keeps_every_sum() {
     sample
     sums_are_those_of_the_source speedscope speedscope.json
@@ -53,6 +67,78 @@ html_keeps_every_sum() {
     run export --filter 'status=running' --from 3 -o z.html x.perf
     want_code 0
     want "a part of them" test "$("$here/export_sums.py" html z.html | sed -n 's/^samples //p')" -lt 2000
+}
+
+# Of formats with one metric: each in turn.
+every_sum_in_turn() { # READER SUFFIX
+    local metric
+    sample
+    for metric in samples period erlang_memory erlang_memory_delta erlang_memory_inc erlang_reductions; do
+        run export -m "$metric" -o "x.$2" x.perf
+        want_code 0
+        local there
+        there=$("$here/export_sums.py" "$1" "x.$2")
+        want "something of $metric" test -n "$there"
+        want "$metric as it was" test -z "$("$here/export_sums.py" perf x.perf | sort |
+            comm -13 - <(sort <<<"$there"))"
+    done
+    want "two signs" test "$(run export -m erlang_memory_delta -o "x.$2" x.perf;
+        "$here/export_sums.py" "$1" "x.$2" | cut -d ' ' -f 1 | paste -sd ' ')" \
+        = "erlang_memory_dec erlang_memory_inc"
+}
+
+firefox_keeps_every_sum() {
+    every_sum_in_turn firefox firefox.json
+    every_sum_in_turn firefox firefox.json.gz
+}
+
+chrome_trace_keeps_every_sum() {
+    every_sum_in_turn trace trace.json
+}
+
+json_says_what_readers_round() {
+    printf 'running 1/%d [000] %d.5: metric_erlang_memory: 9007199254740993, 1\tperiod: 1 beam-wall:\n\n' 1 10 1 11 >x.perf
+    local format
+    for format in firefox chrome-trace speedscope heatmap flamegraph; do
+        run export --format $format -m erlang_memory -o x.json x.perf
+        want_code 0
+        want_said "erlang_memory adds up to more than 2^53"
+        run export --format $format -m erlang_memory_inc -o x.json x.perf
+        want "nothing is said of what fits" test -z "$out"
+    done
+    run export --format firefox -m erlang_memory -o x.json x.perf
+    want "in full" grep -q '"weight":\[9007199254740993,9007199254740993\]' x.json
+}
+
+# Quotes, controls, no UTF-8, separators of other formats, 100,000 characters.
+odd_names_are_valid_everywhere() {
+    python3 - >x.perf <<'END'
+import sys
+out = sys.stdout.buffer
+names = [b'a"b\\c', b"semi;colon;", b"tab\there", b"\x01\x1b[31m\x7f", b"\xff\xfe latin\xe9", b"\xed\xa0\x80",
+         b"<&>'", b"new\\nline", b"x" * 100000, "\u2028\U0001F525".encode(), b"(anonymous namespace)::f",
+         b"a->b", b"12: x: y", b"%s%n{}[]"]
+for i, name in enumerate(names):
+    out.write(b"co%d\"m;m 42/%d [001] %d.5: 10 cycles:\n" % (i, i + 1, i + 10))
+    out.write(b"\t7f00 " + name + b" (/lib/" + name[:200] + b")\n\t0 {label " + name + b"} (process)\n\n")
+END
+    local format
+    for format in heatmap flamegraph speedscope firefox chrome-trace; do
+        run export --format $format -o x.json x.perf
+        want_code 0
+        want "JSON of $format" python3 -c 'import json; json.load(open("x.json", encoding="utf-8"))'
+    done
+    for format in folded gprofiler svg csv perf-script; do
+        run export --format $format -o x.out x.perf
+        want_code 0
+    done
+    run export --format svg -o x.svg x.perf
+    want "XML" python3 -c 'import xml.etree.ElementTree as tree; tree.parse("x.svg")'
+    run export -o x.pb x.perf
+    want "UTF-8 in pprof" "$here/export_sums.py" pprof x.pb >/dev/null
+    run export -o x.otlp x.perf
+    command -v protoc >/dev/null || return 0
+    want "UTF-8 in OTLP" "$here/export_sums.py" otlp x.otlp >/dev/null
 }
 
 gprofiler_counts_every_sample() {
@@ -120,6 +206,6 @@ nothing_is_left_of_what_failed() {
     want_none '.*.part'
 }
 
-run_cases pprof_keeps_every_sum speedscope_keeps_every_sum html_keeps_every_sum \
-    gprofiler_counts_every_sample svg_is_a_picture script_is_what_it_was script_takes_a_part \
-    nothing_is_left_of_what_failed
+run_cases pprof_keeps_every_sum otlp_keeps_every_sum speedscope_keeps_every_sum html_keeps_every_sum \
+    firefox_keeps_every_sum chrome_trace_keeps_every_sum json_says_what_readers_round \
+    odd_names_are_valid_everywhere gprofiler_counts_every_sample svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed
