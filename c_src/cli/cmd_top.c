@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.h"
+#include "cli/file_output.h"
 #include "cli/number_text.h"
 #include "cli/profile_file.h"
 #include "cli/profile_totals.h"
 #include "cli/top_options.h"
+#include "export/json_output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -143,15 +145,97 @@ static void print_all(struct top_run *run)
     (void)fflush(stdout);
 }
 
+// --- as JSON ------------------------------------------------------------------
+
+static void write_row(struct json_output *json, enum top_key key, const struct profile_row *row)
+{
+    json_output_open(json, NULL, '{');
+    json_output_text(json, "name", row->key);
+    if (row->label.len > 0) {
+        json_output_text(json, "label", row->label);
+    }
+    json_output_i64(json, "self", row->self);
+    if (key == TOP_KEY_FUNCTION) {
+        json_output_i64(json, "total", row->total);
+    }
+    json_output_u64(json, "samples", row->sample_cnt);
+    json_output_close(json, '}');
+}
+
+static void write_table(struct json_output *json, const struct top_run *run, enum top_key key)
+{
+    uint32_t cnt = 0;
+    const struct profile_row *rows = profile_table_sorted(run->totals.tables[key], &cnt);
+    json_output_open(json, top_key_name(key), '{');
+    json_output_u64(json, "count", cnt);
+    json_output_open(json, "rows", '[');
+    for (uint32_t i = 0; i < cnt && i < run->options.max_rows; i++) {
+        write_row(json, key, &rows[i]);
+    }
+    json_output_close(json, ']');
+    json_output_close(json, '}');
+}
+
+static void write_head(struct json_output *json, const struct top_run *run)
+{
+    static const char *const FORMS[] = {
+        [TOP_WEIGHT_PERIOD] = "period",
+        [TOP_WEIGHT_METRIC_VALUE] = "value",
+        [TOP_WEIGHT_METRIC_DELTA] = "delta",
+    };
+    const struct profile_totals *totals = &run->totals;
+    bool is_period = run->options.weight == TOP_WEIGHT_PERIOD;
+    const char *name = is_period ? totals->event_name : run->options.metric;
+    const char *form =
+        is_period && totals->with_period_cnt == 0 ? "samples" : FORMS[run->options.weight];
+    json_output_text(json, "weight", text_of(name));
+    json_output_text(json, "form", text_of(form));
+    json_output_text(json, "unit", text_of(is_time(run) ? "nanoseconds" : ""));
+    json_output_u64(json, "samples", totals->event_cnt);
+    json_output_u64(json, "duration_ns", totals->last_ns - totals->first_ns);
+    json_output_i64(json, "total", totals->weight);
+    json_output_u64(json, "magnitude", totals->magnitude);
+    json_output_u64(json, "lacking", totals->no_metric_cnt);
+    json_output_u64(json, "malformed_lines", run->malformed_cnt);
+    json_output_u64(json, "dropped", run->dropped_cnt);
+}
+
+static int write_json(const struct top_run *run)
+{
+    static struct json_output json;
+    struct error err = {0};
+    struct file_output file;
+    if (!file_output_open(&file, NULL, &err)) {
+        return command_failed(&err);
+    }
+    json_output_init(&json, &file.output, &err);
+    json_output_open(&json, NULL, '{');
+    write_head(&json, run);
+    json_output_open(&json, "tables", '{');
+    for (int key = 0; key < TOP_KEY_CNT; key++) {
+        if (run->totals.tables[key] != NULL) {
+            write_table(&json, run, (enum top_key)key);
+        }
+    }
+    json_output_close(&json, '}');
+    json_output_close(&json, '}');
+    bool ok = json_output_finish(&json);
+    return file_output_close(&file, ok, ok ? &err : NULL) && ok ? EXIT_CODE_DONE
+                                                                : command_failed(&err);
+}
+
 // --- the command --------------------------------------------------------------
 
 static int read_filtered(struct top_run *run, const struct perf_script_handler *handler)
 {
     struct error err = {0};
     struct perf_script_stats stats = {0};
-    struct filter *filter = filter_create(text_of(run->options.filter), NULL, &err);
-    bool ok = filter != NULL && profile_file_read_some(run->options.files, run->options.file_cnt,
-                                                       NULL, filter, handler, &stats, &err);
+    struct filter *filter = run->options.filter == NULL
+                                ? NULL
+                                : filter_create(text_of(run->options.filter), NULL, &err);
+    bool ok = (filter != NULL || run->options.filter == NULL) &&
+              profile_file_read_some(run->options.files, run->options.file_cnt, &run->options.range,
+                                     filter, handler, &stats, &err);
     filter_destroy(filter);
     run->malformed_cnt = stats.malformed_line_cnt;
     run->dropped_cnt = stats.dropped_cnt;
@@ -162,7 +246,8 @@ static int read_files(struct top_run *run)
 {
     int exit_code = EXIT_CODE_DONE;
     struct perf_script_handler handler = {add_event, take_field, run};
-    if (run->options.filter != NULL) {
+    if (run->options.filter != NULL || run->options.range.from_ns > 0 ||
+        run->options.range.to_ns < UINT64_MAX) {
         return read_filtered(run, &handler);
     }
     for (int i = 0; i < run->options.file_cnt; i++) {
@@ -185,7 +270,10 @@ static int show(struct top_run *run)
         return command_failed(&err);
     }
     int exit_code = read_files(run);
-    if (run->totals.event_cnt > 0 || exit_code == EXIT_CODE_DONE) {
+    if (exit_code == EXIT_CODE_DONE && run->options.is_json) {
+        exit_code = write_json(run);
+    } else if (!run->options.is_json &&
+               (run->totals.event_cnt > 0 || exit_code == EXIT_CODE_DONE)) {
         print_all(run);
     }
     if (run->totals.event_cnt == 0 && exit_code == EXIT_CODE_DONE) {

@@ -2,6 +2,7 @@
 #include "cli/top_options.h"
 
 #include "cli/number_text.h"
+#include "cli/view_options.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -22,6 +23,9 @@ static const char HELP[] =
     "                      (without it function, process and category)\n"
     "  -c, --category NAME only events of this category (comm, process status)\n"
     "  -f, --filter FILTER only these samples (docs/filter.md)\n"
+    "      --from TIME     since the first sample: 2.5, 500ms, 1min\n"
+    "      --to TIME       not included\n"
+    "      --json          as JSON (docs/json.md)\n"
     "  -n, --rows N        rows per table (20)\n"
     "  -h, --help          this\n"
     "\n"
@@ -32,6 +36,7 @@ static const char HELP[] =
     "  flameprof top host.perf\n"
     "  flameprof top --category running --by function -n 50 beam.perf.gz\n"
     "  flameprof top --filter 'fn~/ets:/ & delta(memory)>0' beam.fpc\n"
+    "  flameprof top --from 20 --to 30 --json beam.fpc\n"
     "  flameprof top --metric erlang_reductions --delta --by process beam.perf.gz\n"
     "  perf script | flameprof top -\n";
 
@@ -42,13 +47,20 @@ static const char *const KEY_NAMES[] = {
     [TOP_KEY_CATEGORY] = "category",
 };
 
-enum { OPTION_DELTA = 256 };
+enum { OPTION_DELTA = 256, OPTION_FROM, OPTION_TO, OPTION_JSON };
 
 static const struct option LONG_OPTIONS[] = {
-    {"metric", required_argument, NULL, 'm'}, {"delta", no_argument, NULL, OPTION_DELTA},
-    {"by", required_argument, NULL, 'b'},     {"category", required_argument, NULL, 'c'},
-    {"filter", required_argument, NULL, 'f'}, {"rows", required_argument, NULL, 'n'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    {"metric", required_argument, NULL, 'm'},
+    {"delta", no_argument, NULL, OPTION_DELTA},
+    {"by", required_argument, NULL, 'b'},
+    {"category", required_argument, NULL, 'c'},
+    {"filter", required_argument, NULL, 'f'},
+    {"rows", required_argument, NULL, 'n'},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"to", required_argument, NULL, OPTION_TO},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 const char *top_options_help(void)
@@ -105,6 +117,13 @@ static bool take_option(struct top_options *options, int option, char **argv, bo
         return true;
     case 'n':
         return set_rows(options, optarg, err);
+    case OPTION_FROM:
+        return view_options_time("from", optarg, &options->range.from_ns, err);
+    case OPTION_TO:
+        return view_options_time("to", optarg, &options->range.to_ns, err);
+    case OPTION_JSON:
+        options->is_json = true;
+        return true;
     case 'h':
         options->action = TOP_ACTION_HELP;
         return true;
@@ -128,6 +147,9 @@ static bool complete(struct top_options *options, bool delta, struct error *err)
     if (delta && options->metric == NULL) {
         return error_set(err, ERROR_BAD_ARGUMENT, "--delta is for --metric");
     }
+    if (options->range.from_ns >= options->range.to_ns) {
+        return error_set(err, ERROR_BAD_ARGUMENT, "--to is not behind --from");
+    }
     if (options->metric != NULL) {
         options->weight = delta ? TOP_WEIGHT_METRIC_DELTA : TOP_WEIGHT_METRIC_VALUE;
     }
@@ -138,7 +160,7 @@ bool top_options_parse(struct top_options *options, int argc, char **argv, struc
 {
     int option = 0;
     bool delta = false;
-    *options = (struct top_options){.max_rows = DEFAULT_ROWS};
+    *options = (struct top_options){.max_rows = DEFAULT_ROWS, .range = {0, UINT64_MAX}};
     optind = 0; // GNU: begin anew
     opterr = 0;
     while ((option = getopt_long(argc, argv, "m:b:c:f:n:h", LONG_OPTIONS, NULL)) != -1) {

@@ -4,6 +4,7 @@
 #define FLAME_PROF_CLI_TOP_OPTIONS_H
 
 #include "base/error.h"
+#include "query/selection.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +33,9 @@ struct top_options {
     uint32_t max_rows;    // per table
     const char *category; // only events of this one; NULL = all
     const char *filter;   // only samples that it takes; NULL = all
-    char **files;         // borrowed from argv
+    struct selection_range range;
+    bool is_json;
+    char **files; // borrowed from argv
     int file_cnt;
 };
 

@@ -46,7 +46,7 @@ enum option_id {
 enum {
     SHOWN = VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_EXPORT | VIEW_REPORT,
     ALL = SHOWN | VIEW_CONVERT | VIEW_MERGE | VIEW_SPLIT | VIEW_SCRIPT,
-    RANGED = ALL & ~VIEW_SPLIT,
+    RANGED = (ALL & ~VIEW_SPLIT) | VIEW_INFO,
 };
 
 static const struct {
@@ -58,7 +58,7 @@ static const struct {
 } OPTIONS[] = {
     {"metric", "NAME", OPTION_METRIC, SHOWN,
      "samples, period, a metric, METRIC_delta, _inc or _dec"},
-    {"filter", "FILTER", OPTION_FILTER, ALL, "only these samples (docs/filter.md)"},
+    {"filter", "FILTER", OPTION_FILTER, ALL | VIEW_INFO, "only these samples (docs/filter.md)"},
     {"from", "TIME", OPTION_FROM, RANGED, "since the first sample: 2.5, 500ms, 1min"},
     {"to", "TIME", OPTION_TO, RANGED, "not included"},
     {"every", "TIME", OPTION_EVERY, VIEW_SPLIT, "length of a part"},
@@ -83,10 +83,10 @@ static const struct {
     {"depth", "N", OPTION_DEPTH, VIEW_FLAMEGRAPH, "lines of the picture (48); 0 = all"},
     {"color", "WHEN", OPTION_COLOR, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF,
      "auto, never, 256 or true; NO_COLOR is heeded"},
-    {"json", NULL, OPTION_JSON, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF, "as JSON"},
+    {"json", NULL, OPTION_JSON, VIEW_HEATMAP | VIEW_FLAMEGRAPH | VIEW_DIFF | VIEW_INFO, "as JSON"},
     {"format", "NAME", OPTION_FORMAT, VIEW_EXPORT, "see below; the default by the suffix of -o"},
     {"output", "FILE", OPTION_OUTPUT, ALL, "instead of standard output; complete or not at all"},
-    {"help", NULL, OPTION_HELP, ALL, "this"},
+    {"help", NULL, OPTION_HELP, ALL | VIEW_INFO, "this"},
 };
 
 enum { OPTION_CNT = sizeof OPTIONS / sizeof OPTIONS[0] };
@@ -128,7 +128,7 @@ static bool parse_time(struct text text, uint64_t *time_ns)
     return true;
 }
 
-static bool set_time(const char *option, const char *value, uint64_t *time_ns, struct error *err)
+bool view_options_time(const char *option, const char *value, uint64_t *time_ns, struct error *err)
 {
     return parse_time(text_of(value), time_ns) ||
            error_set(err, ERROR_BAD_ARGUMENT, "--%s %s: expected a time such as 2.5, 500ms, 1min",
@@ -233,13 +233,13 @@ static bool take_option(struct view_options *options, enum view_command command,
     static const char *const COLOURS[] = {"auto", "never", "256", "true", NULL};
     switch (id) {
     case OPTION_FROM:
-        return set_time("from", value, &options->range.from_ns, err);
+        return view_options_time("from", value, &options->range.from_ns, err);
     case OPTION_TO:
-        return set_time("to", value, &options->range.to_ns, err);
+        return view_options_time("to", value, &options->range.to_ns, err);
     case OPTION_COLUMN:
-        return set_time("column", value, &options->column_ns, err);
+        return view_options_time("column", value, &options->column_ns, err);
     case OPTION_EVERY:
-        return set_time("every", value, &options->every_ns, err);
+        return view_options_time("every", value, &options->every_ns, err);
     case OPTION_BEFORE:
         options->has_before = true;
         return set_range("before", value, &options->before, err);

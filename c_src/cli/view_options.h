@@ -19,6 +19,7 @@ enum view_command {
     VIEW_MERGE = 1 << 5,
     VIEW_SPLIT = 1 << 6,
     VIEW_SCRIPT = 1 << 7,
+    VIEW_INFO = 1 << 8,
     VIEW_REPORT = 1 << 8,
 };
 
@@ -53,6 +54,9 @@ struct view_options {
 
 bool view_options_parse(struct view_options *options, enum view_command command, int argc,
                         char **argv, struct error *err);
+
+// A time as --from has it: 2.5 (seconds), 500ms, 1min. False, with the reason.
+bool view_options_time(const char *option, const char *value, uint64_t *time_ns, struct error *err);
 
 // The lines of --help about the options that the command has; to stdout.
 void view_options_print_help(enum view_command command);

@@ -47,6 +47,21 @@ TEST(one_table_only)
     CHECK_STR(options.files[0], "-");
 }
 
+TEST(a_part_as_json)
+{
+    CHECK(parse("x.fpc"));
+    CHECK_UINT(options.range.from_ns, 0);
+    CHECK(options.range.to_ns == UINT64_MAX);
+    CHECK(!options.is_json);
+    CHECK(parse("--from 2.5 --to 1min --json x.fpc"));
+    CHECK_UINT(options.range.from_ns, 2500000000);
+    CHECK_UINT(options.range.to_ns, 60000000000);
+    CHECK(options.is_json);
+    CHECK(!parse("--from soon x.fpc"));
+    CHECK_HAS(err.detail, "--from soon");
+    CHECK(!parse("--from 3 --to 2 x.fpc"));
+}
+
 TEST(wrong_options_say_what_was_expected)
 {
     CHECK(!parse(""));

@@ -66,6 +66,47 @@ top_of_one_category() {
     [[ $out != *lists:map* ]] || fail "a function of another category"
 }
 
+top_and_info_of_a_part() {
+    sample
+    run top --from 50ms --by function x.perf
+    want_code 0
+    want_said "1 samples"
+    [[ $out != *lists:map* ]] || fail "a function before the range"
+    run info --to 50ms x.perf
+    want_code 0
+    want_said "events: 1"
+    want_said "metric erlang_reductions: 100, 7"
+    run info --filter 'status=running' x.perf
+    want_said "metric erlang_reductions: 200, -9"
+    run top --from 3 --to 2 x.perf
+    want_code 2
+    want_said "--to is not behind --from"
+    run info --filter 'status=' x.perf
+    want_code 2
+    run top --from 1h x.perf
+    want_code 5
+}
+
+# Prints what a Python expression makes of the JSON `d`.
+said_in_json() {
+    python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1" <<<"$out"
+}
+
+top_and_info_are_json() {
+    sample
+    run top --json -n 1 x.perf
+    want_code 0
+    [ "$(said_in_json 'd["samples"], d["total"], d["unit"]')" = "(2, 4000000000, 'nanoseconds')" ] || fail "head: $out"
+    [ "$(said_in_json 'd["tables"]["function"]["rows"][0]["name"]')" = "lists:map/2  lists.erl" ] || fail "rows: $out"
+    [ "$(said_in_json 'd["tables"]["process"]["count"], len(d["tables"]["process"]["rows"])')" = "(2, 1)" ] ||
+        fail "count: $out"
+    run info --json --filter 'delta(reductions)<0' x.perf x.perf
+    want_code 0
+    [ "$(said_in_json '[f["metrics"]["erlang_reductions"]["delta"] for f in d["files"]]')" = "[-9, -9]" ] ||
+        fail "metrics: $out"
+    [ "$(said_in_json 'd["files"][0]["header"][1]["value"]')" = ns ] || fail "header: $out"
+}
+
 compressed_and_standard_input() {
     sample
     gzip -k x.perf
@@ -133,6 +174,7 @@ what_record_writes() {
     wait
 }
 
-run_cases info_adds_up top_weighs_by_time top_weighs_by_metric top_of_one_category compressed_and_standard_input \
+run_cases info_adds_up top_weighs_by_time top_weighs_by_metric top_of_one_category top_and_info_of_a_part \
+    top_and_info_are_json compressed_and_standard_input \
     malformed_lines_are_shown a_file_that_breaks_off names_cannot_steer_the_terminal what_is_not_there \
     what_record_writes
