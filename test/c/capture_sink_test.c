@@ -57,11 +57,11 @@ static void write_samples(struct recording *recording, uint32_t cnt)
     }
 }
 
-static struct profile *read_back(const char *dir)
+static struct profile *read_back(const char *dir, const char *name)
 {
     struct error err = {0};
     char path[256];
-    (void)snprintf(path, sizeof path, "%s/x.fpc", dir);
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
     struct profile *profile = capture_reader_open(path, 0, &err);
     if (profile == NULL) {
         TEST_FAIL("%s", err.detail);
@@ -115,7 +115,7 @@ TEST(what_an_engine_hands_over_comes_back)
     write_samples(&recording, 3500);
     recording_note(&recording, "governor", "slower");
     CHECK(recording_close(&recording, "complete", NULL));
-    struct profile *profile = read_back(test_dir());
+    struct profile *profile = read_back(test_dir(), "x.fpc");
     CHECK_UINT(profile->row_cnt, 3500);
     CHECK_UINT(profile->metric_cnt, BEAM_METRIC_CNT);
     for (uint64_t row = 0; row < profile->row_cnt; row++) {
@@ -127,6 +127,27 @@ TEST(what_an_engine_hands_over_comes_back)
     CHECK(text_equal(profile_fact(profile, 0, TEXT("governor")), TEXT("slower")));
     CHECK(text_equal(profile_fact(profile, 0, TEXT("engine")), TEXT("beam")));
     CHECK_UINT(profile->sources[0].anchor.unix_ns, session.anchor.unix_ns);
+    CHECK(!profile->sources[0].is_incomplete);
+    profile_destroy(profile);
+}
+
+TEST(what_is_being_written_is_read_up_to_its_last_chunk)
+{
+    struct session session;
+    struct recording recording;
+    session_init_beam(&session);
+    open_recording(&recording, &session, test_dir());
+    write_samples(&recording, 2500); // a chunk each 1000
+    struct profile *profile = read_back(test_dir(), ".x.fpc.part");
+    CHECK_UINT(profile->row_cnt, 2000);
+    CHECK(profile->sources[0].is_incomplete);
+    CHECK_UINT(profile->stats.malformed_cnt, 0);
+    check_row(profile, 1999);
+    profile_destroy(profile);
+    write_samples(&recording, 500);
+    CHECK(recording_close(&recording, "complete", NULL));
+    profile = read_back(test_dir(), "x.fpc");
+    CHECK_UINT(profile->row_cnt, 3000);
     CHECK(!profile->sources[0].is_incomplete);
     profile_destroy(profile);
 }
