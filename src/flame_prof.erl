@@ -175,7 +175,7 @@
 %% <li>`files_max': finished files kept in the directory, older ones are deleted;
 %%   default 15</li>
 %% <li>`compress': `none' (default) or `gzip'</li>
-%% <li>`format': `perf_script' (default) or `capture', files `.fpc' of some 10 bytes a
+%% <li>`format': `perf_script' (default) or `capture', files `.fpc' of some 14 bytes a
 %%   sample that `flameprof' reads (they are compressed by themselves). The portable
 %%   tier always writes text</li>
 %% <li>`auto_select': which processes are selected automatically; default
