@@ -54,6 +54,14 @@ erl_nif_elsewhere() {
     plant c_src/record/beam/bad.c '#include <erl_nif.h>'
     refuses 'record/beam includes erl_nif.h' layers
 }
+zlib_elsewhere() {
+    plant c_src/store/bad.c '#include <zlib.h>'
+    refuses 'store includes a header of zlib or zstd' layers
+}
+zlib_linked() {
+    plant c_src/store/good_linked.c '#include <zlib.h>' '#include <zstd.h>'
+    accepts 'keep to the table' layers
+}
 erl_nif_in_nif() {
     plant c_src/nif/good.c '#include <erl_nif.h>'
     accepts 'keep to the table' layers
@@ -133,6 +141,8 @@ it 'a sink includes an engine' sink_sees_engine
 it 'the NIF includes the system side' nif_sees_system
 it 'erl_nif.h outside nif/' erl_nif_elsewhere
 it 'erl_nif.h in nif/ is fine' erl_nif_in_nif
+it 'zlib where it may be missing' zlib_elsewhere
+it 'zlib in what is linked with it' zlib_linked
 it 'an include without its folder' relative
 it 'an include through ..' parent
 it 'a bpf header outside capture/system' bpf_header_elsewhere
