@@ -12,7 +12,7 @@ const volatile __u64 off_cpu_min_ns = 0;   /* shorter times off the CPU are skip
 const volatile __u64 run_queue_min_ns = 0; /* ... in a run queue */
 const volatile __u32 wants_off_cpu = 0;
 const volatile __u32 wants_run_queue = 0;
-const volatile __u32 max_switches_per_s = 0; /* stacks taken, of one CPU */
+volatile __u32 max_switches_per_s; /* stacks taken, of one CPU; also changed later */
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -18,7 +18,6 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
-const volatile __u64 period_ns = 10000000;
 const volatile __u32 snapshots = 1; // 1: of processes without tables, while there is room
 
 struct {
@@ -453,8 +452,9 @@ static __always_inline long send(struct sampler_record *record)
 static __always_inline void count_tick(struct sampler_counters *cpu, __u64 now_ns)
 {
     __u64 distance_ns = now_ns - cpu->last_tick_ns;
+    __u64 period_ns = cpu->period_ns;
     cpu->ticks++;
-    if (now_ns > cpu->last_tick_ns && distance_ns > period_ns + period_ns / 2) {
+    if (now_ns > cpu->last_tick_ns && distance_ns > period_ns + period_ns / 2 && period_ns > 0) {
         cpu->missed += (distance_ns + period_ns / 2) / period_ns - 1;
     }
     cpu->last_tick_ns = now_ns;
@@ -473,7 +473,7 @@ static __always_inline void begin_record(struct sampler_record *record, struct t
     record->tail_first = 0;
     record->snapshot_words = 0;
     record->erlang_pid = 0;
-    record->weight = period_ns;
+    record->weight = 0;
     record->event = SAMPLER_EVENT_CPU_CLOCK;
     record->run_queue_ns = 0;
     record->state = 0;
@@ -521,6 +521,7 @@ int on_cpu_tick(struct bpf_perf_event_data *ctx)
         return 0;
     }
     take_sample(work, ctx, now_ns, pid_tid);
+    work->record.weight = cpu->period_ns;
     if (send(&work->record) == 0) {
         cpu->samples++;
     } else {

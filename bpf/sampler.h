@@ -163,7 +163,7 @@ struct sampler_counters {
     __u64 excluded; /* filtered out, or our own process */
     __u64 samples;
     __u64 ring_full;
-    __u64 padding; /* one cache line, so that CPUs do not share one */
+    __u64 period_ns; /* of a tick; user space sets it */
 };
 
 /* The processes of one name that have ended; an array, mapped by user space. */

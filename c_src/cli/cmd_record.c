@@ -99,6 +99,9 @@ static struct system_recording_options recording_options(const struct record_opt
         .options_text = options->text,
         .categories = options->categories,
         .flight = options->flight,
+        .limits = {.cpu_percent = options->max_cpu_percent,
+                   .memory_bytes = options->max_memory_bytes,
+                   .cpu_cnt = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN)},
     };
 }
 
@@ -185,7 +188,8 @@ static bool targets_are_gone(struct record_run *run, uint64_t elapsed_ns)
 static bool is_over(struct record_run *run, uint64_t elapsed_ns)
 {
     bool time_is_up = run->options.duration_ns != 0 && elapsed_ns >= run->options.duration_ns;
-    return time_is_up || stop_signal_seen() != 0 || child_command_has_ended(&run->child) ||
+    return time_is_up || stop_signal_seen() != 0 ||
+           system_recording_limit(run->recording) != NULL || child_command_has_ended(&run->child) ||
            targets_are_gone(run, elapsed_ns);
 }
 
@@ -244,7 +248,8 @@ static int end(struct record_run *run)
 {
     struct error err = {0};
     struct system_recording_stats before = system_recording_stats(run->recording);
-    bool ok = system_recording_stop(run->recording, "complete", &err);
+    const char *limit = system_recording_limit(run->recording);
+    bool ok = system_recording_stop(run->recording, limit == NULL ? "complete" : limit, &err);
     struct system_recording_stats stats = system_recording_stats(run->recording);
     stats.ticks.cpu_cnt = before.ticks.cpu_cnt; // the clocks are closed now
     record_progress_clear(&run->progress);
@@ -253,6 +258,9 @@ static int end(struct record_run *run)
     }
     summarise(run, &stats);
     child_command_wait(&run->child, stop_signal_seen());
+    if (ok && limit != NULL) {
+        ok = error_set(&err, ERROR_LIMIT, "%s", limit);
+    }
     if (!ok) {
         return command_failed(&err);
     }

@@ -76,6 +76,11 @@ static const char HELP[] =
     "      --symbol-memory BYTES  for the symbols of all files, those not needed for\n"
     "                          longest go first (64M)\n"
     "\n"
+    "budget of flameprof itself; what it changes is told in the file\n"
+    "      --max-cpu PERCENT   of the CPU time of the machine: beyond it the rate goes down\n"
+    "                          until there is room again\n"
+    "      --max-memory BYTES  resident: beyond it names are forgotten, at last it ends\n"
+    "\n"
     "else\n"
     "      --engine ENGINE     auto (the default), bpf, or perf-events: no BPF, user stacks are\n"
     "                          copied and walked by flameprof; the processes of one's own\n"
@@ -196,7 +201,9 @@ enum {
     OPTION_TRIGGER,
     OPTION_DUMP_DISTANCE,
     OPTION_DUMPS_MAX,
-    OPTION_ENGINE
+    OPTION_ENGINE,
+    OPTION_MAX_CPU,
+    OPTION_MAX_MEMORY
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -230,12 +237,16 @@ static const struct option LONG_OPTIONS[] = {
     {"trigger", required_argument, NULL, OPTION_TRIGGER},
     {"dump-distance", required_argument, NULL, OPTION_DUMP_DISTANCE},
     {"dumps-max", required_argument, NULL, OPTION_DUMPS_MAX},
+    {"max-cpu", required_argument, NULL, OPTION_MAX_CPU},
+    {"max-memory", required_argument, NULL, OPTION_MAX_MEMORY},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
+// With less, files are read again and again.
+#define MIN_SYMBOL_BYTES (16ULL << 20)
 #define MAX_FLIGHT_NS (24ULL * 3600 * CLOCK_NS_PER_S)
 
 // What was given, where it takes more than one option to know what it means.
@@ -369,6 +380,24 @@ static bool set_symbol_memory(struct record_options *options, const char *value,
 {
     return number_text_parse_bytes(value, 1 << 20, 1ULL << 40, &options->symbol_bytes) ||
            wrong("--symbol-memory", value, "1M to 1T", err);
+}
+
+static bool set_max_cpu(struct record_options *options, const char *value, struct error *err)
+{
+    char *end = NULL;
+    double percent = value[0] >= '0' && value[0] <= '9' ? strtod(value, &end) : 0;
+    bool whole = end != NULL && (*end == '\0' || strcmp(end, "%") == 0);
+    if (!whole || !(percent > 0 && percent <= 100)) {
+        return wrong("--max-cpu", value, "percent of the machine, as 0.5%", err);
+    }
+    options->max_cpu_percent = percent;
+    return true;
+}
+
+static bool set_max_memory(struct record_options *options, const char *value, struct error *err)
+{
+    return number_text_parse_bytes(value, 32 << 20, 1ULL << 40, &options->max_memory_bytes) ||
+           wrong("--max-memory", value, "32M to 1T", err);
 }
 
 static bool unknown_option(char **argv, struct error *err)
@@ -542,6 +571,10 @@ static bool take_option(struct record_options *options, struct given *given, int
         return true;
     case OPTION_SYMBOL_MEMORY:
         return set_symbol_memory(options, optarg, err);
+    case OPTION_MAX_CPU:
+        return set_max_cpu(options, optarg, err);
+    case OPTION_MAX_MEMORY:
+        return set_max_memory(options, optarg, err);
     case OPTION_FLIGHT_AFTER:
     case OPTION_FLIGHT_BYTES:
     case OPTION_FLIGHT_AT_END:
@@ -599,6 +632,27 @@ static bool choose_output(struct record_options *options, const struct given *gi
                       given->output));
 }
 
+// What was not chosen fits into the memory that there may be.
+static bool fit_memory(struct record_options *options, struct error *err)
+{
+    uint64_t max_bytes = options->max_memory_bytes;
+    if (max_bytes == 0) {
+        return true;
+    }
+    if (options->symbol_bytes == FILE_NAMES_DEFAULT_SYMBOL_BYTES &&
+        options->symbol_bytes > max_bytes / 4) {
+        options->symbol_bytes = max_bytes / 4 > MIN_SYMBOL_BYTES ? max_bytes / 4 : MIN_SYMBOL_BYTES;
+    }
+    if (options->flight.max_bytes == RECORD_DEFAULT_FLIGHT_BYTES &&
+        options->flight.max_bytes > max_bytes / 2) {
+        options->flight.max_bytes = max_bytes / 2;
+    }
+    return options->flight.max_bytes <= max_bytes / 2 ||
+           error_set(err, ERROR_BAD_ARGUMENT,
+                     "--flight-bytes is more than half of --max-memory; allow more of this or "
+                     "keep less");
+}
+
 static bool combine(struct record_options *options, const struct given *given, struct error *err)
 {
     if (given->has_events) {
@@ -633,7 +687,7 @@ static bool combine(struct record_options *options, const struct given *given, s
     } else {
         options->scope = options->command != NULL ? SYSTEM_SCOPE_TREES : SYSTEM_SCOPE_PROCESSES;
     }
-    if (!combine_variables(options, given, err)) {
+    if (!fit_memory(options, err) || !combine_variables(options, given, err)) {
         return false;
     }
     return choose_output(options, given, err);

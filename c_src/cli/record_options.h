@@ -44,6 +44,8 @@ struct record_options {
     uint32_t max_files;
     uint64_t spool_bytes;
     struct flight_options flight;
+    double max_cpu_percent;    // of the machine, of flameprof itself; 0 = no limit
+    uint64_t max_memory_bytes; // likewise
     uint32_t ring_bytes;
     uint64_t symbol_bytes; // of the symbols of all files
     bool keeps_mangled;    // names as they stand in the files

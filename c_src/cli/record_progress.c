@@ -203,6 +203,12 @@ static void print_own_cost(const struct system_recording_stats *stats)
     (void)fprintf(stderr, "  own cost %.2f s of CPU, start included (%.2f %% of one), %.1f MB\n",
                   cpu_s, 100 * cpu_s / seconds(stats->elapsed_ns),
                   (double)usage.ru_maxrss * 1024 / 1e6);
+    if (stats->backoffs > 0) {
+        (void)fprintf(stderr,
+                      "           --max-cpu made it slower %u times; at the end intervals were "
+                      "%u %% of what was asked for\n",
+                      stats->backoffs, stats->stretch);
+    }
 }
 
 void record_progress_summary(const struct record_summary *summary,

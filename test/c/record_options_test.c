@@ -299,3 +299,20 @@ TEST(a_flight_recorder_writes_no_series_of_its_own)
     CHECK(!parse("--flight 60s --dumps-max 0"));
     CHECK(!parse("--flight 60s --trigger x>8"));
 }
+
+TEST(a_budget)
+{
+    CHECK(parse("--max-cpu 0.5% --max-memory 60M --flight 60s"));
+    CHECK(options.max_cpu_percent == 0.5);
+    CHECK_UINT(options.max_memory_bytes, 60 << 20);
+    CHECK_UINT(options.symbol_bytes, 16 << 20);
+    CHECK_UINT(options.flight.max_bytes, 30 << 20);
+    CHECK(parse("--max-cpu 2"));
+    CHECK(options.max_cpu_percent == 2);
+    static const char *const WRONG[] = {
+        "--max-cpu 0",   "--max-cpu 101",    "--max-cpu 1x",
+        "--max-cpu nan", "--max-memory 31M", "--max-memory 32M --flight 9 --flight-bytes 17M"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        CHECK(!parse(WRONG[i]));
+    }
+}

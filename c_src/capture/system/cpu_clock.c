@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,7 +85,13 @@ enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, enum
         (void)error_os(err, sys_errno, "attach the BPF program to the clock of CPU %u", cpu);
         return CPU_CLOCK_FAILED;
     }
+    clock->fd = fd;
     return CPU_CLOCK_OPEN;
+}
+
+bool cpu_clock_set_period(const struct cpu_clock *clock, uint64_t period)
+{
+    return ioctl(clock->fd, PERF_EVENT_IOC_PERIOD, &period) == 0;
 }
 
 bool cpu_clock_is_open(const struct cpu_clock *clock)

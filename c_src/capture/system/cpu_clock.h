@@ -17,6 +17,7 @@ struct bpf_program;
 // A zeroed struct is closed.
 struct cpu_clock {
     struct bpf_link *link; // owns the event
+    int fd;                // of the event
 };
 
 enum cpu_clock_result {
@@ -32,6 +33,8 @@ enum cpu_clock_result cpu_clock_open(struct cpu_clock *clock, uint32_t cpu, enum
                                      struct error *err);
 // What perf_event_open(2) calls `event`, which is any but off-CPU and run-queue time.
 void cpu_clock_kind(enum system_event event, uint32_t *type, uint64_t *config);
+// From now on. False when the kernel refuses.
+bool cpu_clock_set_period(const struct cpu_clock *clock, uint64_t period);
 bool cpu_clock_is_open(const struct cpu_clock *clock);
 void cpu_clock_close(struct cpu_clock *clock);
 

@@ -33,6 +33,7 @@ enum { CPUS_CHECK_MS = 1000 };
 
 struct system_sampler {
     struct system_sampler_options options;
+    uint64_t period_ns; // of the clock, now
     system_sample_handler handler;
     void *context;
     struct sampler_bpf *bpf;
@@ -184,7 +185,7 @@ static bool wants_switches(const struct system_sampler *sampler)
 static uint64_t counter_period(const struct system_sampler *sampler, enum system_event event)
 {
     if (event == SYSTEM_EVENT_CPU_CLOCK) {
-        return sampler->options.period_ns;
+        return sampler->period_ns;
     }
     return system_event_number(event) == SYSTEM_EVENT_EVERY ? sampler->options.events.values[event]
                                                             : 0;
@@ -203,7 +204,7 @@ static void configure_events(const struct system_sampler *sampler)
     bpf->rodata->wants_run_queue = values[SYSTEM_EVENT_RUN_QUEUE] != 0;
     bpf->rodata->off_cpu_min_ns = values[SYSTEM_EVENT_OFF_CPU];
     bpf->rodata->run_queue_min_ns = values[SYSTEM_EVENT_RUN_QUEUE];
-    bpf->rodata->max_switches_per_s = SYSTEM_SAMPLER_MAX_SWITCHES;
+    bpf->bss->max_switches_per_s = SYSTEM_SAMPLER_MAX_SWITCHES;
     (void)bpf_program__set_autoload(bpf->progs.on_switch, switches);
     (void)bpf_program__set_autoload(bpf->progs.on_waking, switches);
     (void)bpf_program__set_autoload(bpf->progs.on_counted_event, counts);
@@ -219,7 +220,6 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
     const struct system_sampler_options *options = &sampler->options;
     struct sampler_bpf *bpf = sampler->bpf;
     bool trees = options->scope == SYSTEM_SCOPE_TREES;
-    bpf->rodata->period_ns = options->period_ns;
     configure_events(sampler);
     bpf->rodata->excluded_pid = options->excluded_pid;
     uint32_t kinds = 0;
@@ -379,6 +379,7 @@ struct system_sampler *system_sampler_create(const struct system_sampler_options
         return NULL;
     }
     sampler->options = *options;
+    sampler->period_ns = options->period_ns;
     sampler->handler = handler;
     sampler->context = context;
     if (!check_kernel(err) || !open_skeleton(sampler, err) || !map_counters(sampler, err) ||
@@ -431,6 +432,7 @@ static enum cpu_clock_result open_clock(struct system_sampler *sampler, enum sys
 {
     const struct bpf_program *program = sampler->bpf->progs.on_counted_event;
     if (event == SYSTEM_EVENT_CPU_CLOCK) {
+        sampler->counters[cpu].period_ns = sampler->period_ns;
         sampler->counters[cpu].last_tick_ns = clock_monotonic_ns();
         program = sampler->bpf->progs.on_cpu_tick;
     }
@@ -472,6 +474,26 @@ static bool follow_cpus(struct system_sampler *sampler, struct error *err)
     return ok;
 }
 
+// The next tick comes a new period after the change: that much later is not missed.
+static void change_clock(struct system_sampler *sampler, uint32_t cpu)
+{
+    struct cpu_clock *clock = clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu);
+    struct sampler_counters *counters = &sampler->counters[cpu];
+    if (cpu_clock_is_open(clock) && cpu_clock_set_period(clock, sampler->period_ns)) {
+        counters->last_tick_ns = clock_monotonic_ns();
+        counters->period_ns = sampler->period_ns;
+    }
+}
+
+void system_sampler_set_pace(struct system_sampler *sampler, uint32_t percent)
+{
+    sampler->period_ns = sampler->options.period_ns * percent / 100;
+    sampler->bpf->bss->max_switches_per_s = SYSTEM_SAMPLER_MAX_SWITCHES * 100 / percent;
+    for (uint32_t cpu = 0; cpu < sampler->possible_cnt && sampler->period_ns != 0; cpu++) {
+        change_clock(sampler, cpu);
+    }
+}
+
 // Those programs that wait for a place in the kernel and not for an event of ours.
 static bool attach_tracepoints(struct system_sampler *sampler, struct error *err)
 {
@@ -498,7 +520,7 @@ static void close_clock(struct system_sampler *sampler, uint32_t cpu, uint64_t n
 {
     uint64_t last_ns = sampler->counters[cpu].last_tick_ns;
     if (now_ns > last_ns) {
-        sampler->tail_missed += (now_ns - last_ns) / sampler->options.period_ns;
+        sampler->tail_missed += (now_ns - last_ns) / sampler->period_ns;
     }
     cpu_clock_close(clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu));
 }

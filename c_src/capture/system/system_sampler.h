@@ -80,6 +80,10 @@ void system_sampler_destroy(struct system_sampler *sampler);
 // Starts the clock of every CPU that is online.
 bool system_sampler_start(struct system_sampler *sampler, struct error *err);
 
+// Ticks of the clock come at `percent` of the period asked for from now on, 100 or more; a
+// sample weighs accordingly. Stacks at switches become rarer likewise.
+void system_sampler_set_pace(struct system_sampler *sampler, uint32_t percent);
+
 // Ends sampling; what is in the ring can still be drained. Harmless twice.
 void system_sampler_stop(struct system_sampler *sampler);
 

@@ -176,6 +176,19 @@ struct system_event_counts system_source_event_counts(const struct system_source
                                : perf_sampler_event_counts(source->perf, event);
 }
 
+bool system_source_is_bpf(const struct system_source *source)
+{
+    return source->bpf != NULL;
+}
+
+bool system_source_set_pace(struct system_source *source, uint32_t percent)
+{
+    if (source->bpf != NULL) {
+        system_sampler_set_pace(source->bpf, percent);
+    }
+    return source->bpf != NULL;
+}
+
 struct exit_notice system_source_exits(const struct system_source *source, uint32_t i)
 {
     return source->bpf != NULL ? system_sampler_exits(source->bpf, i) : (struct exit_notice){0};

@@ -38,11 +38,14 @@ struct system_event_counts system_source_event_counts(const struct system_source
                                                       enum system_event event);
 struct exit_notice system_source_exits(const struct system_source *source, uint32_t i);
 struct system_ticks system_source_ticks(const struct system_source *source);
+// False where this engine cannot.
+bool system_source_set_pace(struct system_source *source, uint32_t percent);
 uint64_t system_source_start_ns(const struct system_source *source);
 
 // What the kernel says of mappings; NULL where it says nothing. Valid until _destroy.
 struct mapping_events *system_source_mappings(struct system_source *source);
 
+bool system_source_is_bpf(const struct system_source *source);
 // "bpf", "perf-events of every CPU", ...; static.
 const char *system_source_level(const struct system_source *source);
 // What this level cannot show, "" = nothing; static.

@@ -142,6 +142,11 @@ void file_names_trim(struct file_names *names)
     elf_cache_trim(names->files);
 }
 
+void file_names_shrink(struct file_names *names)
+{
+    elf_cache_shrink(names->files);
+}
+
 uint32_t file_names_count(const struct file_names *names)
 {
     return elf_cache_count(names->files);

@@ -44,6 +44,8 @@ struct text file_names_basename(struct text path);
 
 // Drops what exceeds the limit. Call between two samples.
 void file_names_trim(struct file_names *names);
+// The limit is half of what is held from now on. Between two samples.
+void file_names_shrink(struct file_names *names);
 
 uint32_t file_names_count(const struct file_names *names);
 size_t file_names_memory_bytes(const struct file_names *names);

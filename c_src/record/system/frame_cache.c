@@ -205,9 +205,15 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
 
 void frame_cache_trim(struct frame_cache *cache)
 {
-    bool is_full = cache->entry_cnt > FULL_ENTRIES || cache->inlined_cnt > FULL_INLINED ||
-                   string_table_refused(cache->texts) > 0;
-    struct string_table *texts = is_full ? string_table_create(cache->max_text_bytes) : NULL;
+    if (cache->entry_cnt > FULL_ENTRIES || cache->inlined_cnt > FULL_INLINED ||
+        string_table_refused(cache->texts) > 0) {
+        frame_cache_clear(cache);
+    }
+}
+
+void frame_cache_clear(struct frame_cache *cache)
+{
+    struct string_table *texts = string_table_create(cache->max_text_bytes);
     if (texts == NULL) {
         return;
     }

@@ -59,6 +59,8 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
 
 // Begins anew when it is full. Call between two samples.
 void frame_cache_trim(struct frame_cache *cache);
+// Begins anew. Between two samples.
+void frame_cache_clear(struct frame_cache *cache);
 
 size_t frame_cache_memory_bytes(const struct frame_cache *cache);
 

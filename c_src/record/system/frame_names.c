@@ -413,6 +413,12 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
     add_user_frames(&naming, &names->noted);
 }
 
+void frame_names_shrink(struct frame_names *names)
+{
+    frame_cache_clear(names->cache);
+    file_names_shrink(names->files);
+}
+
 bool frame_names_next_file(struct frame_names *names, const char **line)
 {
     return mapped_files_next(names->seen, line);

@@ -50,6 +50,10 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
 bool frame_names_next_file(struct frame_names *names, const char **line);
 void frame_names_rewind_files(struct frame_names *names);
 
+// Memory is short: forgets names found and half of the symbols, for good. Between two
+// samples.
+void frame_names_shrink(struct frame_names *names);
+
 struct frame_names_stats {
     uint32_t file_cnt;
     size_t memory_bytes;

@@ -2,17 +2,20 @@
 #include "record/system/system_recording.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "capture/system/mapping_events.h"
 #include "capture/system/system_source.h"
 #include "model/session.h"
 #include "record/system/beam_names.h"
 #include "record/system/event_output.h"
 #include "record/system/frame_names.h"
+#include "record/system/governor.h"
 #include "record/system/own_cost.h"
 #include "record/system/privileges.h"
 #include "record/system/sample_queue.h"
 #include "record/system/unwind_tables.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +32,9 @@ enum {
     // Between two looks at the ring buffer.
     MAX_DUMPED_PER_STEP = 1000,
 };
+// What the start takes is no pace.
+#define GOVERNED_FROM_NS (5ULL * CLOCK_NS_PER_S)
+#define GOVERN_EVERY_NS (1ULL * CLOCK_NS_PER_S)
 // A CPU can be that much behind the others in handing over what it has.
 #define HOLD_BACK_NS (100ULL * CLOCK_NS_PER_MS)
 
@@ -49,6 +55,9 @@ struct system_recording {
     struct system_recording_stats stats;
     struct flight flight;
     bool has_backlog; // of a dump
+    struct governor governor;
+    uint64_t governed_ns;
+    bool is_over_limit;
     uint64_t drained_ns;
     uint32_t told_in;                   // output files begun when builds were told
     uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
@@ -404,6 +413,50 @@ static void land(struct system_recording *recording)
     }
 }
 
+// --- the budget ---------------------------------------------------------------
+
+static void tell_governor(struct system_recording *recording)
+{
+    log_warn("%s", recording->governor.note);
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        if (recording->outputs[i].is_open) {
+            recording_note(&recording->outputs[i].output, "governor", recording->governor.note);
+        }
+    }
+}
+
+static void govern(struct system_recording *recording)
+{
+    struct governor *governor = &recording->governor;
+    uint64_t now_ns = recording->drained_ns;
+    if (now_ns - recording->stats.start_ns < GOVERNED_FROM_NS ||
+        now_ns - recording->governed_ns < GOVERN_EVERY_NS || recording->is_over_limit) {
+        return;
+    }
+    struct own_cost cost = own_cost_now();
+    recording->governed_ns = now_ns;
+    switch (governor_look(governor, now_ns, cost.cpu_ns, cost.rss_bytes)) {
+    case GOVERNOR_NONE:
+        return;
+    case GOVERNOR_STRETCH:
+        (void)system_source_set_pace(recording->source, governor->stretch);
+        break;
+    case GOVERNOR_SHRINK:
+        frame_names_shrink(recording->names);
+        (void)malloc_trim(0);
+        break;
+    case GOVERNOR_STOP:
+        recording->is_over_limit = true;
+        return;
+    }
+    tell_governor(recording);
+}
+
+const char *system_recording_limit(const struct system_recording *recording)
+{
+    return recording->is_over_limit ? recording->governor.note : NULL;
+}
+
 // --- lifecycle ----------------------------------------------------------------
 
 static void say_own_cost(uint64_t *cpu_ns_ret, uint64_t *rss_bytes_ret)
@@ -443,6 +496,21 @@ static bool open_outputs(struct system_recording *recording, struct error *err)
     return ok;
 }
 
+static bool can_do_without_bpf(struct system_recording *recording, uint32_t exit_name_cnt,
+                               struct error *err)
+{
+    if (system_source_is_bpf(recording->source)) {
+        return true;
+    }
+    if (recording->options.limits.cpu_percent > 0) {
+        log_warn("--max-cpu: perf events cannot be made slower, the rate stays as it is");
+        recording->governor.limits.cpu_percent = 0;
+    }
+    return exit_name_cnt == 0 ||
+           error_set(err, ERROR_UNSUPPORTED,
+                     "--trigger comm=NAME exits: only BPF sees processes end (--engine bpf)");
+}
+
 static bool open_source(struct system_recording *recording, struct error *err)
 {
     char names[HOST_TRIGGERS_MAX][EXIT_COMM_BYTES];
@@ -454,7 +522,7 @@ static bool open_source(struct system_recording *recording, struct error *err)
     options.exit_names = (const char(*)[EXIT_COMM_BYTES])names;
     recording->source =
         system_source_create(recording->options.engine, &options, on_sample, recording, err);
-    return recording->source != NULL;
+    return recording->source != NULL && can_do_without_bpf(recording, options.exit_name_cnt, err);
 }
 
 static bool open_parts(struct system_recording *recording, struct error *err)
@@ -493,6 +561,7 @@ struct system_recording *system_recording_create(const struct system_recording_o
         return NULL;
     }
     recording->options = *options;
+    governor_init(&recording->governor, &options->limits);
     if (!open_parts(recording, err)) {
         system_recording_destroy(recording);
         return NULL;
@@ -550,6 +619,7 @@ void system_recording_step(struct system_recording *recording, int timeout_ms)
         write_until(recording, recording->drained_ns - HOLD_BACK_NS);
     }
     recording->stats.elapsed_ns = recording->drained_ns - recording->stats.start_ns;
+    govern(recording);
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         if (recording->outputs[i].is_open) {
             recording_tick(&recording->outputs[i].output);
@@ -627,6 +697,8 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
         }
     }
     stats.ticks = system_source_ticks(recording->source);
+    stats.stretch = recording->governor.stretch;
+    stats.backoffs = recording->governor.backoffs;
     stats.is_flight = flight_is_on(&recording->flight);
     stats.flight = flight_stats(&recording->flight, recording->outputs);
     stats.unread_processes = process_history_unread(recording->history);

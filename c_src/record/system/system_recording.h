@@ -16,6 +16,7 @@
 #include "model/loss.h"
 #include "record/system/file_names.h"
 #include "record/system/flight.h"
+#include "record/system/governor.h"
 #include "record/system/system_categories.h"
 #include "sinks/recording.h"
 
@@ -31,6 +32,7 @@ struct system_recording_options {
     const char *options_text; // for the header
     struct system_category_order categories;
     struct flight_options flight;
+    struct governor_limits limits;
 };
 
 struct system_recording_stats {
@@ -50,6 +52,8 @@ struct system_recording_stats {
     uint64_t frame_cnt;
     uint64_t unnamed_frame_cnt;
     uint64_t unread_processes;
+    uint32_t stretch; // intervals in percent of what was asked for, by the budget
+    uint32_t backoffs;
     bool is_flight;
     struct flight_stats flight;
 };
@@ -73,6 +77,9 @@ void system_recording_step(struct system_recording *recording, int timeout_ms);
 // A flight recorder writes what it keeps; `who` asked for it goes to the file. False while
 // another dump is going on.
 bool system_recording_dump(struct system_recording *recording, const char *who);
+
+// Why the recording is to end, by its budget; NULL: it need not.
+const char *system_recording_limit(const struct system_recording *recording);
 
 // Stops sampling, writes the rest, finishes the file with `end_reason` in its
 // footer. False, with the reason, when the file could not be finished.

@@ -249,6 +249,14 @@ void elf_cache_trim(struct elf_cache *cache)
     }
 }
 
+void elf_cache_shrink(struct elf_cache *cache)
+{
+    size_t half = cache->bytes / 2;
+    size_t bytes = half > ELF_CACHE_MIN_BYTES ? half : ELF_CACHE_MIN_BYTES;
+    cache->max_bytes = bytes < cache->max_bytes ? bytes : cache->max_bytes;
+    elf_cache_trim(cache);
+}
+
 uint32_t elf_cache_count(const struct elf_cache *cache)
 {
     return cache->cnt;

@@ -24,6 +24,8 @@ enum elf_cache_result {
 
 struct elf_cache;
 
+enum { ELF_CACHE_MIN_BYTES = 8 << 20 };
+
 // `max_bytes` bounds the tables of all files together. NULL when out of memory.
 struct elf_cache *elf_cache_create(size_t max_bytes);
 void elf_cache_destroy(struct elf_cache *cache);
@@ -49,6 +51,9 @@ struct elf_build_id elf_cache_build_id(struct elf_cache *cache, elf_cache_id id)
 
 // Drops what exceeds the limit. Call between two samples.
 void elf_cache_trim(struct elf_cache *cache);
+// The limit is half of what is held from now on, but not less than ELF_CACHE_MIN_BYTES:
+// files that are read again and again cost more than they take. Between two samples.
+void elf_cache_shrink(struct elf_cache *cache);
 
 uint32_t elf_cache_count(const struct elf_cache *cache);
 size_t elf_cache_memory_bytes(const struct elf_cache *cache);
