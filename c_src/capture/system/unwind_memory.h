@@ -26,6 +26,7 @@ struct unwind_memory {
     struct unwind_page *pages;
     struct unwind_mapping *mappings;
     struct unwind_row *shards[UNWIND_MAX_SHARDS]; // NULL = not made
+    struct unwind_row *spares[UNWIND_MAX_SHARDS]; // published, and not yet given out
     uint32_t shard_cnt;
 };
 
