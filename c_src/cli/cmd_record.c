@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    STEP_MS = 100,
+    STEP_MS = 250,
     ALIVE_CHECK_MS = 500,
     NICE_TO_HAVE_FILES = 65536, // two per CPU and a few
 };

@@ -113,7 +113,7 @@ TEST(the_kernel_tells_of_a_program_that_is_gone)
     int status = 0;
     CHECK_INT(waitpid(pid, &status, 0), pid);
     CHECK_INT(status, 0);
-    mapping_events_drain(events);
+    (void)mapping_events_drain(events);
     CHECK(find(events, (uint32_t)pid));
     CHECK(maps.cnt >= 2);
     bool is_there = false;

@@ -134,22 +134,27 @@ uint64_t mapping_events_lost(const struct mapping_events *events)
 
 // --- the kernel's buffers -------------------------------------------------------------
 
-static void drain_ring(struct mapping_events *events, struct perf_ring *ring)
+// True when there was much in it.
+static bool drain_ring(struct mapping_events *events, struct perf_ring *ring)
 {
     struct perf_event_header header;
     perf_ring_look(ring);
+    bool had_much = ring->end - ring->at > ring->bytes / 16;
     while (perf_ring_peek(ring, &header)) {
         mapping_events_take(events, perf_ring_record(ring, header.size, events->record),
                             header.size);
         perf_ring_skip(ring, header.size);
     }
+    return had_much;
 }
 
-void mapping_events_drain(struct mapping_events *events)
+bool mapping_events_drain(struct mapping_events *events)
 {
+    bool had_much = false;
     for (uint32_t i = 0; i < events->listener_cnt; i++) {
-        drain_ring(events, &events->listeners[i].ring);
+        had_much = drain_ring(events, &events->listeners[i].ring) || had_much;
     }
+    return had_much;
 }
 
 static bool open_listener(struct mapping_events *events, uint32_t cpu)

@@ -24,8 +24,8 @@ enum mapping_events_mode {
 struct mapping_events *mapping_events_create(enum mapping_events_mode mode, struct error *err);
 void mapping_events_destroy(struct mapping_events *events);
 
-// Takes what was told since.
-void mapping_events_drain(struct mapping_events *events);
+// Takes what was told since; true when it was so much that it should be asked again soon.
+bool mapping_events_drain(struct mapping_events *events);
 
 // Copies what is known of `pid` to empty `maps`; false when that is nothing.
 bool mapping_events_find(const struct mapping_events *events, uint32_t pid,

@@ -5,6 +5,7 @@
 #include "capture/system/cpu_clock.h"
 #include "capture/system/cpu_list.h"
 #include "capture/system/libbpf_log.h"
+#include "capture/system/record_backlog.h"
 #include "capture/system/sampler_filter.h"
 #include "capture/system/unwind_memory.h"
 #include "sampler.h"
@@ -29,7 +30,9 @@ _Static_assert((int)SYSTEM_EVENT_CNT == (int)SAMPLER_EVENT_CNT, "one name per ev
 _Static_assert((int)SYSTEM_EVENT_CACHE_MISSES == (int)SAMPLER_EVENT_CACHE_MISSES, "same order");
 _Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");
 
-enum { CPUS_CHECK_MS = 1000 };
+enum { CPUS_CHECK_MS = 1000, MAX_BACKLOG_BYTES = 16 << 20 };
+// So long the ring may wait while records are looked at.
+#define TAKE_OVER_NS (20ULL * CLOCK_NS_PER_MS)
 
 struct system_sampler {
     struct system_sampler_options options;
@@ -38,6 +41,9 @@ struct system_sampler {
     void *context;
     struct sampler_bpf *bpf;
     struct ring_buffer *ring;
+    struct record_backlog backlog;
+    uint64_t taken_over_ns;
+    bool is_taking_over; // out of memory, a record is looked at in the midst of it
     struct unwind_store *unwind;
     struct exit_watch exits;
     struct sampler_counters *counters; // possible_cnt of them, shared with the BPF program
@@ -46,6 +52,7 @@ struct system_sampler {
     uint32_t possible_cnt;
     uint64_t start_ns;
     uint64_t cpus_checked_ns;
+    size_t drained_bytes; // of the last time
     uint64_t tail_missed; // ticks due between the last one and the stop
     uint64_t frames[SYSTEM_MAX_FRAMES];
 };
@@ -145,12 +152,11 @@ static bool is_whole(const struct sampler_record *record, size_t size)
            size >= SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)frame_cnt + record->snapshot_words);
 }
 
-static int on_record(void *context, void *data, size_t size)
+static void hand_over(struct system_sampler *sampler, const struct sampler_record *record,
+                      size_t size)
 {
-    struct system_sampler *sampler = context;
-    const struct sampler_record *record = data;
     if (!is_whole(record, size)) {
-        return 0; // our own BPF program never sends such a record
+        return; // our own BPF program never sends such a record
     }
     struct system_sample sample;
     copy_frames(record, sampler->frames);
@@ -161,7 +167,39 @@ static int on_record(void *context, void *data, size_t size)
         sample.snapshot = &snapshot;
     }
     sampler->handler(sampler->context, &sample);
+}
+
+// Looked at later: what it takes to know a process must not keep the ring waiting.
+static int on_record(void *context, void *data, size_t size)
+{
+    struct system_sampler *sampler = context;
+    sampler->drained_bytes += size;
+    if (!record_backlog_put(&sampler->backlog, data, size)) {
+        hand_over(sampler, data, size);
+    }
     return 0;
+}
+
+void system_sampler_take_over(struct system_sampler *sampler)
+{
+    if (!sampler->is_taking_over && sampler->backlog.bytes < MAX_BACKLOG_BYTES) {
+        sampler->is_taking_over = true;
+        (void)ring_buffer__consume(sampler->ring);
+        sampler->is_taking_over = false;
+    }
+    sampler->taken_over_ns = clock_monotonic_ns();
+}
+
+static void hand_over_all(struct system_sampler *sampler)
+{
+    const void *record = NULL;
+    size_t size = 0;
+    while ((record = record_backlog_next(&sampler->backlog, &size)) != NULL) {
+        hand_over(sampler, record, size);
+        if (clock_monotonic_ns() - sampler->taken_over_ns > TAKE_OVER_NS) {
+            system_sampler_take_over(sampler);
+        }
+    }
 }
 
 // --- loading ------------------------------------------------------------------
@@ -398,6 +436,7 @@ void system_sampler_destroy(struct system_sampler *sampler)
     }
     system_sampler_stop(sampler);
     ring_buffer__free(sampler->ring);
+    record_backlog_deinit(&sampler->backlog);
     unwind_store_destroy(sampler->unwind);
     exit_watch_close(&sampler->exits);
     if (sampler->counters != NULL) {
@@ -562,7 +601,7 @@ static void hand_over_sleeper(struct system_sampler *sampler, const struct sampl
     }
     counters->samples++;
     size_t words = (size_t)record->kernel_cnt + record->user_cnt;
-    (void)on_record(sampler, record, SAMPLER_RECORD_HEADER_BYTES + 8 * words);
+    hand_over(sampler, record, SAMPLER_RECORD_HEADER_BYTES + 8 * words);
 }
 
 void system_sampler_flush_blocked(struct system_sampler *sampler)
@@ -610,11 +649,18 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
     if (timeout_ms > 0) {
         (void)epoll_wait(ring_buffer__epoll_fd(sampler->ring), &event, 1, timeout_ms);
     }
-    (void)ring_buffer__consume(sampler->ring);
+    sampler->drained_bytes = 0;
+    system_sampler_take_over(sampler);
+    hand_over_all(sampler);
     uint64_t now_ns = clock_monotonic_ns();
     if (timeout_ms > 0 && now_ns - sampler->cpus_checked_ns > CPUS_CHECK_MS * 1000000ULL) {
         (void)follow_cpus(sampler, NULL); // a CPU that cannot be opened now is tried again
     }
+}
+
+bool system_sampler_is_busy(const struct system_sampler *sampler)
+{
+    return sampler->drained_bytes > power_of_two(sampler->options.ring_bytes) / 16;
 }
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)

@@ -92,6 +92,13 @@ void system_sampler_stop(struct system_sampler *sampler);
 // go. A signal ends the wait early.
 void system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
 
+// There was that much in the ring last time that it is to be drained sooner.
+bool system_sampler_is_busy(const struct system_sampler *sampler);
+
+// For the handler, when it takes long: the ring is emptied, what was in it is handed over
+// afterwards.
+void system_sampler_take_over(struct system_sampler *sampler);
+
 // Adds a process to those of SYSTEM_SCOPE_PROCESSES and _TREES.
 bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct error *err);
 

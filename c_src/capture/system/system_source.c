@@ -150,6 +150,19 @@ void system_source_drain(struct system_source *source, int timeout_ms)
     }
 }
 
+// The stacks that perf events copy are large.
+bool system_source_is_busy(const struct system_source *source)
+{
+    return source->bpf == NULL || system_sampler_is_busy(source->bpf);
+}
+
+void system_source_take_over(struct system_source *source)
+{
+    if (source->bpf != NULL) {
+        system_sampler_take_over(source->bpf);
+    }
+}
+
 bool system_source_trace(struct system_source *source, uint32_t pid, struct error *err)
 {
     return source->bpf != NULL ? system_sampler_trace(source->bpf, pid, err)

@@ -31,6 +31,8 @@ void system_source_destroy(struct system_source *source);
 bool system_source_start(struct system_source *source, struct error *err);
 void system_source_stop(struct system_source *source);
 void system_source_drain(struct system_source *source, int timeout_ms);
+bool system_source_is_busy(const struct system_source *source);
+void system_source_take_over(struct system_source *source);
 bool system_source_trace(struct system_source *source, uint32_t pid, struct error *err);
 void system_source_flush_blocked(struct system_source *source);
 struct unwind_store *system_source_unwind_store(struct system_source *source);

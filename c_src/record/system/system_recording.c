@@ -31,6 +31,7 @@ enum {
     MAX_FLIGHT_HISTORY_PROCESSES = 16384,
     // Between two looks at the ring buffer.
     MAX_DUMPED_PER_STEP = 1000,
+    BUSY_STEP_MS = 100,
 };
 // What the start takes is no pace.
 #define GOVERNED_FROM_NS (5ULL * CLOCK_NS_PER_S)
@@ -55,6 +56,7 @@ struct system_recording {
     struct system_recording_stats stats;
     struct flight flight;
     bool has_backlog; // of a dump
+    bool is_busy;     // the kernel's notes of mappings were many
     struct governor governor;
     uint64_t governed_ns;
     bool is_over_limit;
@@ -105,7 +107,7 @@ static bool is_of_beam(const struct system_sample *sample)
 static bool recall_maps(void *context, uint32_t pid, struct process_maps *maps)
 {
     struct mapping_events *mappings = context;
-    mapping_events_drain(mappings);
+    (void)mapping_events_drain(mappings);
     return mapping_events_find(mappings, pid, maps);
 }
 
@@ -496,6 +498,15 @@ static bool open_outputs(struct system_recording *recording, struct error *err)
     return ok;
 }
 
+static void take_over(void *context)
+{
+    struct system_recording *recording = context;
+    system_source_take_over(recording->source);
+    if (recording->mappings != NULL) {
+        (void)mapping_events_drain(recording->mappings);
+    }
+}
+
 static bool can_do_without_bpf(struct system_recording *recording, uint32_t exit_name_cnt,
                                struct error *err)
 {
@@ -547,6 +558,7 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     if (recording->tables == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
+    unwind_tables_set_pause(recording->tables, take_over, recording);
     use_mappings(recording);
     fill_session(recording);
     return open_outputs(recording, err);
@@ -605,11 +617,22 @@ bool system_recording_trace(struct system_recording *recording, uint32_t pid, st
     return system_source_trace(recording->source, pid, err);
 }
 
+// Waking up costs more than what is to be done then: where rings are nearly empty there is
+// time. A new process wakes us anyway.
+static int patience_ms(const struct system_recording *recording, int timeout_ms)
+{
+    bool is_busy = recording->is_busy || system_source_is_busy(recording->source);
+    if (recording->has_backlog) {
+        return 0;
+    }
+    return is_busy && timeout_ms > BUSY_STEP_MS ? BUSY_STEP_MS : timeout_ms;
+}
+
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
-    system_source_drain(recording->source, recording->has_backlog ? 0 : timeout_ms);
+    system_source_drain(recording->source, patience_ms(recording, timeout_ms));
     if (recording->mappings != NULL) {
-        mapping_events_drain(recording->mappings);
+        recording->is_busy = mapping_events_drain(recording->mappings);
     }
     recording->drained_ns = clock_monotonic_ns();
     take_ticks(recording);

@@ -25,6 +25,8 @@ struct image {
 
 struct unwind_tables {
     struct unwind_store *store;
+    void (*pause)(void *context); // or NULL
+    void *context;
     struct image *buckets[BUCKETS];
     uint32_t image_cnt;
     struct image vdso;
@@ -79,6 +81,13 @@ struct unwind_tables *unwind_tables_create(struct unwind_store *store)
         load_vdso(tables);
     }
     return tables;
+}
+
+void unwind_tables_set_pause(struct unwind_tables *tables, void (*pause)(void *context),
+                             void *context)
+{
+    tables->pause = pause;
+    tables->context = context;
 }
 
 static void forget_images(struct unwind_tables *tables)
@@ -152,6 +161,9 @@ static void open_image(struct unwind_tables *tables, struct image *image,
     if (fd >= 0 && elf_file_open(&file, fd, NULL)) {
         load_image(tables, image, &file, now_ns);
         elf_file_close(&file);
+    }
+    if (tables->pause != NULL) {
+        tables->pause(tables->context);
     }
 }
 

@@ -17,6 +17,10 @@ struct unwind_tables;
 struct unwind_tables *unwind_tables_create(struct unwind_store *store);
 void unwind_tables_destroy(struct unwind_tables *tables);
 
+// Called now and then while tables are made, which may take long.
+void unwind_tables_set_pause(struct unwind_tables *tables, void (*pause)(void *context),
+                             void *context);
+
 // Call for each sample with the process it is of, whose mappings are known: what it
 // maps has tables then.
 void unwind_tables_note(struct unwind_tables *tables, struct process *process, uint64_t now_ns);
