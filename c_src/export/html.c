@@ -21,10 +21,15 @@ struct html {
 // --- what is in it ----------------------------------------------------------------
 
 // Those asked for by name, or what there is but the number of the CPU, which is another
-// one in every sample.
-static bool has_dimension(const struct export_request *request, uint32_t dimension)
+// one in every sample. The thread in any case where there are metrics: those of a thread are
+// what its next ones are told from.
+static bool has_dimension(const struct page_contents *contents, uint32_t dimension)
 {
+    const struct export_request *request = contents->request;
     const struct profile *profile = request->selection->profile;
+    if (dimension == PROFILE_TID && contents->metric_cnt > 0) {
+        return true;
+    }
     for (uint32_t i = 0; i < request->flame.dimension_cnt; i++) {
         if (request->flame.dimensions[i] == dimension) {
             return true;
@@ -41,15 +46,15 @@ static void choose(struct page_contents *contents)
 {
     const struct export_request *request = contents->request;
     const struct profile *profile = request->selection->profile;
-    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
-        if (has_dimension(request, i)) {
-            contents->dimensions[contents->dimension_cnt++] = i;
-        }
-    }
     bool has_form = request->weight.form >= WEIGHT_VALUE;
     for (uint32_t i = 0; i < profile->metric_cnt; i++) {
         if (!request->has_weight || (has_form && request->weight.metric == i)) {
             contents->metrics[contents->metric_cnt++].metric = i;
+        }
+    }
+    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
+        if (has_dimension(contents, i)) {
+            contents->dimensions[contents->dimension_cnt++] = i;
         }
     }
 }
@@ -87,7 +92,7 @@ static bool write_cells(struct html *html)
     const struct page_rows *rows = &html->contents.rows;
     unsigned char *bytes = html->columns.bytes;
     unsigned char *at = bytes;
-    page_block_begin(html->block, "cells");
+    page_block_begin(html->block, "cells", ZLIB_EFFORT_FULL);
     for (uint32_t i = 0; i < rows->cell_cnt; i++) {
         uint32_t before = i == 0 ? 0 : rows->cells[i - 1].cell + 1;
         at = page_varint(at, rows->cells[i].cell - before);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export/page_block.h"
 
-#include "store/zlib_stream.h"
-
 #include <limits.h>
 #include <stdlib.h>
 
@@ -17,8 +15,9 @@ struct page_block {
     const struct byte_output *output;
     struct error *err;
     bool has_failed;
-    struct zlib_stream *zlib;
-    uint32_t bits; // not yet written, the latest lowest
+    struct zlib_stream *ways[ZLIB_EFFORT_FULL + 1];
+    struct zlib_stream *zlib; // that of the present element
+    uint32_t bits;            // not yet written, the latest lowest
     uint32_t bit_cnt;
     unsigned char piece[PIECE_BYTES];
     char text[TEXT_BYTES];
@@ -31,9 +30,10 @@ struct page_block *page_block_create(const struct byte_output *output, struct er
         (void)error_set(err, ERROR_NO_MEMORY, "export: out of memory");
         return NULL;
     }
-    block->zlib = zlib_stream_create(err);
-    if (block->zlib == NULL) {
-        free(block);
+    block->ways[ZLIB_EFFORT_RUNS] = zlib_stream_create(ZLIB_EFFORT_RUNS, err);
+    block->ways[ZLIB_EFFORT_FULL] = zlib_stream_create(ZLIB_EFFORT_FULL, err);
+    if (block->ways[ZLIB_EFFORT_RUNS] == NULL || block->ways[ZLIB_EFFORT_FULL] == NULL) {
+        page_block_destroy(block);
         return NULL;
     }
     block->output = output;
@@ -44,7 +44,8 @@ struct page_block *page_block_create(const struct byte_output *output, struct er
 void page_block_destroy(struct page_block *block)
 {
     if (block != NULL) {
-        zlib_stream_destroy(block->zlib);
+        zlib_stream_destroy(block->ways[ZLIB_EFFORT_RUNS]);
+        zlib_stream_destroy(block->ways[ZLIB_EFFORT_FULL]);
     }
     free(block);
 }
@@ -108,8 +109,9 @@ static void flush_bits(struct page_block *block)
 
 // --- elements -------------------------------------------------------------------
 
-void page_block_begin(struct page_block *block, const char *id)
+void page_block_begin(struct page_block *block, const char *id, enum zlib_effort effort)
 {
+    block->zlib = block->ways[effort];
     page_block_plain(block, TEXT("<script type=\"text/plain\" id=\""));
     page_block_plain(block, text_of(id));
     page_block_plain(block, TEXT("\">"));
@@ -151,10 +153,10 @@ bool page_block_is_ok(const struct page_block *block)
     return !block->has_failed;
 }
 
-size_t page_block_try(const void *bytes, size_t len)
+size_t page_block_try(const void *bytes, size_t len, enum zlib_effort effort)
 {
     unsigned char piece[4096];
-    struct zlib_stream *zlib = len <= UINT_MAX ? zlib_stream_create(NULL) : NULL;
+    struct zlib_stream *zlib = len <= UINT_MAX ? zlib_stream_create(effort, NULL) : NULL;
     size_t packed_len = 0;
     size_t got = 0;
     if (zlib == NULL) {

@@ -9,6 +9,7 @@
 
 #include "base/byte_output.h"
 #include "base/text.h"
+#include "store/zlib_stream.h"
 
 #include <stdint.h>
 
@@ -22,7 +23,7 @@ void page_block_destroy(struct page_block *block);
 void page_block_plain(struct page_block *block, struct text text);
 
 // `id` is ours and harmless.
-void page_block_begin(struct page_block *block, const char *id);
+void page_block_begin(struct page_block *block, const char *id, enum zlib_effort effort);
 void page_block_write(struct page_block *block, const void *bytes, size_t len);
 // False when anything failed so far.
 bool page_block_end(struct page_block *block);
@@ -32,6 +33,6 @@ bool page_block_is_ok(const struct page_block *block);
 
 // What `len` bytes deflate to, to choose among ways to write them; SIZE_MAX when that
 // failed.
-size_t page_block_try(const void *bytes, size_t len);
+size_t page_block_try(const void *bytes, size_t len, enum zlib_effort effort);
 
 #endif

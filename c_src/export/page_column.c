@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FULL_EFFORT_PART = 16 };
+
 // What a double holds exactly, and what twice a difference of differences is less for.
 static const uint64_t EXACT_MAX = 1ULL << 53;
 static const int64_t STEP_MAX = 1LL << 50;
@@ -198,25 +200,44 @@ static bool suits(const struct page_columns *columns, const struct page_column *
     }
 }
 
-static enum page_encoding choose(struct page_columns *columns, const struct page_column *column,
-                                 uint32_t cnt)
+struct way {
+    enum page_encoding encoding;
+    enum zlib_effort effort;
+    size_t len; // of the first rows
+};
+
+// Looking for more than runs must be worth its time.
+static size_t cost_of(size_t packed_len, enum zlib_effort effort)
 {
-    enum page_encoding best = PAGE_PLAIN;
-    size_t best_len = SIZE_MAX;
+    return effort == ZLIB_EFFORT_FULL ? packed_len + packed_len / FULL_EFFORT_PART : packed_len;
+}
+
+static void try_way(struct page_columns *columns, enum page_encoding encoding, uint32_t cnt,
+                    struct way *best)
+{
+    int64_t before = 0;
+    forget(columns);
+    size_t len = encode(columns, encoding, cnt, &before);
+    for (int effort = ZLIB_EFFORT_RUNS; effort <= ZLIB_EFFORT_FULL; effort++) {
+        size_t packed_len = page_block_try(columns->bytes, len, (enum zlib_effort)effort);
+        size_t cost = cost_of(packed_len, (enum zlib_effort)effort);
+        if (packed_len != SIZE_MAX && cost < best->len) {
+            *best = (struct way){encoding, (enum zlib_effort)effort, cost};
+        }
+    }
+}
+
+static struct way choose(struct page_columns *columns, const struct page_column *column,
+                         uint32_t cnt)
+{
+    struct way best = {PAGE_PLAIN, ZLIB_EFFORT_FULL, SIZE_MAX};
     uint32_t cell_idx = 0;
     page_rows_keys(columns->rows, 0, cnt, columns->keys);
     mark_cells(columns->rows, 0, cnt, &cell_idx, columns->is_first);
     cnt = read_piece(columns, column, 0, cnt);
     for (int encoding = PAGE_PLAIN; encoding < PAGE_ENCODING_CNT; encoding++) {
         if (suits(columns, column, (enum page_encoding)encoding)) {
-            int64_t before = 0;
-            forget(columns);
-            size_t len = encode(columns, (enum page_encoding)encoding, cnt, &before);
-            size_t packed_len = page_block_try(columns->bytes, len);
-            if (packed_len < best_len) {
-                best_len = packed_len;
-                best = (enum page_encoding)encoding;
-            }
+            try_way(columns, (enum page_encoding)encoding, cnt, &best);
         }
     }
     return best;
@@ -307,13 +328,17 @@ bool page_columns_write(struct page_columns *columns, const struct page_column *
         return error_set(err, ERROR_NO_MEMORY, "export: out of memory");
     }
     bool same = is_same(column);
-    unsigned char encoding = (unsigned char)(same ? PAGE_SAME : choose(columns, column, cnt));
-    page_block_begin(block, id);
+    struct way way = {PAGE_SAME, ZLIB_EFFORT_RUNS, 0};
+    if (!same) {
+        way = choose(columns, column, cnt);
+    }
+    unsigned char encoding = (unsigned char)way.encoding;
+    page_block_begin(block, id, way.effort);
     page_block_write(block, &encoding, 1);
     if (same) {
         write_same(block, columns, column->column->min, &sums.facts);
     } else {
-        write_rows(columns, column, (enum page_encoding)encoding, block, &sums);
+        write_rows(columns, column, way.encoding, block, &sums);
     }
     *facts = sums.facts;
     facts->is_wide = facts->is_wide || column->is_wide;

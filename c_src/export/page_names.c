@@ -70,7 +70,7 @@ static bool write_nodes(struct names *names)
     const struct stack_view *view = &names->contents->rows.view;
     mark_nodes(names);
     names->node_cnt = 1;
-    page_block_begin(names->block, "nodes");
+    page_block_begin(names->block, "nodes", ZLIB_EFFORT_FULL);
     for (uint32_t node = 1; node < view->node_cnt; node++) {
         if (names->node_ids[node] != 0) {
             put_number(names, names->node_cnt - (names->node_ids[view->nodes[node].parent] - 1));
@@ -84,7 +84,7 @@ static bool write_nodes(struct names *names)
 static bool write_stacks(struct names *names)
 {
     const struct page_rows *rows = &names->contents->rows;
-    page_block_begin(names->block, "stacks");
+    page_block_begin(names->block, "stacks", ZLIB_EFFORT_FULL);
     for (uint32_t i = 0; i < rows->stack_cnt; i++) {
         put_number(names, names->node_ids[rows->stacks[i]] - 1);
     }
@@ -323,7 +323,7 @@ static void put_times(struct names *names)
 static bool write_json(struct names *names)
 {
     const struct page_contents *contents = names->contents;
-    page_block_begin(names->block, "names");
+    page_block_begin(names->block, "names", ZLIB_EFFORT_FULL);
     text_output_char(&names->json, '{');
     put_u64(names, "version", PAGE_FORMAT_VERSION);
     put_text(names, "writer", TEXT("flameprof " FLAME_PROF_VERSION));

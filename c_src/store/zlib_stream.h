@@ -11,8 +11,14 @@
 
 struct zlib_stream;
 
+// How much time is spent on looking for what repeats.
+enum zlib_effort {
+    ZLIB_EFFORT_RUNS, // only runs of a byte: several times faster
+    ZLIB_EFFORT_FULL,
+};
+
 // NULL, with the reason, when zlib is missing or memory is short.
-struct zlib_stream *zlib_stream_create(struct error *err);
+struct zlib_stream *zlib_stream_create(enum zlib_effort effort, struct error *err);
 void zlib_stream_destroy(struct zlib_stream *stream); // NULL-safe
 
 // What comes next, borrowed until it is taken; at most UINT_MAX bytes.

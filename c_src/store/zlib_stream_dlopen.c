@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-enum { LEVEL = 6, DEFLATED = 8, WINDOW_BITS = 15, MEM_LEVEL = 9 };
+enum { LEVEL = 6, DEFLATED = 8, WINDOW_BITS = 15, MEM_LEVEL = 9, RLE = 3 };
 
 struct zlib_stream {
     void *library;
@@ -34,24 +34,25 @@ static bool load(struct zlib_stream *stream)
            stream->end != NULL;
 }
 
-static bool begin(struct zlib_stream *stream, struct error *err)
+static bool begin(struct zlib_stream *stream, enum zlib_effort effort, struct error *err)
 {
+    int strategy = effort == ZLIB_EFFORT_RUNS ? RLE : 0;
     if (!load(stream)) {
         return error_set(err, ERROR_UNSUPPORTED, "zlib: libz.so.1 not found; install zlib1g");
     }
-    stream->has_begun = stream->init(&stream->z, LEVEL, DEFLATED, WINDOW_BITS, MEM_LEVEL, 0,
+    stream->has_begun = stream->init(&stream->z, LEVEL, DEFLATED, WINDOW_BITS, MEM_LEVEL, strategy,
                                      ZLIB_ABI_VERSION, (int)sizeof stream->z) == ZLIB_ABI_OK;
     return stream->has_begun || error_set(err, ERROR_NO_MEMORY, "zlib: out of memory");
 }
 
-struct zlib_stream *zlib_stream_create(struct error *err)
+struct zlib_stream *zlib_stream_create(enum zlib_effort effort, struct error *err)
 {
     struct zlib_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {
         (void)error_set(err, ERROR_NO_MEMORY, "zlib: out of memory");
         return NULL;
     }
-    if (!begin(stream, err)) {
+    if (!begin(stream, effort, err)) {
         zlib_stream_destroy(stream);
         return NULL;
     }

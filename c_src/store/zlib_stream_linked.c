@@ -11,11 +11,12 @@ struct zlib_stream {
     z_stream z;
 };
 
-struct zlib_stream *zlib_stream_create(struct error *err)
+struct zlib_stream *zlib_stream_create(enum zlib_effort effort, struct error *err)
 {
     struct zlib_stream *stream = calloc(1, sizeof *stream);
-    if (stream == NULL || deflateInit2(&stream->z, LEVEL, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
-                                       Z_DEFAULT_STRATEGY) != Z_OK) {
+    int strategy = effort == ZLIB_EFFORT_RUNS ? Z_RLE : Z_DEFAULT_STRATEGY;
+    if (stream == NULL ||
+        deflateInit2(&stream->z, LEVEL, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL, strategy) != Z_OK) {
         free(stream);
         (void)error_set(err, ERROR_NO_MEMORY, "zlib: out of memory");
         return NULL;
