@@ -172,7 +172,9 @@ static size_t encode(struct page_columns *columns, enum page_encoding encoding, 
 static void forget(struct page_columns *columns)
 {
     memset(columns->last, 0, (size_t)columns->rows->key_cnt * sizeof *columns->last);
-    memset(columns->next, 0, (size_t)columns->next_cnt * sizeof *columns->next);
+    if (columns->next_cnt > 0) {
+        memset(columns->next, 0, (size_t)columns->next_cnt * sizeof *columns->next);
+    }
 }
 
 // --- which one --------------------------------------------------------------------

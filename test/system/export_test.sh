@@ -141,6 +141,21 @@ END
     want "UTF-8 in OTLP" "$here/export_sums.py" otlp x.otlp >/dev/null
 }
 
+html_holds_all_that_64_bits_do() {
+    python3 - >x.perf <<'END'
+import random
+random.seed(7)
+most = (1 << 63) - 1
+for i in range(400):
+    line = "running 42/%d [001] %.6f:" % (100 + i % 3, 10 + i * 0.009)
+    if i % 3 < 2: # the others lack both metrics
+        value = most - 3 * (i // 6) if i % 2 else -most - 1 + 3 * (i // 6)
+        line += " metric_a: %d, %d\tmetric_b: %d, %d" % (value, -value if i % 2 else 5, -i, random.randrange(-3, 3))
+    print(line + "\tperiod: %d beam-wall:\n\t7f1c22ad lists:map/2;1559 (lists.erl)\n" % i)
+END
+    sums_are_those_of_the_source html html
+}
+
 gprofiler_counts_every_sample() {
     sample
     run export -o x.col x.perf
@@ -207,5 +222,6 @@ nothing_is_left_of_what_failed() {
 }
 
 run_cases pprof_keeps_every_sum otlp_keeps_every_sum speedscope_keeps_every_sum html_keeps_every_sum \
-    firefox_keeps_every_sum chrome_trace_keeps_every_sum json_says_what_readers_round \
-    odd_names_are_valid_everywhere gprofiler_counts_every_sample svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed
+    html_holds_all_that_64_bits_do firefox_keeps_every_sum chrome_trace_keeps_every_sum \
+    json_says_what_readers_round odd_names_are_valid_everywhere gprofiler_counts_every_sample \
+    svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed

@@ -3,7 +3,7 @@
 // multiple of the recording's own.
 
 const HEATMAP_MULTIPLES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400];
-const HEATMAP_MIN_COLUMN = 3, HEATMAP_MAX_COLUMN = 48, HEATMAP_AXIS = 18;
+const HEATMAP_MIN_COLUMN = 3, HEATMAP_MAX_COLUMN = 48, HEATMAP_AXIS = 18, HEATMAP_USUAL = 0.995;
 
 class HeatmapView {
     // `changed(range)`: a range was selected, null = the whole. `pointed(cell)`.
@@ -51,13 +51,22 @@ class HeatmapView {
         }
         if (this.min > this.max) this.min = this.max = 0;
         this.hasSign = this.min < 0;
+        this.limit();
+    }
+
+    // Where the colours end: at the largest cell, but a few that are far above the others
+    // do not make all others the same colour.
+    limit() {
+        const most = Math.max(Math.abs(this.min), Math.abs(this.max));
+        const sizes = this.sums.filter((_, i) => this.counts[i] > 0).map(Math.abs).sort();
+        const usual = sizes.length === 0 ? 0 : sizes[Math.floor((sizes.length - 1) * HEATMAP_USUAL)];
+        this.isCut = usual > 0 && most > 2 * usual;
+        this.most = this.isCut ? usual : most;
     }
 
     // -1 to 1 with a sign: the same colour is the same size up and down.
     share(value) {
-        const most = Math.max(Math.abs(this.min), Math.abs(this.max)) || 1;
-        const share = this.hasSign ? value / most :
-            this.max === this.min ? 1 : (value - Math.min(this.min, 0)) / (this.max || 1);
+        const share = Math.max(-1, Math.min(value / (this.most || 1), 1));
         return this.scale === "root" ? Math.sign(share) * Math.sqrt(Math.abs(share)) : share;
     }
 

@@ -200,7 +200,11 @@ class Page {
     // Later questions overtake earlier ones.
     async update() {
         const turn = ++this.turn;
+        document.body.classList.add("busy");
         try {
+            // Keys and the mouse first, and what they changed meanwhile.
+            await new Promise(resolve => setTimeout(resolve, 0));
+            if (turn !== this.turn) return;
             const weight = await this.profile.weight(this.choice);
             if (turn !== this.turn) return;
             const key = JSON.stringify([this.choice, byId("scale").value]);
@@ -212,6 +216,7 @@ class Page {
                 this.heatmap.draw();
             }
             await this.showRange(weight, turn);
+            if (turn === this.turn) document.body.classList.remove("busy");
         } catch (error) {
             complain(error);
         }
@@ -288,10 +293,11 @@ class Page {
         const bar = element("i");
         const stops = [...Array(9).keys()].map(i => cssColour(cellColour(view.hasSign ? i / 4 - 1 : i / 8, view.hasSign)));
         bar.style.background = "linear-gradient(to right, " + stops.join(",") + ")";
-        const most = Math.max(Math.abs(view.min), Math.abs(view.max));
-        const low = view.hasSign ? -most : Math.min(view.min, 0), high = view.hasSign ? most : view.max;
+        const low = (view.hasSign && view.isCut ? "≤ " : "") + shortText(view.hasSign ? -view.most : 0, unit);
+        const high = view.isCut ? "≥ " + shortText(view.most, unit) + ", at most " + shortText(view.max, unit) :
+            shortText(view.most, unit);
         const scale = view.scale === "root" ? " (square root)" : "";
-        byId("legend").replaceChildren(shortText(low, unit), bar, shortText(high, unit) + scale, element("i", undefined, "empty"),
+        byId("legend").replaceChildren(low, bar, high + scale, element("i", undefined, "empty"),
             "no sample", element("span", "a cell is " + timeText(this.profile.cellNs * view.multiple) + ", a column " +
             timeText(this.names.column_ns * view.multiple)));
     }
