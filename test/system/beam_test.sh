@@ -40,6 +40,15 @@ erlang_stacks_are_complete() {
     echo "     $all samples: $(field x.perf stack_ends | tail -1)"
 }
 
+the_scheduler_is_told() {
+    start_vm 'ok = file:write_file("ready", "")' ready
+    sleep 0.5
+    run record -F 499 -p "$vm" -d 2 -o x.perf --categories scheduler
+    want_code 0
+    want "scheduler 1 or 2 at the root" grep -q ';{scheduler_[12]}$' <(of_schedulers x.perf)
+    want "nobody else there" test -z "$(of_schedulers x.perf | grep -v '{scheduler_[12]}$')"
+}
+
 names_agree_with_the_perf_map() {
     local agreed
     [ -e "$root/priv/flame_prof_nif.so" ] || skip "the NIF is not built"
@@ -86,4 +95,4 @@ code_that_is_loaded_meanwhile_has_names() {
     want "the new module has its name" grep -q 'beam_load_swapped:run/0' <(of_schedulers x.perf)
 }
 
-run_cases erlang_stacks_are_complete names_agree_with_the_perf_map code_that_is_loaded_meanwhile_has_names
+run_cases erlang_stacks_are_complete the_scheduler_is_told names_agree_with_the_perf_map code_that_is_loaded_meanwhile_has_names

@@ -3,6 +3,7 @@
 
 #include "capture/system/container_names.h"
 #include "capture/system/process_files.h"
+#include "record/system/beam_scheduler.h"
 #include "symbols/system/go_binary.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct labels {
     uint32_t pid;
     uint64_t address_space;
     uint64_t used_at; // a count that rises with every use
+    bool is_beam;
     struct text texts[SYSTEM_CATEGORIES_MAX];
     char bytes[];
 };
@@ -235,6 +237,7 @@ static struct labels *make_labels(const struct system_category_order *order,
     }
     labels->pid = sample->pid;
     labels->address_space = sample->address_space;
+    labels->is_beam = facts.identity.runtime != NULL && strcmp(facts.identity.runtime, "beam") == 0;
     bytes = 0;
     for (uint32_t i = 0; i < order->cnt; i++) {
         uint32_t len = (uint32_t)strlen(texts[i]);
@@ -317,14 +320,28 @@ static const char *state_text(const struct system_sample *sample)
     return is_off ? system_event_state_name(sample->state) : "running";
 }
 
+static struct text scheduler_text(const struct system_sample *sample, bool is_beam, char *text,
+                                  size_t text_bytes)
+{
+    struct beam_scheduler scheduler;
+    if (!is_beam || !beam_scheduler_parse(sample->comm, &scheduler)) {
+        return TEXT("");
+    }
+    (void)snprintf(text, text_bytes, "{%s %u}", scheduler.kind, scheduler.number);
+    return text_of(text);
+}
+
 static struct text sample_text(struct system_categories *categories, uint32_t item,
-                               const struct system_sample *sample)
+                               const struct system_sample *sample, bool is_beam)
 {
     enum system_category category = categories->order.items[item].category;
     char *text = categories->scratch[item];
     size_t text_bytes = sizeof categories->scratch[item];
     if (category == CATEGORY_MODE) {
         return sample->kernel_cnt > 0 ? TEXT("{mode kernel}") : TEXT("{mode user}");
+    }
+    if (category == CATEGORY_SCHEDULER) {
+        return scheduler_text(sample, is_beam, text, text_bytes);
     }
     if (category == CATEGORY_STATE) {
         (void)snprintf(text, text_bytes, "{state %s}", state_text(sample));
@@ -350,7 +367,7 @@ uint32_t system_categories_frames(struct system_categories *categories,
     for (uint32_t i = order->cnt; labels != NULL && i > 0; i--) {
         struct text text = is_of_process(order->items[i - 1].category)
                                ? labels->texts[i - 1]
-                               : sample_text(categories, i - 1, sample);
+                               : sample_text(categories, i - 1, sample, labels->is_beam);
         if (text.len > 0) {
             frames[cnt++] = (struct frame){.name = text, .file = TEXT("process")};
         }

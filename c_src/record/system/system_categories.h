@@ -27,6 +27,7 @@
     X(CATEGORY_INNER_PID, "ns_pid")    /* {ns_pid 1}: in its own pid namespace */                  \
     X(CATEGORY_VARIABLE, "env")        /* {env NAME=value}: env:NAME */                            \
     X(CATEGORY_THREAD, "thread")       /* {thread 1_scheduler} */                                  \
+    X(CATEGORY_SCHEDULER, "scheduler") /* {scheduler 2}, {dirty_cpu 1}: of an Erlang VM */         \
     X(CATEGORY_MODE, "mode")           /* {mode kernel}, {mode user} */                            \
     X(CATEGORY_STATE, "state")         /* {state running}; {state sleeping} off the CPU */         \
     X(CATEGORY_WAKER, "waker")         /* {waker nginx}: who ended the time off the CPU */
