@@ -6,6 +6,7 @@
 #include "cli/number_text.h"
 #include "import/import.h"
 #include "query/selection_copy.h"
+#include "store/capture_format.h"
 #include "store/capture_reader.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PROFILE_GIB = 16, READ_BYTES = 1 << 20 };
+enum { MAX_PROFILE_GIB = 16, READ_BYTES = 1 << 20, MAX_WAITS = 100, WAIT_US = 10000 };
 
 #define MAX_PROFILE_BYTES ((size_t)MAX_PROFILE_GIB << 30)
 #define FIRST_SHOWN_NS (2ULL * CLOCK_NS_PER_S)
@@ -83,10 +84,22 @@ static ssize_t peek(const char *path, char *begin, size_t len)
     return got;
 }
 
+static bool may_become_capture(const char *begin, ssize_t len)
+{
+    size_t magic_len = sizeof CAPTURE_MAGIC - 1;
+    return len > 0 && len < CAPTURE_HEAD_BYTES &&
+           memcmp(begin, CAPTURE_MAGIC, (size_t)len < magic_len ? (size_t)len : magic_len) == 0;
+}
+
 bool profile_source_is_capture(const char *path)
 {
-    char begin[16];
+    char begin[CAPTURE_HEAD_BYTES];
     ssize_t len = peek(path, begin, sizeof begin);
+    // A pipe may have less so far.
+    for (int i = 0; i < MAX_WAITS && may_become_capture(begin, len); i++) {
+        (void)usleep(WAIT_US);
+        len = peek(path, begin, sizeof begin);
+    }
     return len > 0 && capture_reader_knows(begin, (size_t)len);
 }
 
