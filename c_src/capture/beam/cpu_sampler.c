@@ -98,7 +98,7 @@ static bool install(struct error *err)
                error_set(err, ERROR_UNSUPPORTED,
                          "CPU sampling: another library took signal %d from us", signal_number);
     }
-    slot_of_fd = slot_of_fd != NULL ? slot_of_fd : calloc(MAX_FD, sizeof *slot_of_fd);
+    slot_of_fd = slot_of_fd != NULL ? slot_of_fd : calloc(MAX_FD, sizeof(struct cpu_slot *));
     if (slot_of_fd == NULL || !pin_library()) {
         return error_set(err, ERROR_NO_MEMORY,
                          "CPU sampling: no memory, or the library cannot "

@@ -105,10 +105,12 @@ static void unwind_native(struct builder *builder)
     builder->native_complete = step == CALL_FRAME_OUTERMOST;
 }
 
+// Also what stands in for parts of it: allocators, sanitizers.
 static bool is_c_library(struct text file)
 {
-    static const char *const NAMES[] = {"libc.so",    "libm.so",  "ld-linux", "linux-vdso",
-                                        "libpthread", "libgcc_s", "libstdc++"};
+    static const char *const NAMES[] = {"libc.so",     "libm.so",     "ld-linux",   "linux-vdso",
+                                        "libpthread",  "libgcc_s",    "libstdc++",  "libjemalloc",
+                                        "libtcmalloc", "libmimalloc", "libasan.so", "libubsan.so"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         size_t len = strlen(NAMES[i]);
         if (file.len >= len && memcmp(file.bytes, NAMES[i], len) == 0) {
