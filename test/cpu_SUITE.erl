@@ -254,15 +254,32 @@ it_sees_processes_that_live_for_microseconds(Config) ->
 
 it_sees_dirty_nifs(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Pid = flame_prof_case:spawned(fun() -> dirty(3000), receive stop -> ok end end),
-    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {Pid, Truth} = run_dirty(3000),
     {ok, _} = flame_prof:stop(),
     Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
-    ct:pal("~b samples", [length(Samples)]),
-    ?assert(cpu_ns(Samples) > 200000000),
+    ct:pal("~b samples, ~b ms of ~b ms", [length(Samples), cpu_ns(Samples) div 1000000, Truth div 1000000]),
+    ?assert(abs(cpu_ns(Samples) - Truth) < 0.1 * Truth + 50000000),
     ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]),
     Whole = [S || S <- Samples, has_function(<<"cpu_SUITE:dirty/1">>, S)],
     ?assert(length(Whole) >= 0.97 * length(Samples)).
+
+%% Gives the process, and the CPU time of the dirty schedulers meanwhile: however much a
+%% busy machine leaves them.
+run_dirty(Ms) ->
+    Before = dirty_cpu_ns(),
+    Pid = flame_prof_case:spawned(fun() -> dirty(Ms), receive stop -> ok end end),
+    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {Pid, dirty_cpu_ns() - Before}.
+
+dirty_cpu_ns() ->
+    lists:sum([begin
+                   {ok, Text} = file:read_file(Task ++ "/schedstat"),
+                   binary_to_integer(hd(binary:split(Text, <<" ">>)))
+               end || Task <- filelib:wildcard("/proc/self/task/*"), is_dirty_cpu(Task)]).
+
+is_dirty_cpu(Task) ->
+    {ok, Name} = file:read_file(Task ++ "/comm"),
+    re:run(Name, "dirty_cpu|dcpus") =/= nomatch.
 
 dirty(Ms) ->
     Result = walker_test_nif:spin_dirty(Ms),
@@ -312,11 +329,9 @@ it_tells_aux_work_from_scheduling(Config) ->
     _ = erlang:system_flag(microstate_accounting, true),
     Askers = [spawn_opt(fun ask_for_memory/0, [link, {scheduler, N}])
               || N <- lists:seq(1, erlang:system_info(schedulers_online))],
-    Deadline = erlang:monotonic_time(millisecond) + 60000,
-    eventually(fun() ->
-        #{cpu := #{samples := Count}} = flame_prof:info(),
-        Count > 1500 orelse erlang:monotonic_time(millisecond) > Deadline
-    end),
+    flame_prof_case:eventually(fun() ->
+                                   #{cpu := #{samples := Count}} = flame_prof:info(), Count > 1000
+                               end, 120000),
     Accounts = erlang:statistics(microstate_accounting),
     _ = erlang:system_flag(microstate_accounting, false),
     [begin unlink(Pid), exit(Pid, kill) end || Pid <- Askers],
@@ -326,14 +341,14 @@ it_tells_aux_work_from_scheduling(Config) ->
     Sampled = 100 * Of([aux]) / cpu_ns(Samples),
     Truth = aux_percent(Accounts),
     ct:pal("aux ~.1f % by the VM's account, sampled ~.1f %~n~p", [Truth, Sampled, state_counts(Samples)]),
-    ?assert(Truth > 10),
+    ?assert(Truth > 3),
     %% All these are exported together, or not at all.
     case [S || S <- Samples, has_function(<<"erts_schedule">>, S)] of
         [] ->
             ?assertEqual(0, Of([aux])),
             ?assert(100 * Of([scheduling, busy_wait]) / cpu_ns(Samples) > Truth / 2);
         _ ->
-            ?assert(Sampled > Truth / 2 andalso Sampled < Truth * 2, {Truth, Sampled}),
+            ?assert(Sampled > Truth / 2 andalso Sampled < Truth * 3, {Truth, Sampled}),
             ?assertEqual([], [S || #{status := aux, number := Number} = S <- Samples, Number =/= 0])
     end.
 
@@ -414,7 +429,7 @@ it_selects_by_cpu_time(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ},
                               auto_select => #{by => cpu, count => 1, interval => 500}}),
     flame_prof_case:eventually(fun() -> flame_prof_case:selected() =:= [Burner] end),
-    Before = flame_prof_case:ticks(0),
+    #{samples := Before} = flame_prof:info(),
     flame_prof_case:eventually(fun() ->
         #{samples := Count} = flame_prof:info(), Count > 50 + Before
     end),
@@ -539,13 +554,12 @@ it_watches_when_it_may_not_signal(Config) ->
 
 it_watches_dirty_nifs(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
-    Pid = flame_prof_case:spawned(fun() -> dirty(1500), receive stop -> ok end end),
-    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
+    {Pid, Truth} = run_dirty(1500),
     {ok, _} = flame_prof:stop(),
     Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
-    ct:pal("~b samples", [length(Samples)]),
-    %% How much it got in that time is the machine's business.
-    ?assertMatch([_ | _], Samples),
+    ct:pal("~b samples, ~b ms of ~b ms", [length(Samples), cpu_ns(Samples) div 1000000, Truth div 1000000]),
+    %% What ran between two looks, and not at a look, is counted to who is seen next.
+    ?assert(abs(cpu_ns(Samples) - Truth) < 0.2 * Truth + 100000000),
     ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]).
 
 %% No more signals may wait: no timer. What was chosen, and why, is told in one line.
