@@ -74,6 +74,8 @@ static const char HELP[] =
     "\n"
     "names\n"
     "      --no-demangle       C++ and Rust names as they stand in the file\n"
+    "      --lines             source file and line of functions in files with DWARF, in place\n"
+    "                          of the file that is mapped\n"
     "      --symbol-memory BYTES  for the symbols of all files, those not needed for\n"
     "                          longest go first (64M)\n"
     "\n"
@@ -204,7 +206,8 @@ enum {
     OPTION_DUMPS_MAX,
     OPTION_ENGINE,
     OPTION_MAX_CPU,
-    OPTION_MAX_MEMORY
+    OPTION_MAX_MEMORY,
+    OPTION_LINES
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -230,6 +233,7 @@ static const struct option LONG_OPTIONS[] = {
     {"buffer", required_argument, NULL, OPTION_BUFFER},
     {"self", no_argument, NULL, OPTION_SELF},
     {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
+    {"lines", no_argument, NULL, OPTION_LINES},
     {"symbol-memory", required_argument, NULL, OPTION_SYMBOL_MEMORY},
     {"flight", required_argument, NULL, OPTION_FLIGHT},
     {"flight-after", required_argument, NULL, OPTION_FLIGHT_AFTER},
@@ -569,6 +573,9 @@ static bool take_option(struct record_options *options, struct given *given, int
         return true;
     case OPTION_NO_DEMANGLE:
         options->keeps_mangled = true;
+        return true;
+    case OPTION_LINES:
+        options->tells_lines = true;
         return true;
     case OPTION_SYMBOL_MEMORY:
         return set_symbol_memory(options, optarg, err);

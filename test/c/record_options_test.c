@@ -75,8 +75,10 @@ TEST(names)
 {
     CHECK(parse(""));
     CHECK(!options.keeps_mangled);
+    CHECK(!options.tells_lines);
     CHECK_UINT(options.symbol_bytes, 64 << 20);
-    CHECK(parse("--no-demangle --symbol-memory 8M"));
+    CHECK(parse("--no-demangle --lines --symbol-memory 8M"));
+    CHECK(options.tells_lines);
     CHECK(options.keeps_mangled);
     CHECK_UINT(options.symbol_bytes, 8 << 20);
     CHECK(!parse("--symbol-memory 1"));

@@ -69,6 +69,22 @@ a_stripped_program_is_walked_as_well() {
     want_between "complete stacks of $all: $(field x.perf stack_ends)" "$((complete * 1000 / all))" 950 1100
 }
 
+source_lines_are_told_when_asked_for() {
+    local line
+    build_nester
+    ${CC:-cc} -g -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o with_lines \
+        "$root/test/system/nester.c" -pthread || fail "cannot build nester.c"
+    line=$(grep -n 'step(i);' "$root/test/system/nester.c" | cut -d: -f1)
+    run record --lines -F 499 -o x.perf -- ./with_lines 0.3
+    want_code 0
+    want_valid --whole x.perf
+    want "the line of a call" grep -q "	[0-9a-f]* work;$line (nester.c)" x.perf
+    want "no line far from it" [ "$(sed -n 's/^\t[0-9a-f]* work;\([0-9]*\) .*/\1/p' x.perf |
+        awk -v at="$line" '$1 < at - 3 || $1 > at + 3' | wc -l)" = 0 ]
+    run record -F 499 -o y.perf -- ./with_lines 0.3
+    want "none where they were not asked for" [ "$(grep -c 'nester.c)' y.perf)" = 0 ]
+}
+
 short_processes_are_walked_to_the_bottom() {
     local all good
     build_nester
@@ -81,4 +97,4 @@ short_processes_are_walked_to_the_bottom() {
 }
 
 run_cases every_stack_is_one_of_the_source a_stripped_program_is_walked_as_well \
-    short_processes_are_walked_to_the_bottom
+    source_lines_are_told_when_asked_for short_processes_are_walked_to_the_bottom

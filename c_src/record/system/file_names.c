@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "capture/system/process_files.h"
+#include "record/system/file_lines.h"
 #include "symbols/system/demangler.h"
 #include "symbols/system/elf_cache.h"
 
@@ -16,6 +17,7 @@ struct file_names {
     struct name_scratch *scratch;
     struct mapped_files *seen;
     struct elf_cache *files;
+    struct file_lines *lines; // NULL unless they are told
     struct demangler demangler;
 };
 
@@ -30,7 +32,8 @@ struct file_names *file_names_create(const struct file_names_options *options,
     names->scratch = scratch;
     names->seen = seen;
     names->files = elf_cache_create(options->max_symbol_bytes);
-    if (names->files == NULL) {
+    names->lines = options->tells_lines ? file_lines_create() : NULL;
+    if (names->files == NULL || (options->tells_lines && names->lines == NULL)) {
         file_names_destroy(names);
         return NULL;
     }
@@ -40,6 +43,7 @@ struct file_names *file_names_create(const struct file_names_options *options,
 void file_names_destroy(struct file_names *names)
 {
     if (names != NULL) {
+        file_lines_destroy(names->lines);
         elf_cache_destroy(names->files);
     }
     free(names);
@@ -115,24 +119,41 @@ struct text file_names_readable(struct file_names *names, struct text name)
     return name_scratch_copy(names->scratch, name);
 }
 
+// Takes the place of the mapped file's name.
+static void add_line(struct file_names *names, const struct process *process,
+                     const struct process_mapping *mapping, uint64_t address, struct frame *frame)
+{
+    uint64_t place = 0;
+    struct text file;
+    uint64_t offset = address - mapping->start + mapping->offset;
+    struct process *context = (struct process *)(uintptr_t)process; // only read
+    struct elf_debug_opener opener = {.open = open_debug_file, .context = context};
+    if (names->lines != NULL && elf_cache_address(names->files, mapping->tag, offset, &place) &&
+        file_lines_find(names->lines, mapping->tag, process, mapping, &opener, place, &file,
+                        &frame->line)) {
+        frame->file = name_scratch_copy(names->scratch, file);
+    }
+}
+
 bool file_names_find(struct file_names *names, const struct process *process,
                      struct process_mapping *mapping, uint64_t address, uint64_t now_ns,
-                     struct text *name)
+                     struct frame *frame)
 {
     uint64_t function = 0;
     enum elf_cache_result result =
-        look_up(names, process, mapping, address, now_ns, name, &function);
+        look_up(names, process, mapping, address, now_ns, &frame->name, &function);
     if (result == ELF_CACHE_NAMED) {
-        *name = file_names_readable(names, *name);
+        frame->name = file_names_readable(names, frame->name);
+        add_line(names, process, mapping, address, frame);
         return true;
     }
     struct text file = file_names_basename(process_maps_path(&process->maps, mapping));
     if (result == ELF_CACHE_FUNCTION) {
-        *name = name_scratch_format(names->scratch, TEXT("[unknown]"), "[%.*s+0x%" PRIx64 "]",
-                                    (int)file.len, file.bytes, function);
+        frame->name = name_scratch_format(names->scratch, TEXT("[unknown]"), "[%.*s+0x%" PRIx64 "]",
+                                          (int)file.len, file.bytes, function);
     } else {
-        *name = name_scratch_format(names->scratch, TEXT("[unknown]"), "[%.*s]", (int)file.len,
-                                    file.bytes);
+        frame->name = name_scratch_format(names->scratch, TEXT("[unknown]"), "[%.*s]",
+                                          (int)file.len, file.bytes);
     }
     return false;
 }
@@ -154,5 +175,6 @@ uint32_t file_names_count(const struct file_names *names)
 
 size_t file_names_memory_bytes(const struct file_names *names)
 {
-    return sizeof *names + elf_cache_memory_bytes(names->files);
+    return sizeof *names + elf_cache_memory_bytes(names->files) +
+           (names->lines == NULL ? 0 : file_lines_memory_bytes(names->lines));
 }

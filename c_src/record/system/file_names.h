@@ -6,6 +6,7 @@
 #define FLAME_PROF_RECORD_SYSTEM_FILE_NAMES_H
 
 #include "capture/system/process_history.h"
+#include "model/sample.h"
 #include "record/system/mapped_files.h"
 #include "record/system/name_scratch.h"
 
@@ -20,6 +21,7 @@ struct file_names;
 struct file_names_options {
     size_t max_symbol_bytes; // of the symbols of all files together
     bool keeps_mangled;      // names stay as they stand in the file
+    bool tells_lines;        // source files and lines, where there is DWARF
 };
 
 // Made-up names go to `scratch`, files that were opened to `seen`; both are borrowed.
@@ -28,13 +30,13 @@ struct file_names *file_names_create(const struct file_names_options *options,
                                      struct name_scratch *scratch, struct mapped_files *seen);
 void file_names_destroy(struct file_names *names);
 
-// The name of the code at `address` of `process`, which `mapping`, a file's, holds.
-// True for a symbol. Otherwise `name` is the function's beginning, `[libfoo.so+0x1a0]`,
-// or, where that is not known either, the file's: `[libfoo.so]`. Valid until
-// file_names_trim.
+// Names the code at `address` of `process`, which `mapping`, a file's, holds: sets the
+// name, and with `tells_lines` file and line where they are known. True for a symbol.
+// Otherwise the name is the function's beginning, `[libfoo.so+0x1a0]`, or, where that is not
+// known either, the file's: `[libfoo.so]`. Valid until file_names_trim.
 bool file_names_find(struct file_names *names, const struct process *process,
                      struct process_mapping *mapping, uint64_t address, uint64_t now_ns,
-                     struct text *name);
+                     struct frame *frame);
 
 // The readable form of a symbol of any origin, where there is one.
 struct text file_names_readable(struct file_names *names, struct text name);

@@ -165,7 +165,7 @@ static bool find_name(const struct naming *naming, struct process_mapping *mappi
     switch (mapping->kind) {
     case PROCESS_MAPPING_FILE:
         return file_names_find(naming->names->files, naming->process, mapping, address,
-                               naming->now_ns, &frame->name);
+                               naming->now_ns, frame);
     case PROCESS_MAPPING_ANONYMOUS:
         return find_generated(naming, address, frame);
     case PROCESS_MAPPING_VDSO:

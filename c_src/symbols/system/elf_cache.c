@@ -236,6 +236,13 @@ enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, u
     return ELF_CACHE_NAMED;
 }
 
+bool elf_cache_address(struct elf_cache *cache, elf_cache_id id, uint64_t offset, uint64_t *address)
+{
+    const struct entry *entry = entry_of(cache, id);
+    return entry != NULL &&
+           elf_file_address_of_offset(entry->segments, entry->segment_cnt, offset, address);
+}
+
 struct elf_build_id elf_cache_build_id(struct elf_cache *cache, elf_cache_id id)
 {
     const struct entry *entry = entry_of(cache, id);

@@ -46,6 +46,11 @@ elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uin
 enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
                                      struct text *name, uint64_t *function);
 
+// What the file calls the byte at `offset`. False when no segment loads it, or the file
+// was dropped.
+bool elf_cache_address(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
+                       uint64_t *address);
+
 // len = 0 where it has none, or was dropped.
 struct elf_build_id elf_cache_build_id(struct elf_cache *cache, elf_cache_id id);
 

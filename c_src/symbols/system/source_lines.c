@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/system/source_lines.h"
+
+#include "symbols/system/line_unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { MAX_NAMES_BYTES = 4 << 20, MAX_SEQUENCES = 1 << 18, NO_NAME = UINT32_MAX };
+
+// Good up to the next row of its sequence, or its end.
+struct row {
+    uint64_t address;
+    uint32_t name; // in the names
+    uint32_t line;
+};
+
+struct sequence {
+    uint64_t start;
+    uint64_t end; // exclusive
+    uint32_t first;
+    uint32_t row_cnt;
+};
+
+struct source_lines {
+    struct row *rows;
+    uint32_t row_cnt, row_capacity;
+    struct sequence *sequences; // by start
+    uint32_t sequence_cnt, sequence_capacity;
+    char *names; // NUL-terminated, one after the other
+    uint32_t name_bytes, name_capacity;
+};
+
+struct reading {
+    struct source_lines *lines;
+    struct line_unit *unit;
+    uint32_t names[LINE_UNIT_MAX_FILES]; // of the unit's files, NO_NAME until needed
+    uint32_t first_row;                  // of the sequence that goes on
+};
+
+// --- growing ------------------------------------------------------------------------------
+
+// The array with room for `needed`, perhaps elsewhere; NULL, and nothing changed, at the
+// limit or without memory.
+static void *grow(void *at, uint32_t *capacity, uint32_t needed, uint32_t max, size_t size)
+{
+    uint32_t larger = *capacity == 0 ? 1024 : *capacity;
+    if (at != NULL && needed <= *capacity) {
+        return at;
+    }
+    while (larger < needed && larger < max) {
+        larger *= 2;
+    }
+    void *bytes = needed > max ? NULL : realloc(at, larger * size);
+    *capacity = bytes == NULL ? *capacity : larger;
+    return bytes;
+}
+
+static struct text base_name(struct text path)
+{
+    const char *slash = path.len == 0 ? NULL : memrchr(path.bytes, '/', path.len);
+    if (slash == NULL) {
+        return path;
+    }
+    uint32_t skipped = (uint32_t)(slash - path.bytes) + 1;
+    return (struct text){slash + 1, path.len - skipped};
+}
+
+static uint32_t add_name(struct source_lines *lines, struct text path)
+{
+    struct text name = base_name(path);
+    uint32_t at = lines->name_bytes;
+    char *names = name.len == 0 || name.len > 255 ? NULL
+                                                  : grow(lines->names, &lines->name_capacity,
+                                                         at + name.len + 1, MAX_NAMES_BYTES, 1);
+    if (names == NULL) {
+        return NO_NAME;
+    }
+    lines->names = names;
+    memcpy(lines->names + at, name.bytes, name.len);
+    lines->names[at + name.len] = '\0';
+    lines->name_bytes += name.len + 1;
+    return at;
+}
+
+static uint32_t name_of(struct reading *reading, uint32_t file)
+{
+    if (file >= reading->unit->file_cnt) {
+        return NO_NAME;
+    }
+    if (reading->names[file] == NO_NAME) {
+        reading->names[file] = add_name(reading->lines, reading->unit->files[file]);
+    }
+    return reading->names[file];
+}
+
+// --- rows -----------------------------------------------------------------------------------
+
+// What goes back in address, or was not linked (address 0), is no code.
+static bool end_sequence(struct reading *reading, uint64_t end)
+{
+    struct source_lines *lines = reading->lines;
+    uint32_t first = reading->first_row;
+    uint32_t cnt = lines->row_cnt - first;
+    reading->first_row = lines->row_cnt;
+    if (cnt == 0 || lines->rows[first].address == 0 ||
+        end <= lines->rows[lines->row_cnt - 1].address) {
+        lines->row_cnt = reading->first_row = first;
+        return true;
+    }
+    struct sequence *sequences =
+        grow(lines->sequences, &lines->sequence_capacity, lines->sequence_cnt + 1, MAX_SEQUENCES,
+             sizeof *lines->sequences);
+    if (sequences == NULL) {
+        return false;
+    }
+    lines->sequences = sequences;
+    lines->sequences[lines->sequence_cnt++] =
+        (struct sequence){lines->rows[first].address, end, first, cnt};
+    return true;
+}
+
+static bool take_row(void *context, const struct line_row *row)
+{
+    struct reading *reading = context;
+    struct source_lines *lines = reading->lines;
+    if (row->ends) {
+        return end_sequence(reading, row->address);
+    }
+    uint32_t name = name_of(reading, row->file);
+    struct row *last =
+        lines->row_cnt > reading->first_row ? &lines->rows[lines->row_cnt - 1] : NULL;
+    if (last != NULL &&
+        (row->address < last->address || (last->line == row->line && last->name == name))) {
+        return true;
+    }
+    if (last != NULL && last->address == row->address) {
+        *last = (struct row){row->address, name, row->line};
+        return true;
+    }
+    struct row *rows = grow(lines->rows, &lines->row_capacity, lines->row_cnt + 1,
+                            SOURCE_LINES_MAX_ROWS, sizeof *lines->rows);
+    if (rows == NULL) {
+        return false;
+    }
+    lines->rows = rows;
+    lines->rows[lines->row_cnt++] = (struct row){row->address, name, row->line};
+    return true;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct sequence *a = left;
+    const struct sequence *b = right;
+    return a->start < b->start ? -1 : a->start > b->start ? 1 : 0;
+}
+
+static void read_units(struct reading *reading, struct line_cursor cursor, struct text names)
+{
+    bool goes_on = true;
+    while (goes_on && !cursor.has_failed && cursor.at < cursor.end) {
+        if (line_unit_read(reading->unit, &cursor, names)) {
+            memset(reading->names, 0xff, reading->unit->file_cnt * sizeof reading->names[0]);
+            reading->first_row = reading->lines->row_cnt;
+            goes_on = line_unit_run(reading->unit, take_row, reading);
+            reading->lines->row_cnt = reading->first_row; // without an end
+        }
+    }
+}
+
+struct source_lines *source_lines_parse(const void *section, size_t len, const char *names,
+                                        size_t names_len)
+{
+    struct line_cursor cursor = {section, (const unsigned char *)section + len, false};
+    struct source_lines *lines = calloc(1, sizeof *lines);
+    struct reading *reading = calloc(1, sizeof *reading);
+    struct line_unit *unit = calloc(1, sizeof *unit);
+    if (lines != NULL && reading != NULL && unit != NULL) {
+        reading->lines = lines;
+        reading->unit = unit;
+        read_units(reading, cursor, (struct text){names, (uint32_t)names_len});
+    }
+    free(unit);
+    free(reading);
+    if (lines == NULL || lines->sequence_cnt == 0) {
+        source_lines_destroy(lines);
+        return NULL;
+    }
+    qsort(lines->sequences, lines->sequence_cnt, sizeof *lines->sequences, compare);
+    return lines;
+}
+
+void source_lines_destroy(struct source_lines *lines)
+{
+    if (lines == NULL) {
+        return;
+    }
+    free(lines->rows);
+    free(lines->sequences);
+    free(lines->names);
+    free(lines);
+}
+
+// --- sections ---------------------------------------------------------------------------
+
+static char *unpack(const struct elf_file *file, const Elf64_Shdr *section, size_t *len)
+{
+    Elf64_Chdr head;
+    uint64_t packed_len = section->sh_size - sizeof head;
+    if (section->sh_size < sizeof head || packed_len > SOURCE_LINES_MAX_SECTION_BYTES ||
+        !elf_file_read(file, section->sh_offset, &head, sizeof head) ||
+        head.ch_type != ELFCOMPRESS_ZLIB || head.ch_size > SOURCE_LINES_MAX_SECTION_BYTES) {
+        return NULL;
+    }
+    unsigned char *packed = malloc(packed_len + 1);
+    char *bytes = malloc(head.ch_size + 1);
+    uLongf bytes_len = head.ch_size;
+    bool ok = packed != NULL && bytes != NULL &&
+              elf_file_read(file, section->sh_offset + sizeof head, packed, packed_len) &&
+              uncompress((Bytef *)bytes, &bytes_len, packed, packed_len) == Z_OK;
+    free(packed);
+    if (!ok) {
+        free(bytes);
+        return NULL;
+    }
+    *len = bytes_len;
+    return bytes;
+}
+
+static char *load(const struct elf_file *file, const char *name, size_t *len)
+{
+    const Elf64_Shdr *section = elf_file_section(file, name);
+    if (section == NULL) {
+        return NULL;
+    }
+    return (section->sh_flags & SHF_COMPRESSED) != 0
+               ? unpack(file, section, len)
+               : elf_file_load_section(file, section, SOURCE_LINES_MAX_SECTION_BYTES, len);
+}
+
+struct source_lines *source_lines_create(const struct elf_file *file, size_t *read_bytes)
+{
+    size_t len = 0;
+    size_t names_len = 0;
+    char *bytes = load(file, ".debug_line", &len);
+    char *names = bytes == NULL ? NULL : load(file, ".debug_line_str", &names_len);
+    struct source_lines *lines =
+        bytes == NULL ? NULL : source_lines_parse(bytes, len, names, names_len);
+    *read_bytes = len + names_len;
+    free(names);
+    free(bytes);
+    return lines;
+}
+
+// --- lookup -----------------------------------------------------------------------------
+
+static const struct sequence *sequence_of(const struct source_lines *lines, uint64_t address)
+{
+    uint32_t low = 0;
+    uint32_t high = lines->sequence_cnt;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lines->sequences[middle].start <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct sequence *found = low == 0 ? NULL : &lines->sequences[low - 1];
+    return found != NULL && address < found->end ? found : NULL;
+}
+
+bool source_lines_find(const struct source_lines *lines, uint64_t address, struct text *file,
+                       uint32_t *line)
+{
+    const struct sequence *sequence = sequence_of(lines, address);
+    if (sequence == NULL) {
+        return false;
+    }
+    uint32_t low = sequence->first; // its address is not above
+    uint32_t high = low + sequence->row_cnt;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lines->rows[middle].address <= address) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    const struct row *row = &lines->rows[low];
+    if (row->line == 0 || row->name == NO_NAME) {
+        return false;
+    }
+    *file = text_of(lines->names + row->name);
+    *line = row->line;
+    return true;
+}
+
+size_t source_lines_memory_bytes(const struct source_lines *lines)
+{
+    return lines == NULL
+               ? 0
+               : sizeof *lines + lines->row_capacity * sizeof *lines->rows +
+                     lines->sequence_capacity * sizeof *lines->sequences + lines->name_capacity;
+}
