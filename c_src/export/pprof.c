@@ -31,7 +31,7 @@ struct pprof {
     uint32_t dimension_cnt;
     struct sample_groups groups;
     struct pprof_tables tables;
-    int64_t *sums; // [group * weights.cnt + weight]
+    int64_t *sums; // [weight * groups.cnt + group]: those of one weight stay in the cache
     struct byte_buffer samples;
     struct byte_buffer sample;
     struct byte_buffer list; // locations, values, a label
@@ -43,8 +43,8 @@ static bool sum_weights(struct pprof *pprof, struct error *err)
     pprof->sums = malloc(((size_t)pprof->groups.cnt * cnt + 1) * sizeof *pprof->sums);
     bool ok = pprof->sums != NULL || error_set(err, ERROR_NO_MEMORY, "export: out of memory");
     for (uint32_t i = 0; ok && i < cnt; i++) {
-        ok =
-            sample_groups_sum(&pprof->groups, pprof->weights.weights[i], pprof->sums + i, cnt, err);
+        ok = sample_groups_sum(&pprof->groups, pprof->weights.weights[i],
+                               pprof->sums + (size_t)i * pprof->groups.cnt, 1, err);
     }
     return ok;
 }
@@ -67,14 +67,20 @@ static void write_types(struct pprof *pprof)
 
 static void write_locations(struct pprof *pprof, stack_id stack)
 {
-    const struct profile_dictionary *dictionary = &pprof->profile->dictionary;
-    for (; stack != 0; stack = dictionary->nodes[stack].parent) {
-        proto_varint(&pprof->list,
-                     pprof_tables_location(&pprof->tables, dictionary->nodes[stack].frame));
+    const struct profile_node *nodes = pprof->profile->dictionary.nodes;
+    uint32_t depth = 0;
+    for (stack_id at = stack; at != 0; at = nodes[at].parent) {
+        depth++;
     }
-    if (pprof->list.len > 0) {
-        proto_submessage(&pprof->sample, SAMPLE_LOCATIONS, &pprof->list);
+    char *to = byte_buffer_reserve(&pprof->list, (size_t)depth * PROTO_VARINT_MAX_BYTES);
+    if (to == NULL || depth == 0) {
+        return;
     }
+    for (stack_id at = stack; at != 0; at = nodes[at].parent) {
+        to = proto_put_varint(to, pprof_tables_location(&pprof->tables, nodes[at].frame));
+    }
+    byte_buffer_commit(&pprof->list, to);
+    proto_submessage(&pprof->sample, SAMPLE_LOCATIONS, &pprof->list);
 }
 
 static void write_label(struct pprof *pprof, uint32_t idx, uint32_t code)
@@ -94,14 +100,25 @@ static void write_label(struct pprof *pprof, uint32_t idx, uint32_t code)
     proto_submessage(&pprof->sample, SAMPLE_LABELS, &pprof->list);
 }
 
+static void write_values(struct pprof *pprof, uint32_t group)
+{
+    char *at =
+        byte_buffer_reserve(&pprof->list, (size_t)pprof->weights.cnt * PROTO_VARINT_MAX_BYTES);
+    if (at == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < pprof->weights.cnt; i++) {
+        at = proto_put_varint(at, (uint64_t)pprof->sums[(size_t)i * pprof->groups.cnt + group]);
+    }
+    byte_buffer_commit(&pprof->list, at);
+    proto_submessage(&pprof->sample, SAMPLE_VALUES, &pprof->list);
+}
+
 static void write_sample(struct pprof *pprof, uint32_t group)
 {
     uint32_t codes[CATEGORY_GROUPS_MAX_LEVELS];
     write_locations(pprof, pprof->groups.groups[group].stack);
-    for (uint32_t i = 0; i < pprof->weights.cnt; i++) {
-        proto_varint(&pprof->list, (uint64_t)pprof->sums[(size_t)group * pprof->weights.cnt + i]);
-    }
-    proto_submessage(&pprof->sample, SAMPLE_VALUES, &pprof->list);
+    write_values(pprof, group);
     category_groups_codes(&pprof->groups.categories, pprof->groups.groups[group].category, codes);
     for (uint32_t i = 0; i < pprof->dimension_cnt; i++) {
         write_label(pprof, pprof->dimensions[i], codes[i]);

@@ -3,19 +3,14 @@
 
 #include "base/utf8.h"
 
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, VARINT_MAX_BYTES = 10 };
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
 
 void proto_varint(struct byte_buffer *message, uint64_t value)
 {
-    char *at = byte_buffer_reserve(message, VARINT_MAX_BYTES);
-    if (at == NULL) {
-        return;
+    char *at = byte_buffer_reserve(message, PROTO_VARINT_MAX_BYTES);
+    if (at != NULL) {
+        byte_buffer_commit(message, proto_put_varint(at, value));
     }
-    for (; value >= 0x80; value >>= 7) {
-        *at++ = (char)(value | 0x80);
-    }
-    *at++ = (char)value;
-    byte_buffer_commit(message, at);
 }
 
 size_t proto_varint_len(uint64_t value)

@@ -21,6 +21,17 @@ void proto_element(struct byte_buffer *message, uint32_t field, struct text text
 void proto_utf8(struct byte_buffer *message, uint32_t field, struct text text,
                 struct byte_buffer *scratch);
 
+// A bare number where its room is reserved: at most so many bytes. Returns the place behind.
+enum { PROTO_VARINT_MAX_BYTES = 10 };
+static inline char *proto_put_varint(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) {
+        *at++ = (char)(value | 0x80);
+    }
+    *at++ = (char)value;
+    return at;
+}
+
 // A bare number: of a packed field.
 void proto_varint(struct byte_buffer *message, uint64_t value);
 size_t proto_varint_len(uint64_t value);
