@@ -49,7 +49,7 @@ static inline const char *take_signed(const char *at, const char *end, int64_t *
     uint64_t magnitude = 0;
     bool is_negative = at < end && *at == '-';
     at = take_digits(at + is_negative, end, &magnitude);
-    *value = is_negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    *value = (int64_t)(is_negative ? 0 - magnitude : magnitude);
     return at;
 }
 
