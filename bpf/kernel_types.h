@@ -54,6 +54,7 @@ struct task_struct {
     int exit_code;
     struct task_struct *group_leader;
     char comm[16];
+    unsigned in_execve : 1;
     struct mm_struct *mm;
     struct sched_entity se;
     struct signal_struct *signal;

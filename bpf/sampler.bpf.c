@@ -372,10 +372,21 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit, int
     work->record.erlang_pid = work->walk.erlang_pid;
 }
 
+// At its end a process gives its memory away before it is gone. While it executes another
+// program it has the new one's memory already and still the old one's registers: where the
+// memory is known they belong together.
+static __always_inline int has_user_stack(struct work *work, struct task_struct *task)
+{
+    if ((task->flags & KERNEL_PF_KTHREAD) != 0 || task->mm == NULL) {
+        return 0;
+    }
+    return BPF_CORE_READ_BITFIELD(task, in_execve) == 0 || has_tables(work);
+}
+
 static __always_inline void take_user_stack(struct work *work, struct bpf_perf_event_data *ctx,
                                             struct task_struct *task, int in_kernel)
 {
-    if ((task->flags & KERNEL_PF_KTHREAD) != 0) {
+    if (!has_user_stack(work, task)) {
         work->record.unwind_end = SAMPLER_UNWIND_NO_USER;
         return;
     }
