@@ -128,7 +128,7 @@ class FlameView {
         const y = this.top(node);
         const isMatch = this.matches !== null && this.matches[node];
         const isDim = isAbove || this.matches !== null && !isMatch;
-        const colour = isMatch ? [120, 20, 140] : this.colour(node);
+        const colour = isMatch ? [186, 44, 186] : this.colour(node);
         context.globalAlpha = isDim ? 0.5 : 1;
         context.fillStyle = cssColour(colour);
         context.fillRect(x, y, w > 2 ? w - 0.6 : w, FLAME_ROW - 1);
