@@ -36,6 +36,7 @@
                      memory_max := infinity | pos_integer(),
                      arm => arm(),
                      session => pid(),
+                     opened_us => integer(),
                      tier_reason => binary(),
                      untold => [flame_prof:category()],
                      profiler_pids => [pid()]}.
@@ -129,7 +130,7 @@ dump(Given) ->
 %% @doc The options in force as one line, for file headers.
 -spec line(options()) -> binary().
 line(Options) ->
-    Told = maps:without([session, profiler_pids, tier_reason, untold], Options),
+    Told = maps:without([session, profiler_pids, opened_us, tier_reason, untold], Options),
     unicode:characters_to_binary(
       lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
                        || {Key, Value} <- lists:sort(maps:to_list(Told))])).

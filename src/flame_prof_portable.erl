@@ -253,7 +253,7 @@ process_interval_ns(#{process_interval := Ms}) ->
     Ms * 1000000.
 
 options(Options) ->
-    Told = maps:without([session, profiler_pids, tier_reason], Options),
+    Told = maps:without([session, profiler_pids, opened_us, tier_reason], Options),
     lists:join($\s, [io_lib:format("~ts=~0tp", [Key, Value])
                      || {Key, Value} <- lists:sort(maps:to_list(Told))]).
 

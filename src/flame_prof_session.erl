@@ -136,7 +136,9 @@ init({Owner, Options}) ->
     Resolver = start_resolver(Options),
     Trigger = trigger(Options),
     Own = [Pid || Pid <- [Viral, Trigger, Resolver], is_pid(Pid)] ++ flame_prof_own:pids(),
-    Configured = Options#{session => self(), profiler_pids => Own},
+    %% Before the first sample, after whose second its file is called (series/0).
+    Configured = Options#{session => self(), profiler_pids => Own,
+                          opened_us => os:system_time(microsecond)},
     case flame_prof_tiers:choose(Configured) of
         {ok, Tier, Handle, Reason} ->
             start_tick(),
@@ -681,8 +683,8 @@ described(Summary, #state{tier = Tier, tier_reason = Reason, options = Options})
     maps:merge(#{tier => flame_prof_tiers:name(Tier), tier_reason => Reason,
                  directory => maps:get(basename, Options)}, Summary).
 
-series(#state{options = #{basename := Directory, stem := Stem}, since_us = SinceUs}) ->
-    #{directory => Directory, stem => Stem, since_us => SinceUs, os_pid => os:getpid()}.
+series(#state{options = #{basename := Directory, stem := Stem, opened_us := OpenedUs}}) ->
+    #{directory => Directory, stem => Stem, since_us => OpenedUs, os_pid => os:getpid()}.
 
 collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = Targets} = State) ->
     Base = #{tier => flame_prof_tiers:name(Tier),
@@ -695,7 +697,7 @@ collect_info(#state{tier = Tier, handle = Handle, options = Options, targets = T
              follow => follow_info(State),
              selection => State#state.selection,
              governor => flame_prof_governor:info(State#state.governor),
-             options => maps:without([session, profiler_pids, tier_reason], Options)},
+             options => maps:without([session, profiler_pids, opened_us, tier_reason], Options)},
     Info = maps:merge(armed_info(State, Base), flame_prof_tier:info(Tier, Handle)),
     flame_prof_summary:with_rates(Info).
 
