@@ -706,7 +706,7 @@ it_writes_captures(Config) ->
     case ?config(tier, Config) of
         walker ->
             ?assertEqual(".fpc", filename:extension(Path)),
-            ?assertMatch(<<16#89, "FPC\r\n", 16#1A, "\n", 1:32/little, 0:32, 1:32/little, _/binary>>,
+            ?assertMatch(<<16#89, "FPC\r\n", 16#1A, "\n", 2:32/little, 0:32, 1:32/little, _/binary>>,
                          Bytes);
         portable ->
             ?assertMatch(<<"# flame_prof", _/binary>>, Bytes)
