@@ -241,7 +241,7 @@ of_files_it_leaves_nothing_with_the_caller(Config) ->
     Ports = erlang:ports(),
     process_flag(trap_exit, true),
     {ok, _} = flame_prof:export(?config(file, Config), folded),
-    {error, _} = flame_prof:export(?config(file, Config), folded, #{timeout => 1}),
+    {error, {timeout, _}} = flame_prof:export(never_ending(Config), folded, #{timeout => 100}),
     process_flag(trap_exit, false),
     receive Any -> ct:fail({left_in_the_mailbox, Any}) after 0 -> ok end,
     eventually(fun() -> erlang:ports() -- Ports =:= [] end),
@@ -338,7 +338,8 @@ bent(Bytes) ->
 %% A pipe in which nothing comes.
 never_ending(Config) ->
     Path = filename:join(?config(priv_dir, Config), "never"),
-    _ = os:cmd("mkfifo " ++ Path ++ " && (exec sleep 60 >" ++ Path ++ ") >/dev/null 2>&1 &"),
+    _ = os:cmd("mkfifo " ++ Path ++ "; (exec sleep 60 >" ++ Path ++ ") >/dev/null 2>&1 &"),
+    {ok, _} = file:read_file_info(Path),
     Path.
 
 %% Programs of this node that read.
