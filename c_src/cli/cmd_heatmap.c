@@ -68,19 +68,7 @@ static bool write_json(const struct view_run *run, const struct byte_output *out
 
 int cmd_heatmap(int argc, char **argv)
 {
-    struct error err = {0};
-    struct view_options options;
-    struct view_run run;
-    if (!view_options_parse(&options, VIEW_HEATMAP, argc, argv, &err)) {
-        return command_misused("heatmap", &err);
-    }
-    if (options.wants_help) {
-        print_help();
-        return EXIT_CODE_DONE;
-    }
-    bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
-    int exit_code = ok ? view_run_write(&run, options.is_json ? write_json : cmd_heatmap_write)
-                       : command_failed(&err);
-    view_run_close(&run);
-    return exit_code;
+    static const struct view_page PAGE = {"heatmap", VIEW_HEATMAP, print_help, cmd_heatmap_write,
+                                          write_json};
+    return view_run_page(&PAGE, argc, argv);
 }

@@ -34,18 +34,7 @@ bool cmd_report_write(const struct view_run *run, const struct byte_output *outp
 
 int cmd_report(int argc, char **argv)
 {
-    struct error err = {0};
-    struct view_options options;
-    struct view_run run;
-    if (!view_options_parse(&options, VIEW_REPORT, argc, argv, &err)) {
-        return command_misused("report", &err);
-    }
-    if (options.wants_help) {
-        print_help();
-        return EXIT_CODE_DONE;
-    }
-    bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
-    int exit_code = ok ? view_run_write(&run, cmd_report_write) : command_failed(&err);
-    view_run_close(&run);
-    return exit_code;
+    static const struct view_page PAGE = {"report", VIEW_REPORT, print_help, cmd_report_write,
+                                          NULL};
+    return view_run_page(&PAGE, argc, argv);
 }

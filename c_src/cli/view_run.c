@@ -190,3 +190,23 @@ int view_run_write(const struct view_run *run, view_writer write)
     }
     return ok ? EXIT_CODE_DONE : command_failed(&err);
 }
+
+int view_run_page(const struct view_page *page, int argc, char **argv)
+{
+    struct error err = {0};
+    struct view_options options;
+    struct view_run run;
+    if (!view_options_parse(&options, page->command, argc, argv, &err)) {
+        return command_misused(page->name, &err);
+    }
+    if (options.wants_help) {
+        page->print_help();
+        return EXIT_CODE_DONE;
+    }
+    view_writer write =
+        options.is_json && page->write_json != NULL ? page->write_json : page->write;
+    bool ok = view_run_open(&run, &options, options.files, options.file_cnt, &options.range, &err);
+    int exit_code = ok ? view_run_write(&run, write) : command_failed(&err);
+    view_run_close(&run);
+    return exit_code;
+}

@@ -38,6 +38,18 @@ typedef bool (*view_writer)(const struct view_run *run, const struct byte_output
                             struct error *err);
 int view_run_write(const struct view_run *run, view_writer write);
 
+// A command that shows what is in files.
+struct view_page {
+    const char *name;
+    enum view_command command;
+    void (*print_help)(void);
+    view_writer write;
+    view_writer write_json; // for --json; NULL where there is none
+};
+
+// The command from its arguments to its exit code.
+int view_run_page(const struct view_page *page, int argc, char **argv);
+
 // The writers of the commands that Erlang has, too (cli/port_main.c).
 bool cmd_export_write(const struct view_run *run, const struct byte_output *output,
                       struct error *err);

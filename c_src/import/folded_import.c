@@ -4,6 +4,7 @@
 #include "import/hash_memo.h"
 #include "import/input_trouble.h"
 #include "import/line_count.h"
+#include "import/line_feed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +107,9 @@ static void begin_lines(struct folded_import *import, struct text line)
     }
 }
 
-static void take_line(struct folded_import *import, struct text line)
+static void take_line(void *context, struct text line)
 {
+    struct folded_import *import = context;
     int64_t samples = 0;
     int64_t before = 0;
     struct text stack = line;
@@ -135,16 +137,7 @@ static void take_line(struct folded_import *import, struct text line)
 
 size_t folded_import_feed(struct folded_import *import, const char *bytes, size_t len, bool is_last)
 {
-    size_t at = 0;
-    while (at < len) {
-        const char *newline = memchr(bytes + at, '\n', len - at);
-        if (newline == NULL && !is_last) {
-            break;
-        }
-        size_t end = newline == NULL ? len : (size_t)(newline - bytes);
-        take_line(import, (struct text){bytes + at, (uint32_t)(end - at)});
-        at = newline == NULL ? len : end + 1;
-    }
-    import->stats->byte_cnt += at;
-    return at;
+    size_t taken = line_feed(bytes, len, is_last, take_line, import);
+    import->stats->byte_cnt += taken;
+    return taken;
 }

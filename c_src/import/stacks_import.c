@@ -3,6 +3,7 @@
 
 #include "import/input_trouble.h"
 #include "import/line_count.h"
+#include "import/line_feed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -192,8 +193,9 @@ static void take_indented(struct stacks_import *import, struct text line)
     }
 }
 
-static void take_line(struct stacks_import *import, struct text line)
+static void take_line(void *context, struct text line)
 {
+    struct stacks_import *import = context;
     import->stats->line_cnt++;
     if (line.len == 0) {
         return;
@@ -214,16 +216,7 @@ static void take_line(struct stacks_import *import, struct text line)
 
 size_t stacks_import_feed(struct stacks_import *import, const char *bytes, size_t len, bool is_last)
 {
-    size_t at = 0;
-    while (at < len) {
-        const char *newline = memchr(bytes + at, '\n', len - at);
-        if (newline == NULL && !is_last) {
-            break;
-        }
-        size_t end = newline == NULL ? len : (size_t)(newline - bytes);
-        take_line(import, (struct text){bytes + at, (uint32_t)(end - at)});
-        at = newline == NULL ? len : end + 1;
-    }
-    import->stats->byte_cnt += at;
-    return at;
+    size_t taken = line_feed(bytes, len, is_last, take_line, import);
+    import->stats->byte_cnt += taken;
+    return taken;
 }
