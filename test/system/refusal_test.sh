@@ -78,7 +78,7 @@ a_thread_is_no_process() {
 }
 
 an_unknown_suffix() {
-    run record -d 1 -o x.txt
+    run record -d 1 -o x.csv
     want_code 2
     want_said ".perf.gz"
     one_line
