@@ -45,7 +45,7 @@ libelf_gap = $(shell nm "$$($(CC) -print-file-name=libelf.a)" 2>/dev/null | awk 
 # command is linked with it.
 NIF_NOT := $(addprefix c_src/store/,gzip_linked.c zstd_linked.c stream_decoder_linked.c zlib_stream_linked.c)
 CLI_NOT := $(addprefix c_src/store/,gzip_dlopen.c zstd_dlopen.c stream_decoder_dlopen.c \
-	zlib_stream_dlopen.c) $(addprefix c_src/cli/,port_main.c port_guard.c) $(LIBELF_GAP)
+	zlib_stream_dlopen.c deflate_dlopen.c) $(addprefix c_src/cli/,port_main.c port_guard.c) $(LIBELF_GAP)
 # What reads files for an Erlang node, outside of it; built wherever the NIF is.
 PORT_DIRS := base model store import query export
 PORT_CLI := $(addprefix c_src/cli/,port_main.c port_frame.c port_guard.c cmd_export.c cmd_heatmap.c \
