@@ -3,7 +3,7 @@
 %% processes to profile, and a look at what was written.
 -module(flame_prof_case).
 
--export([init_tier/2, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
+-export([init_tier/2, init_walker/1, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
 -export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
@@ -20,6 +20,13 @@ init_tier(Tier, Config) ->
             [{tier, Tier} | Config];
         {error, {refused, Detail}} ->
             {skip, binary_to_list(Detail)}
+    end.
+
+%% For a suite about the walker: skipped, with the reason, where the VM is refused.
+init_walker(Config) ->
+    case flame_prof_walker:layout(auto) of
+        {ok, Layout} -> [{tier, walker}, {layout, Layout} | Config];
+        {refused, Why} -> {skip, binary_to_list(Why)}
     end.
 
 %% The application's directory `To', that can be replaced while it runs.

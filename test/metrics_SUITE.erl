@@ -15,10 +15,7 @@ all() ->
              lists:prefix("it_", atom_to_list(Name))].
 
 init_per_suite(Config) ->
-    case flame_prof_walker:layout(auto) of
-        {ok, _} -> [{tier, walker} | Config];
-        {refused, Why} -> {skip, binary_to_list(Why)}
-    end.
+    flame_prof_case:init_walker(Config).
 
 end_per_suite(_) ->
     ok.
