@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PACKED_MAX_BYTES = 1 << 30 };
@@ -59,9 +60,20 @@ static bool begin_packing(struct file_output *file, struct error *err)
     return file->gzip != NULL;
 }
 
-// .NAME.part beside it.
+// A device or a pipe is written to: renaming onto it would replace it.
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+// .NAME.part beside it; nothing where it is written in place.
 static bool name_part(struct file_output *file, struct error *err)
 {
+    file->part[0] = '\0';
+    if (is_special(file->path)) {
+        return true;
+    }
     const char *slash = strrchr(file->path, '/');
     const char *name = slash == NULL ? file->path : slash + 1;
     int len = snprintf(file->part, sizeof file->part, "%.*s.%s.part", (int)(name - file->path),
@@ -83,11 +95,13 @@ bool file_output_open(struct file_output *file, const char *path, struct error *
     if (!name_part(file, err) || !begin_packing(file, err)) {
         return false;
     }
-    file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool in_place = file->part[0] == '\0';
+    file->fd =
+        open(in_place ? file->path : file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file->fd < 0) {
         gzip_stream_destroy(file->gzip);
         file->gzip = NULL;
-        return error_os(err, errno, "%s", file->part);
+        return error_os(err, errno, "%s", in_place ? file->path : file->part);
     }
     return true;
 }
@@ -102,6 +116,9 @@ bool file_output_close(struct file_output *file, bool is_complete, struct error 
     byte_buffer_deinit(&file->packed);
     if (close(file->fd) != 0 && is_complete && ok) {
         ok = error_os(err, errno, "%s", file->path);
+    }
+    if (file->part[0] == '\0') {
+        return ok;
     }
     if (!is_complete || !ok) {
         (void)unlink(file->part);

@@ -203,5 +203,20 @@ help_has_examples() {
     done
 }
 
-run_cases heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs captures reports \
+devices_stay_devices() {
+    sample
+    mkfifo pipe
+    cat pipe >got &
+    run export --format csv -o pipe x.perf
+    want_code 0
+    wait
+    want "still a pipe" test -p pipe
+    want "all of it went through" grep -q my_server got
+    run export --format csv -o /dev/full x.perf
+    want_code 1
+    want_said "No space left"
+    want "still a device" test -c /dev/full
+}
+
+run_cases devices_stay_devices heatmap_draws heatmap_is_json flamegraph_draws filters exports sums_are_those_of_info diffs captures reports \
     help_has_examples
