@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
 
 struct capture_file {
     int fd;
-    bool is_stdout;
+    bool is_in_place;
     char path[PATH_BYTES];
     char part[PATH_BYTES + 8]; // until it is whole
     uint64_t written_bytes;
@@ -43,7 +44,9 @@ static bool write_chunk(struct capture_file *file, struct error *err)
 
 static bool open_file(struct capture_file *file, const char *path, struct error *err)
 {
-    file->is_stdout = strcmp(path, "-") == 0;
+    bool is_stdout = strcmp(path, "-") == 0;
+    struct stat status;
+    file->is_in_place = is_stdout || (stat(path, &status) == 0 && !S_ISREG(status.st_mode));
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     if (strlen(path) >= sizeof file->path) {
@@ -51,8 +54,10 @@ static bool open_file(struct capture_file *file, const char *path, struct error 
     }
     (void)snprintf(file->path, sizeof file->path, "%s", path);
     (void)snprintf(file->part, sizeof file->part, "%.*s.%s.part", (int)(name - path), path, name);
-    file->fd = file->is_stdout ? dup(STDOUT_FILENO)
-                               : open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    file->fd = is_stdout ? dup(STDOUT_FILENO)
+               : file->is_in_place
+                   ? open(path, O_WRONLY | O_CLOEXEC)
+                   : open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     return file->fd >= 0 || error_os(err, errno, "%s", path);
 }
 
@@ -86,7 +91,7 @@ void capture_file_destroy(struct capture_file *file)
     if (file->fd >= 0) {
         (void)close(file->fd);
     }
-    if (file->part[0] != '\0' && !file->is_stdout) {
+    if (file->part[0] != '\0' && !file->is_in_place) {
         (void)unlink(file->part);
     }
     capture_writer_destroy(file->writer);
@@ -117,7 +122,7 @@ bool capture_file_finish(struct capture_file *file, const struct profile *profil
     }
     int fd = file->fd;
     file->fd = -1;
-    if (close(fd) != 0 || (!file->is_stdout && rename(file->part, file->path) != 0)) {
+    if (close(fd) != 0 || (!file->is_in_place && rename(file->part, file->path) != 0)) {
         return error_os(err, errno, "%s", file->path);
     }
     file->part[0] = '\0';
