@@ -114,6 +114,7 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
             .cpu = tid & 1,
             .address_space = 1,
             .thread_start_ns = tid,
+            .weight = PERIOD_NS,
             .cpu_ns = *at * PERIOD_NS,
             .voluntary_switches = *at / 3,
             .involuntary_switches = *at / 7,
@@ -132,14 +133,14 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
 // As record/system does it.
 static void write_sample(struct bench *bench, const struct system_sample *sample, uint64_t now_ns)
 {
-    struct metric_value metrics[SYSTEM_METRIC_CNT];
-    thread_counters_take(bench->threads, sample, PERIOD_NS, metrics);
+    struct metric_value metrics[THREAD_METRIC_CNT];
+    thread_counters_take(bench->threads, sample, metrics);
     frame_names_name(bench->names, sample, now_ns, &bench->stack);
     bench->frame_cnt += bench->stack.frame_cnt;
     bench->unnamed_cnt += bench->stack.unnamed_cnt;
     struct sample named = {
         .time_ns = sample->time_ns,
-        .period_ns = PERIOD_NS,
+        .period_ns = sample->weight,
         .cpu = sample->cpu,
         .pid = sample->pid,
         .tid = sample->tid,

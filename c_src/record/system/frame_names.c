@@ -46,6 +46,7 @@ struct naming {
     const struct system_sample *sample;
     struct process *process; // NULL for kernel threads and the unknown
     uint64_t now_ns;
+    uint64_t owner;    // of the user frames, as the mappings are; see owner_of
     bool maps_checked; // that they hold all of the stack; once is enough
 };
 
@@ -265,6 +266,15 @@ static bool maps_hold_all(const struct process *process, const struct system_sam
     return true;
 }
 
+// Code that an Erlang VM loads in place of other code has another owner.
+static uint64_t owner_of(const struct process *process, const struct system_sample *sample)
+{
+    if (process == NULL || process->maps_id == 0) {
+        return 0;
+    }
+    return process->maps_id + ((uint64_t)sample->code_generation << GENERATION_SHIFT);
+}
+
 static struct naming begin(struct frame_names *names, const struct system_sample *sample,
                            uint64_t now_ns)
 {
@@ -272,11 +282,14 @@ static struct naming begin(struct frame_names *names, const struct system_sample
     file_names_trim(names->files);
     jit_names_trim(names->jit);
     frame_cache_trim(names->cache);
+    struct process *process =
+        process_history_find(names->history, sample->pid, sample->address_space);
     return (struct naming){
         .names = names,
         .sample = sample,
-        .process = process_history_find(names->history, sample->pid, sample->address_space),
+        .process = process,
         .now_ns = now_ns,
+        .owner = owner_of(process, sample),
     };
 }
 
@@ -289,6 +302,7 @@ static void check_maps(struct naming *naming)
     naming->maps_checked = true;
     if (!maps_hold_all(naming->process, naming->sample)) {
         process_history_refresh(naming->names->history, naming->process, naming->now_ns);
+        naming->owner = owner_of(naming->process, naming->sample);
     }
 }
 
@@ -318,22 +332,13 @@ static void add_kernel_frames(const struct naming *naming, struct named_stack *s
     }
 }
 
-// Code that an Erlang VM loads in place of other code has another owner.
-static uint64_t owner_of(const struct naming *naming)
-{
-    if (naming->process == NULL || naming->process->maps_id == 0) {
-        return 0;
-    }
-    return naming->process->maps_id +
-           ((uint64_t)naming->sample->code_generation << GENERATION_SHIFT);
-}
-
 static struct frame_key user_key(const struct naming *naming, uint32_t i)
 {
+    uint64_t frame = user_frames(naming->sample)[i];
     return (struct frame_key){
-        .owner = owner_of(naming),
-        .address = user_frames(naming->sample)[i] & ~SYSTEM_FRAME_EXACT,
-        .is_return = is_return(user_frames(naming->sample)[i], i),
+        .owner = naming->owner,
+        .address = frame & ~SYSTEM_FRAME_EXACT,
+        .is_return = is_return(frame, i),
     };
 }
 
@@ -357,7 +362,7 @@ static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack
         check_maps(naming);
         uint64_t inside = key.address - (key.is_return ? 1 : 0);
         uint64_t until_ns = name_user_frame(naming, inside, &frame, &place.is_named);
-        key.owner = owner_of(naming); // the maps may be new
+        key.owner = naming->owner; // the maps may be new
         if (until_ns > naming->now_ns) {
             frame_cache_put(cache, &key, until_ns, &place);
         }

@@ -11,6 +11,7 @@
 #include "model/sample.h"
 #include "record/system/beam_names.h"
 #include "record/system/file_names.h"
+#include "record/system/system_categories.h"
 #include "sinks/sink.h"
 
 #include <stdbool.h>
@@ -38,7 +39,8 @@ enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 };
 struct named_stack {
     uint32_t frame_cnt;
     uint32_t unnamed_cnt; // frames that no symbol covers
-    struct frame frames[FRAME_NAMES_MAX_FRAMES];
+    // Behind the stack there is room for the sample's categories, the caller's to fill.
+    struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX];
 };
 
 // The names are valid until the next call of _note or _name.

@@ -64,7 +64,6 @@ struct system_recording {
     uint32_t told_in;                   // output files begun when builds were told
     uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
     struct named_stack stack;
-    struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX]; // of one sample
 };
 
 // --- header -------------------------------------------------------------------
@@ -214,12 +213,12 @@ static void count_degraded(struct system_recording *recording, const struct syst
     }
 }
 
-// The stack, then what the sample belongs to.
+// The stack, then what the sample belongs to, in place: frames are not copied once more.
 static uint32_t join_frames(struct system_recording *recording, const struct system_sample *sample)
 {
-    uint32_t cnt = recording->stack.frame_cnt;
-    memcpy(recording->frames, recording->stack.frames, cnt * sizeof *recording->frames);
-    return cnt + system_categories_frames(recording->categories, sample, recording->frames + cnt);
+    struct named_stack *stack = &recording->stack;
+    return stack->frame_cnt + system_categories_frames(recording->categories, sample,
+                                                       stack->frames + stack->frame_cnt);
 }
 
 static uint32_t begun_files(const struct system_recording *recording)
@@ -264,7 +263,7 @@ static void write_sample(struct system_recording *recording, const struct system
     if (flight_is_on(&recording->flight)) {
         count_ticks(&output->losses, 1, 0);
     }
-    event_output_write(output, sample, recording->frames, join_frames(recording, sample));
+    event_output_write(output, sample, recording->stack.frames, join_frames(recording, sample));
 }
 
 static void write_until(struct system_recording *recording, uint64_t until_ns)
