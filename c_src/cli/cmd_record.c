@@ -3,6 +3,7 @@
 #include "cli/child_command.h"
 #include "cli/command.h"
 #include "cli/dump_signal.h"
+#include "cli/record_help.h"
 #include "cli/record_options.h"
 #include "cli/record_progress.h"
 #include "cli/stop_signal.h"
@@ -60,17 +61,17 @@ static void raise_file_limit(void)
 
 static struct system_recording_options recording_options(const struct record_options *options)
 {
-    const struct sink *sink = options->is_capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
+    const struct sink *sink = options->output.is_capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
     return (struct system_recording_options){
         .engine = options->engine,
         .sampler =
             {
                 .period_ns = options->rate_hz == 0 ? 0 : CLOCK_NS_PER_S / options->rate_hz,
                 .events = options->events,
-                .ring_bytes = options->ring_bytes,
+                .ring_bytes = (uint32_t)options->ring_bytes,
                 .scope = options->scope,
-                .pids = options->pids,
-                .pid_cnt = options->pid_cnt,
+                .pids = options->pids.items,
+                .pid_cnt = options->pids.cnt,
                 .excluded_pid = options->includes_self ? 0 : (uint32_t)getpid(),
                 .filter = &options->filter,
             },
@@ -78,11 +79,11 @@ static struct system_recording_options recording_options(const struct record_opt
             {
                 .files =
                     {
-                        .directory = options->directory,
-                        .stem = options->stem,
-                        .suffix = options->suffix,
+                        .directory = options->output.directory,
+                        .stem = options->output.stem,
+                        .suffix = options->output.suffix,
                         .naming = options->naming,
-                        .compression = options->compression,
+                        .compression = options->output.compression,
                         .max_files = options->max_files,
                         .adopts_leftovers = options->naming == FILE_NAMING_SERIES,
                         .max_total_bytes = options->spool_bytes,
@@ -141,7 +142,7 @@ static bool begin(struct record_run *run, struct error *err)
     }
     raise_file_limit(); // for us, not for the command
     if (!system_recording_start(run->recording, err) ||
-        !privileges_drop(run->options.directory, err)) {
+        !privileges_drop(run->options.output.directory, err)) {
         return false;
     }
     say_level(run);
@@ -178,8 +179,8 @@ static bool targets_are_gone(struct record_run *run, uint64_t elapsed_ns)
         return false;
     }
     run->alive_checked_ns = elapsed_ns;
-    for (uint32_t i = 0; i < run->options.pid_cnt; i++) {
-        if (!is_gone(run->options.pids[i])) {
+    for (uint32_t i = 0; i < run->options.pids.cnt; i++) {
+        if (!is_gone(run->options.pids.items[i])) {
             return false;
         }
     }
@@ -294,7 +295,7 @@ int cmd_record(int argc, char **argv)
         return command_misused("record", &err);
     }
     if (run.options.action == RECORD_ACTION_HELP) {
-        (void)fputs(record_options_help(), stdout);
+        (void)fputs(record_help(), stdout);
         return EXIT_CODE_DONE;
     }
     if (!record_options_check(&run.options, &err)) {

@@ -5,15 +5,15 @@
 
 #include "base/error.h"
 #include "capture/system/system_source.h"
+#include "cli/record_output.h"
+#include "cli/record_pids.h"
 #include "record/system/flight.h"
 #include "record/system/system_categories.h"
-#include "store/file_series.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    RECORD_MAX_PIDS = 256,
     RECORD_DEFAULT_RATE_HZ = 99,
     RECORD_MAX_RATE_HZ = 100000, // the kernel's shortest period is 10 us
     RECORD_DEFAULT_FLIGHT_BYTES = 32 << 20,
@@ -28,16 +28,11 @@ struct record_options {
     struct system_event_choice events;
     enum system_engine engine;
     enum system_scope scope;
-    uint32_t pids[RECORD_MAX_PIDS];
-    uint32_t pid_cnt;
+    struct record_pids pids;
     struct system_filter filter;
     struct system_category_order categories;
     uint64_t duration_ns; // 0 = until a signal
-    char directory[FILE_SERIES_PATH_BYTES];
-    char stem[FILE_SERIES_NAME_BYTES];
-    const char *suffix; // static
-    enum file_compression compression;
-    bool is_capture; // not text
+    struct record_output output;
     enum file_naming naming;
     uint64_t rotate_ns;
     uint64_t rotate_bytes;
@@ -46,7 +41,7 @@ struct record_options {
     struct flight_options flight;
     double max_cpu_percent;    // of the machine, of flameprof itself; 0 = no limit
     uint64_t max_memory_bytes; // likewise
-    uint32_t ring_bytes;
+    uint64_t ring_bytes;
     uint64_t symbol_bytes; // of the symbols of all files
     bool keeps_mangled;    // names as they stand in the files
     bool tells_lines;      // of the sources
@@ -63,8 +58,5 @@ bool record_options_parse(struct record_options *options, int argc, char **argv,
 
 // What the host says to them: the rate it allows, the processes it has.
 bool record_options_check(const struct record_options *options, struct error *err);
-
-// The text of --help; static.
-const char *record_options_help(void);
 
 #endif

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/top_options.h"
 
-#include "cli/number_text.h"
+#include "cli/option_table.h"
 #include "cli/view_options.h"
 
-#include <getopt.h>
 #include <string.h>
 
 enum { DEFAULT_ROWS = 20, MAX_ROWS = 1000000 };
@@ -47,20 +46,10 @@ static const char *const KEY_NAMES[] = {
     [TOP_KEY_CATEGORY] = "category",
 };
 
-enum { OPTION_DELTA = 256, OPTION_FROM, OPTION_TO, OPTION_JSON };
-
-static const struct option LONG_OPTIONS[] = {
-    {"metric", required_argument, NULL, 'm'},
-    {"delta", no_argument, NULL, OPTION_DELTA},
-    {"by", required_argument, NULL, 'b'},
-    {"category", required_argument, NULL, 'c'},
-    {"filter", required_argument, NULL, 'f'},
-    {"rows", required_argument, NULL, 'n'},
-    {"from", required_argument, NULL, OPTION_FROM},
-    {"to", required_argument, NULL, OPTION_TO},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+// With what takes more than one option to know what it means.
+struct top_line {
+    struct top_options options;
+    bool delta;
 };
 
 const char *top_options_help(void)
@@ -73,65 +62,54 @@ const char *top_key_name(enum top_key key)
     return KEY_NAMES[key];
 }
 
-static bool set_key(struct top_options *options, const char *name, struct error *err)
+static bool take_metric(void *target, const char *name, struct error *err)
 {
-    for (int i = 0; i < TOP_KEY_CNT; i++) {
-        if (strcmp(name, KEY_NAMES[i]) == 0) {
-            options->shows[i] = true;
-            return true;
-        }
-    }
-    return error_set(err, ERROR_BAD_ARGUMENT,
-                     "--by %s: expected function, process, thread or category", name);
-}
-
-static bool set_rows(struct top_options *options, const char *value, struct error *err)
-{
-    uint64_t rows = 0;
-    if (!number_text_parse(value, 1, MAX_ROWS, &rows)) {
-        return error_set(err, ERROR_BAD_ARGUMENT, "-n %s: expected a number of rows", value);
-    }
-    options->max_rows = (uint32_t)rows;
+    static const char PREFIX[] = "metric_";
+    struct top_line *line = target;
+    size_t len = strlen(PREFIX);
+    (void)err;
+    line->options.metric = strncmp(name, PREFIX, len) == 0 ? name + len : name;
     return true;
 }
 
-static bool take_option(struct top_options *options, int option, char **argv, bool *delta,
-                        struct error *err)
+static bool take_key(void *target, const char *name, struct error *err)
 {
-    static const char PREFIX[] = "metric_";
-    switch (option) {
-    case 'm':
-        options->metric =
-            strncmp(optarg, PREFIX, strlen(PREFIX)) == 0 ? optarg + strlen(PREFIX) : optarg;
-        return true;
-    case OPTION_DELTA:
-        *delta = true;
-        return true;
-    case 'b':
-        return set_key(options, optarg, err);
-    case 'c':
-        options->category = optarg;
-        return true;
-    case 'f':
-        options->filter = optarg;
-        return true;
-    case 'n':
-        return set_rows(options, optarg, err);
-    case OPTION_FROM:
-        return view_options_time("from", optarg, &options->range.from_ns, err);
-    case OPTION_TO:
-        return view_options_time("to", optarg, &options->range.to_ns, err);
-    case OPTION_JSON:
-        options->is_json = true;
-        return true;
-    case 'h':
-        options->action = TOP_ACTION_HELP;
-        return true;
-    default:
-        return error_set(err, ERROR_BAD_ARGUMENT, "unknown option, or one without its value: %s",
-                         argv[optind - 1]);
+    struct top_line *line = target;
+    for (int i = 0; i < TOP_KEY_CNT; i++) {
+        if (strcmp(name, KEY_NAMES[i]) == 0) {
+            line->options.shows[i] = true;
+            return true;
+        }
     }
+    return option_wrong("--by", name, "function, process, thread or category", err);
 }
+
+static bool take_from(void *target, const char *value, struct error *err)
+{
+    struct top_line *line = target;
+    return view_options_time("from", value, &line->options.range.from_ns, err);
+}
+
+static bool take_to(void *target, const char *value, struct error *err)
+{
+    struct top_line *line = target;
+    return view_options_time("to", value, &line->options.range.to_ns, err);
+}
+
+#define AT(member) .offset = offsetof(struct top_line, member)
+
+static const struct option_row ROWS[] = {
+    {"metric", 'm', OPTION_TAKEN, .take = take_metric},
+    {"delta", 0, OPTION_FLAG, AT(delta)},
+    {"by", 'b', OPTION_TAKEN, .take = take_key},
+    {"category", 'c', OPTION_TEXT, AT(options.category)},
+    {"filter", 'f', OPTION_TEXT, AT(options.filter)},
+    {"rows", 'n', OPTION_NUMBER, AT(options.max_rows), 1, MAX_ROWS, "a number of rows"},
+    {"from", 0, OPTION_TAKEN, .take = take_from},
+    {"to", 0, OPTION_TAKEN, .take = take_to},
+    {"json", 0, OPTION_FLAG, AT(options.is_json)},
+    {"help", 'h', OPTION_CHOICE, AT(options.action), TOP_ACTION_HELP},
+};
 
 static bool complete(struct top_options *options, bool delta, struct error *err)
 {
@@ -158,17 +136,18 @@ static bool complete(struct top_options *options, bool delta, struct error *err)
 
 bool top_options_parse(struct top_options *options, int argc, char **argv, struct error *err)
 {
-    int option = 0;
-    bool delta = false;
-    *options = (struct top_options){.max_rows = DEFAULT_ROWS, .range = {0, UINT64_MAX}};
-    optind = 0; // GNU: begin anew
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "m:b:c:f:n:h", LONG_OPTIONS, NULL)) != -1) {
-        if (!take_option(options, option, argv, &delta, err)) {
-            return false;
-        }
+    static const struct option_table TABLE = {ROWS, sizeof ROWS / sizeof ROWS[0],
+                                              .stops_early = false};
+    struct top_line line = {{.max_rows = DEFAULT_ROWS, .range = {0, UINT64_MAX}}, .delta = false};
+    int rest = 0;
+    if (!option_table_take(&TABLE, &line, argc, argv, &rest, err)) {
+        return false;
     }
-    options->files = argv + optind;
-    options->file_cnt = argc - optind;
-    return options->action == TOP_ACTION_HELP || complete(options, delta, err);
+    line.options.files = argv + rest;
+    line.options.file_cnt = argc - rest;
+    if (line.options.action != TOP_ACTION_HELP && !complete(&line.options, line.delta, err)) {
+        return false;
+    }
+    *options = line.options;
+    return true;
 }

@@ -2,6 +2,7 @@
 #include "cli/record_options.h"
 
 #include "base/clock.h"
+#include "cli/record_help.h"
 #include "command_words.h"
 #include "test.h"
 
@@ -25,12 +26,12 @@ TEST(without_options_it_is_the_host_until_a_signal)
     CHECK_INT(options.scope, SYSTEM_SCOPE_HOST);
     CHECK_UINT(options.duration_ns, 0);
     CHECK_INT(options.naming, FILE_NAMING_SINGLE);
-    CHECK_INT(options.compression, FILE_COMPRESSION_NONE);
-    CHECK_STR(options.directory, ".");
-    CHECK_HAS(options.stem, "flameprof-20");
-    CHECK_UINT(strlen(options.stem), strlen("flameprof-YYYYMMDDTHHMMSSZ"));
-    CHECK_STR(options.suffix, ".fpc");
-    CHECK(options.is_capture);
+    CHECK_INT(options.output.compression, FILE_COMPRESSION_NONE);
+    CHECK_STR(options.output.directory, ".");
+    CHECK_HAS(options.output.stem, "flameprof-20");
+    CHECK_UINT(strlen(options.output.stem), strlen("flameprof-YYYYMMDDTHHMMSSZ"));
+    CHECK_STR(options.output.suffix, ".fpc");
+    CHECK(options.output.is_capture);
 }
 
 TEST(the_format_is_a_capture_unless_text_is_asked_for)
@@ -50,8 +51,8 @@ TEST(the_format_is_a_capture_unless_text_is_asked_for)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         CHECK(parse(CASES[i].line));
-        CHECK_STR(options.suffix, CASES[i].suffix);
-        CHECK_INT(options.is_capture, CASES[i].is_capture);
+        CHECK_STR(options.output.suffix, CASES[i].suffix);
+        CHECK_INT(options.output.is_capture, CASES[i].is_capture);
     }
 }
 
@@ -60,12 +61,12 @@ TEST(everything_given)
     CHECK(parse("-F 499 -p 1,2 --pid 3 -d 2.5 -o /var/x.y/host.perf.gz -q --buffer 1M --self"));
     CHECK_UINT(options.rate_hz, 499);
     CHECK_INT(options.scope, SYSTEM_SCOPE_PROCESSES);
-    CHECK_UINT(options.pid_cnt, 3);
-    CHECK_UINT(options.pids[2], 3);
+    CHECK_UINT(options.pids.cnt, 3);
+    CHECK_UINT(options.pids.items[2], 3);
     CHECK_UINT(options.duration_ns, 2500000000);
-    CHECK_STR(options.directory, "/var/x.y");
-    CHECK_STR(options.stem, "host");
-    CHECK_INT(options.compression, FILE_COMPRESSION_GZIP);
+    CHECK_STR(options.output.directory, "/var/x.y");
+    CHECK_STR(options.output.stem, "host");
+    CHECK_INT(options.output.compression, FILE_COMPRESSION_GZIP);
     CHECK_INT(options.talk, RECORD_TALK_QUIET);
     CHECK_UINT(options.ring_bytes, 1 << 20);
     CHECK(options.includes_self);
@@ -100,18 +101,18 @@ TEST(the_engine)
 TEST(the_same_process_twice_is_one)
 {
     CHECK(parse("-p 7,7 -p 7"));
-    CHECK_UINT(options.pid_cnt, 1);
+    CHECK_UINT(options.pids.cnt, 1);
 }
 
 TEST(output_in_the_root_directory_and_here)
 {
     CHECK(parse("-o /x.perf"));
-    CHECK_STR(options.directory, "/");
-    CHECK_STR(options.stem, "x");
+    CHECK_STR(options.output.directory, "/");
+    CHECK_STR(options.output.stem, "x");
     CHECK(parse("-o x.perf"));
-    CHECK_STR(options.directory, ".");
+    CHECK_STR(options.output.directory, ".");
     CHECK(parse("-o d.perf/x.perf"));
-    CHECK_STR(options.directory, "d.perf");
+    CHECK_STR(options.output.directory, "d.perf");
 }
 
 TEST(rotation_makes_a_series)
@@ -122,7 +123,7 @@ TEST(rotation_makes_a_series)
     CHECK_UINT(options.rotate_bytes, 10 << 20);
     CHECK_UINT(options.max_files, 5);
     CHECK(parse("--rotate-seconds 60"));
-    CHECK_STR(options.stem, "flameprof"); // the time is added per file
+    CHECK_STR(options.output.stem, "flameprof"); // the time is added per file
 }
 
 TEST(a_command)
@@ -132,7 +133,7 @@ TEST(a_command)
     CHECK_STR(options.command[0], "make");
     CHECK_STR(options.command[3], "y");
     CHECK(options.command[4] == NULL);
-    CHECK_STR(options.stem, "x");
+    CHECK_STR(options.output.stem, "x");
     CHECK(parse("-a -- make"));
     CHECK_INT(options.scope, SYSTEM_SCOPE_HOST);
 }
@@ -186,7 +187,7 @@ TEST(help_is_not_checked_further)
 {
     CHECK(parse("--help -o nonsense"));
     CHECK_INT(options.action, RECORD_ACTION_HELP);
-    CHECK_HAS(record_options_help(), "examples");
+    CHECK_HAS(record_help(), "examples");
 }
 
 TEST(the_host_is_asked)
