@@ -8,18 +8,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "symbols/beam/code_key.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-// Where a loaded piece of code is listed. Freed and loaded anew in one place, other
-// code may have an equal key (OTP 27): its content tells.
-struct code_key {
-    uint64_t entry;
-    uint64_t symfile;
-    uint64_t symfile_bytes;
-};
 
 // Borrowed from the map, valid until code_map_destroy.
 struct code_location {
