@@ -241,6 +241,7 @@ $(BUILD)/test/fuzz/%: test/fuzz/%.c $(LAYERS)
 		-o $@ $< $(LAYERS) $(SYSTEM_LIBS) $(LIBS)
 
 # C programs that scripts in bench/ run.
+benches: $(patsubst bench/c/%.c,$(BUILD)/bench/%,$(wildcard bench/c/*.c))
 $(BUILD)/bench/%: bench/c/%.c $(LAYERS)
 	@mkdir -p $(@D)
 	$(call msg,BENCH,$<)
@@ -252,7 +253,7 @@ FUZZ_SECONDS ?= 20
 # (vm.mmap_rnd_bits=32) than they know.
 without_aslr = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: unit-tests threaded-tests fuzzers check-unit check-asan check-tsan fuzz
+.PHONY: unit-tests threaded-tests fuzzers benches check-unit check-asan check-tsan fuzz
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 

@@ -116,6 +116,7 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
             .thread_start_ns = tid,
             .weight = PERIOD_NS,
             .cpu_ns = *at * PERIOD_NS,
+            .weight = PERIOD_NS,
             .voluntary_switches = *at / 3,
             .involuntary_switches = *at / 7,
             .minor_faults = *at / 2,
