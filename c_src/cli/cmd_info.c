@@ -177,7 +177,12 @@ static bool show_as_json(struct info_run *run, char *path, struct error *err)
     json_output_open(run->json, "header", '[');
     bool ok = read_file(run, path, &stats, err);
     json_output_close(run->json, ']');
-    write_facts(run->json, run->facts, &stats);
+    if (!ok) {
+        json_output_text(run->json, "error", text_of(err->detail));
+    }
+    if (ok || stats.line_cnt > 0) {
+        write_facts(run->json, run->facts, &stats);
+    }
     json_output_close(run->json, '}');
     return ok;
 }

@@ -136,6 +136,17 @@ a_file_that_breaks_off() {
     want_said "ends early"
 }
 
+what_cannot_be_read_says_so_in_json() {
+    sample
+    "$flameprof" convert -o x.fpc x.perf || fail "convert"
+    head -c 40 x.fpc >cut.fpc
+    out=$("$flameprof" info --json x.fpc cut.fpc none.fpc 2>/dev/null) && code=0 || code=$?
+    [ "$code" != 0 ] || fail "exit code 0"
+    [ "$(said_in_json '["error" in f for f in d["files"]]')" = "[False, True, True]" ] || fail "which: $out"
+    [ "$(said_in_json '["events" in f for f in d["files"]]')" = "[True, False, False]" ] || fail "zeros: $out"
+    [ "$(said_in_json '"whole chunk" in d["files"][1]["error"]')" = True ] || fail "error: $out"
+}
+
 names_cannot_steer_the_terminal() {
     printf 'a\033[31mb 1/1 [000] 1.5: 5 e:\n\t1 x\033]0;y\007z (f)\n\n' >x.perf
     out=$("$flameprof" top x.perf)
@@ -175,6 +186,6 @@ what_record_writes() {
 }
 
 run_cases info_adds_up top_weighs_by_time top_weighs_by_metric top_of_one_category top_and_info_of_a_part \
-    top_and_info_are_json compressed_and_standard_input \
+    top_and_info_are_json what_cannot_be_read_says_so_in_json compressed_and_standard_input \
     malformed_lines_are_shown a_file_that_breaks_off names_cannot_steer_the_terminal what_is_not_there \
     what_record_writes
