@@ -15,7 +15,7 @@ static void print_help(void)
         "usage: flameprof convert [OPTIONS] -o OUTPUT.fpc FILE\n"
         "\n"
         "Makes a capture file of perf-script text (plain, gzip, zstd), folded stacks and\n"
-        "whatever else can be read, - for standard input: 15 to 30 bytes a sample, opened in\n"
+        "whatever else can be read, - for standard input: 14 to 45 bytes a sample, opened in\n"
         "an instant. Files of any size, in bounded memory unless --filter, --from or --to\n"
         "choose samples. flameprof export writes the other formats.\n");
     view_options_print_help(VIEW_CONVERT);
