@@ -2,20 +2,9 @@
 #include "query/flame_prune.h"
 
 #include "base/big_memory.h"
+#include "query/flame_limit.h"
 
 #include <stdlib.h>
-
-// Totals are 0 before.
-static void sum_totals(struct flame_graph *graph)
-{
-    for (uint32_t i = graph->node_cnt - 1; i > 0; i--) {
-        struct flame_node *node = &graph->nodes[i];
-        struct flame_node *parent = &graph->nodes[node->parent];
-        node->total = weight_sum(node->total, node->self);
-        parent->total = weight_sum(parent->total, node->total);
-    }
-    graph->nodes[0].total = weight_sum(graph->nodes[0].total, graph->nodes[0].self);
-}
 
 // The `rank`-th largest (from 0), by quickselect; reorders the values.
 static int64_t select_largest(int64_t *values, uint32_t cnt, uint32_t rank)
@@ -127,12 +116,7 @@ static bool drop_below(struct flame_graph *graph, int64_t limit)
 
 bool flame_graph_prune(struct flame_graph *graph, const struct flame_options *options)
 {
-    int64_t limit = INT64_MIN;
-    sum_totals(graph);
-    if (options->min_share > 0) {
-        double share = (double)graph->nodes[0].total * options->min_share;
-        limit = share < 1 ? 1 : share >= 9e18 ? INT64_MAX : (int64_t)share;
-    }
+    int64_t limit = flame_limit_share(options->min_share, graph->nodes[0].total);
     if (options->max_nodes > 0 && graph->node_cnt > options->max_nodes) {
         int64_t by_count = 0;
         if (!limit_of(graph, options->max_nodes, &by_count)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums up a flame graph's totals and leaves out what is too light to see. Only
-// query/flame_graph.c calls it.
+// Leaves out of a flame graph what is too light to see. Only query/flame_graph.c calls
+// it.
 #ifndef FLAME_PROF_QUERY_FLAME_PRUNE_H
 #define FLAME_PROF_QUERY_FLAME_PRUNE_H
 

@@ -150,19 +150,28 @@ static bool reserve_sums(struct adder *adder, uint64_t cnt)
     return true;
 }
 
-static void put_sum(struct stack_sums *sums, stack_id stack, uint32_t group,
-                    struct stack_total total)
+static void put_sum(struct stack_sums *sums, stack_id stack, struct stack_total total)
 {
+    sums->is_used[stack] = 1;
     sums->row_cnt += total.row_cnt;
     sums->total = (int64_t)((uint64_t)sums->total + total.half[0] - total.half[1]);
     sums->has_drops |= total.half[1] != 0;
     sums->sums[sums->cnt++] = (struct stack_sum){
         .stack = stack,
-        .group = group,
+        .row_cnt = (uint32_t)total.row_cnt,
         .gain = (int64_t)total.half[0],
         .drop = (int64_t)total.half[1],
-        .row_cnt = total.row_cnt,
     };
+}
+
+// Once the groups are known.
+static bool allocate_ends(struct adder *adder)
+{
+    struct stack_sums *sums = adder->sums;
+    uint32_t group_cnt = category_groups_count(&sums->groups);
+    sums->group_end = calloc((size_t)group_cnt + 1, sizeof *sums->group_end);
+    sums->is_used = calloc(1, (size_t)adder->node_cnt + 1);
+    return (sums->group_end != NULL && sums->is_used != NULL) || out_of_memory(adder);
 }
 
 static bool allocate(struct adder *adder, uint64_t slot_cnt)
@@ -214,7 +223,8 @@ static bool add_rows(struct adder *adder)
 
 static bool sum_directly(struct adder *adder, uint32_t most_groups)
 {
-    if (!allocate(adder, (uint64_t)most_groups * adder->node_cnt) || !add_rows(adder)) {
+    if (!allocate(adder, (uint64_t)most_groups * adder->node_cnt) || !add_rows(adder) ||
+        !allocate_ends(adder)) {
         return false;
     }
     for (uint32_t group = 0; group < category_groups_count(&adder->sums->groups); group++) {
@@ -224,9 +234,10 @@ static bool sum_directly(struct adder *adder, uint32_t most_groups)
         for (stack_id i = 0; i < adder->node_cnt; i++) {
             struct stack_total total = total_at(adder, (uint64_t)group * adder->node_cnt + i);
             if (total.row_cnt > 0) {
-                put_sum(adder->sums, i, group, total);
+                put_sum(adder->sums, i, total);
             }
         }
+        adder->sums->group_end[group] = adder->sums->cnt;
     }
     return true;
 }
@@ -297,7 +308,7 @@ static uint32_t add_group(struct adder *adder, uint64_t begin, uint64_t end)
     return touched;
 }
 
-static bool sum_group(struct adder *adder, uint32_t group, uint64_t begin, uint64_t end)
+static bool sum_group(struct adder *adder, uint64_t begin, uint64_t end)
 {
     uint32_t touched = add_group(adder, begin, end);
     if (!reserve_sums(adder, touched)) {
@@ -305,7 +316,7 @@ static bool sum_group(struct adder *adder, uint32_t group, uint64_t begin, uint6
     }
     for (uint32_t i = 0; i < touched; i++) {
         stack_id stack = adder->touched[i];
-        put_sum(adder->sums, stack, group, total_at(adder, stack));
+        put_sum(adder->sums, stack, total_at(adder, stack));
         if (adder->counts != NULL) {
             adder->counts[stack] = 0;
         } else {
@@ -341,14 +352,15 @@ static bool sum_by_group(struct adder *adder)
     uint64_t taken_cnt = find_groups(adder);
     uint32_t group_cnt = category_groups_count(&adder->sums->groups);
     if (taken_cnt == UINT64_MAX || !allocate_order(adder, taken_cnt, group_cnt) ||
-        !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
+        !allocate_ends(adder) || !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
         return false;
     }
     count_groups(adder, taken_cnt, group_cnt);
     order_rows(adder);
     bool ok = true;
     for (uint32_t i = 0; i < group_cnt && ok; i++) {
-        ok = sum_group(adder, i, i == 0 ? 0 : adder->end[i - 1], adder->end[i]);
+        ok = sum_group(adder, i == 0 ? 0 : adder->end[i - 1], adder->end[i]);
+        adder->sums->group_end[i] = adder->sums->cnt;
     }
     return ok;
 }
@@ -368,6 +380,20 @@ static uint32_t most_groups(const struct adder *adder)
     return groups->level_cnt == 0 || most <= limit ? (uint32_t)most : 0;
 }
 
+// Of as many rows as are selected, all as heavy as the heaviest.
+static bool is_exact(const struct adder *adder)
+{
+    const struct profile_column *column = adder->reader.column;
+    uint64_t heaviest = 1;
+    int64_t sum = 0;
+    if (column != NULL) {
+        uint64_t least = column->min < 0 ? 0 - (uint64_t)column->min : (uint64_t)column->min;
+        uint64_t most = column->max < 0 ? 0 - (uint64_t)column->max : (uint64_t)column->max;
+        heaviest = least > most ? least : most;
+    }
+    return !__builtin_mul_overflow(adder->selection->row_cnt, heaviest, &sum);
+}
+
 static bool sum_rows(struct adder *adder, struct weight weight)
 {
     const struct profile *profile = adder->selection->profile;
@@ -377,6 +403,7 @@ static bool sum_rows(struct adder *adder, struct weight weight)
     adder->node_cnt = profile->dictionary.node_cnt;
     adder->is_grouped = adder->sums->groups.level_cnt > 0;
     adder->has_one_weight = adder->reader.column == NULL || adder->reader.column->width == 0;
+    adder->sums->is_exact = is_exact(adder);
     uint32_t most = most_groups(adder);
     return most > 0 ? sum_directly(adder, most) : sum_by_group(adder);
 }
@@ -411,5 +438,7 @@ void stack_sums_deinit(struct stack_sums *sums)
 {
     category_groups_deinit(&sums->groups);
     free(sums->sums);
+    free(sums->group_end);
+    free(sums->is_used);
     *sums = (struct stack_sums){.sums = NULL};
 }

@@ -12,17 +12,19 @@
 // Of one stack in one group.
 struct stack_sum {
     stack_id stack;
-    uint32_t group;
+    uint32_t row_cnt; // that have the weight
     int64_t gain;     // the sum of weights > 0
     int64_t drop;     // minus the sum of weights < 0
-    uint64_t row_cnt; // that have the weight
 };
 
 struct stack_sums {
     struct category_groups groups;
     struct stack_sum *sums; // those with rows, ordered by group
     uint64_t cnt;
+    uint64_t *group_end;  // by group: behind its last sum
+    uint8_t *is_used;     // by stack: it has rows
     bool has_drops;       // a weight is negative
+    bool is_exact;        // no sum of their magnitudes wraps around
     int64_t total;        // the sum of all
     uint64_t row_cnt;     // of all
     uint64_t lacking_cnt; // selected rows that lack the metric
