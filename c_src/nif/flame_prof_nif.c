@@ -4,11 +4,13 @@
 #include "nif/bif_nif.h"
 #include "nif/export_nif.h"
 #include "nif/facts_nif.h"
+#include "nif/layout_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 #include "nif/ranking_nif.h"
 #include "nif/scheduler_nif.h"
 #include "nif/session_nif.h"
+#include "nif/snapshot_nif.h"
 
 #include <stdatomic.h>
 
@@ -19,7 +21,7 @@ enum { FLAME_PROF_NIF_ABI = 3 };
 static ErlNifFunc FUNCTIONS[] = {
     {"self_address", 1, probe_nif_self_address, 0},
     {"term_bits", 1, probe_nif_term_bits, 0},
-    {"known_layout", 1, probe_nif_known_layout, 0},
+    {"known_layout", 1, layout_nif_known, 0},
     {"open_probe", 1, probe_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"close_probe", 1, probe_nif_close, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"read_words", 3, probe_nif_read, 0},
@@ -37,10 +39,10 @@ static ErlNifFunc FUNCTIONS[] = {
     {"open_ranking", 4, ranking_nif_open, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"rank", 1, ranking_nif_pass, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"locate", 2, probe_nif_locate, 0},
-    {"snapshot", 3, probe_nif_snapshot, 0},
-    {"identity", 3, probe_nif_identity, 0},
-    {"extremes", 2, probe_nif_extremes, ERL_NIF_DIRTY_JOB_CPU_BOUND},
-    {"time_snapshots", 3, probe_nif_time_snapshots, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"snapshot", 3, snapshot_nif_take, 0},
+    {"identity", 3, snapshot_nif_identity, 0},
+    {"extremes", 2, snapshot_nif_extremes, ERL_NIF_DIRTY_JOB_CPU_BOUND},
+    {"time_snapshots", 3, snapshot_nif_time, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"start", 3, session_nif_start, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"watch", 3, session_nif_watch, 0},
     {"unwatch", 2, session_nif_unwatch, 0},

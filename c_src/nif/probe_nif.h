@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What calibration needs (src/flame_prof_calibration.erl): safe reads, the search
-// for the process table and the code list, one process at a time to compare with
-// process_info/2. A probe is a resource of the process that made it.
+// for the process table and the code list. A probe is a resource of the process that made it.
 #ifndef FLAME_PROF_NIF_PROBE_NIF_H
 #define FLAME_PROF_NIF_PROBE_NIF_H
 
 #include "capture/beam/memory_reader.h"
-#include "capture/beam/otp_layout.h"
+#include "capture/beam/process_snapshot.h"
 #include "capture/beam/vm_memory.h"
 #include "symbols/beam/code_map.h"
 
@@ -15,14 +14,8 @@
 
 bool probe_nif_load(ErlNifEnv *env, ErlNifResourceFlags flags);
 
-// From a layout map (fields by name, pid_encoding, process_bytes, message_bytes,
-// table_address, slot_cnt) to a checked layout.
-bool probe_nif_layout(ErlNifEnv *env, ERL_NIF_TERM map, struct otp_layout *layout,
-                      struct error *err);
-
 ERL_NIF_TERM probe_nif_self_address(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_term_bits(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
-ERL_NIF_TERM probe_nif_known_layout(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_open(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_close(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_read(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
@@ -30,20 +23,16 @@ ERL_NIF_TERM probe_nif_find_table(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
 ERL_NIF_TERM probe_nif_load_code(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 ERL_NIF_TERM probe_nif_locate(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
-ERL_NIF_TERM probe_nif_identity(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
-ERL_NIF_TERM probe_nif_snapshot(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
-ERL_NIF_TERM probe_nif_extremes(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
-ERL_NIF_TERM probe_nif_time_snapshots(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
 
 // "auto", "guarded_load", "process_vm_readv"; false for anything else.
 bool probe_nif_reader_kind(ErlNifEnv *env, ERL_NIF_TERM atom, enum reader_kind *kind_ret);
 
-// Address of the calling process's struct, 0 when it is not in the table.
-uint64_t probe_nif_caller(ErlNifEnv *env, const struct otp_layout *layout);
-
 // What the probe reads with, borrowed from it; false where the term is no probe.
 bool probe_nif_memory(ErlNifEnv *env, ERL_NIF_TERM term, const struct vm_memory **memory_ret,
                       struct memory_reader **reader_ret);
+
+// Room for one process, borrowed from the probe; NULL where the term is none.
+struct process_snapshot *probe_nif_room(ErlNifEnv *env, ERL_NIF_TERM term);
 
 // The code that load_code has read, borrowed from the probe; NULL where the term is
 // no probe or has read none.

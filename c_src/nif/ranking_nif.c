@@ -2,8 +2,8 @@
 #include "nif/ranking_nif.h"
 
 #include "capture/beam/top_selector.h"
+#include "nif/layout_nif.h"
 #include "nif/nif_term.h"
-#include "nif/probe_nif.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -77,7 +77,7 @@ ERL_NIF_TERM ranking_nif_open(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
     memset(ranking, 0, sizeof *ranking);
     ERL_NIF_TERM term = enif_make_resource(env, ranking);
     enif_release_resource(ranking);
-    if (!probe_nif_layout(env, argv[0], &ranking->layout, &err) ||
+    if (!layout_nif_read(env, argv[0], &ranking->layout, &err) ||
         !open_ranking(ranking, goal, &err)) {
         return nif_error(env, &err);
     }

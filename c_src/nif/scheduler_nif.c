@@ -3,6 +3,7 @@
 
 #include "capture/beam/scheduler_table.h"
 #include "capture/beam/scheduler_threads.h"
+#include "nif/layout_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 
@@ -97,10 +98,10 @@ ERL_NIF_TERM scheduler_nif_find(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
         !get_counts(env, argv[2], search.wanted) || !get_offsets(env, argv[3], &offsets)) {
         return enif_make_badarg(env);
     }
-    if (!probe_nif_layout(env, argv[1], &layout, &err)) {
+    if (!layout_nif_read(env, argv[1], &layout, &err)) {
         return nif_error(env, &err);
     }
-    search.process = probe_nif_caller(env, &layout);
+    search.process = layout_nif_caller(env, &layout);
     bool ok = memory_reader_check(search.reader) && scheduler_table_find(&table, &search, &err);
     return ok ? nif_ok(env, list_of(env, &table)) : nif_error(env, &err);
 }

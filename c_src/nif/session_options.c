@@ -2,6 +2,7 @@
 #include "nif/session_options.h"
 
 #include "nif/bif_nif.h"
+#include "nif/layout_nif.h"
 #include "nif/nif_term.h"
 #include "nif/probe_nif.h"
 #include "sinks/capture_sink.h"
@@ -209,7 +210,7 @@ static bool get_cpu_options(ErlNifEnv *env, ERL_NIF_TERM config, const struct ot
     cpu->sampler.reader = options->walker.reader;
     cpu->flatten_recursive = options->flatten_recursive;
     cpu->max_frames = options->walker.max_frames;
-    cpu->caller = probe_nif_caller(env, layout);
+    cpu->caller = layout_nif_caller(env, layout);
     return ok;
 }
 
@@ -301,7 +302,7 @@ bool session_options_get(ErlNifEnv *env, ERL_NIF_TERM layout, ERL_NIF_TERM confi
     options->walker.excluded_cnt = get_excluded(env, config, all->excluded);
     get_bifs(env, config, all);
     (void)nif_get_bool(env, config, "flatten_recursive", &options->flatten_recursive);
-    bool ok = probe_nif_layout(env, layout, &all->layout, err) &&
+    bool ok = layout_nif_read(env, layout, &all->layout, err) &&
               vm_memory_open(&all->memory, err) &&
               get_walker_options(env, config, &options->walker, err) &&
               get_cpu_options(env, config, &all->layout, options, err) &&
