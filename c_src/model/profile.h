@@ -114,7 +114,6 @@ struct profile_source {
     struct clock_anchor anchor;
     struct profile_fact *facts;
     uint32_t fact_cnt;
-    uint32_t fact_capacity;
     bool is_incomplete; // cut off: no footer came
 };
 

@@ -3,8 +3,8 @@
 
 #include "model/metric_unit.h"
 #include "model/profile_parts.h"
+#include "model/value_index.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,14 +22,6 @@ struct stage_column {
     int64_t rows[STAGE_ROWS];
 };
 
-// What a dimension needs while it grows.
-struct value_index {
-    struct number_map codes;
-    uint32_t capacity;
-    int64_t last_value;
-    uint32_t last_code; // 0 = none yet
-};
-
 struct profile_builder {
     struct profile_builder_options options;
     struct profile *profile;
@@ -45,7 +37,7 @@ struct profile_builder {
     int64_t shift_ns;         // added to the times of the present source
     struct clock_anchor base; // of the first source that has one
     struct value_index indexes[PROFILE_MAX_DIMENSIONS];
-    uint64_t present_capacity[PROFILE_MAX_METRICS]; // words
+    uint64_t present_words[PROFILE_MAX_METRICS]; // room
     uint64_t time_ns[STAGE_ROWS];
     stack_id stack[STAGE_ROWS];
     int64_t period[STAGE_ROWS];
@@ -59,16 +51,9 @@ struct profile_builder {
 
 static bool add_fixed_dimensions(struct profile_builder *builder)
 {
-    static const struct {
-        struct text name;
-        enum profile_dimension_kind kind;
-    } FIXED[] = {
-#define FIXED_DIMENSION(id, name, kind) {TEXT(name), PROFILE_DIMENSION_##kind},
-        PROFILE_DIMENSIONS(FIXED_DIMENSION)
-#undef FIXED_DIMENSION
-    };
     for (uint32_t i = 0; i < PROFILE_FIXED_DIMENSION_CNT; i++) {
-        if (profile_builder_dimension(builder, FIXED[i].name, FIXED[i].kind, false) != (int)i) {
+        const struct profile_fixed_dimension *fixed = profile_fixed_dimension(i);
+        if (profile_builder_dimension(builder, fixed->name, fixed->kind, false) != (int)i) {
             return false;
         }
     }
@@ -89,15 +74,11 @@ struct profile_builder *profile_builder_create(const struct profile_builder_opti
         builder->options.batch_rows = DEFAULT_BATCH_ROWS;
     }
     builder->profile = profile_create(builder->options.max_bytes / 2);
-    if (builder->profile != NULL) {
-        builder->profile->sources = calloc(1, sizeof *builder->profile->sources);
-    }
-    if (builder->profile == NULL || builder->profile->sources == NULL ||
+    if (builder->profile == NULL || profile_add_source(builder->profile) == NULL ||
         !add_fixed_dimensions(builder)) {
         profile_builder_destroy(builder);
         return NULL;
     }
-    builder->profile->source_cnt = 1;
     builder->source_code = profile_builder_number(builder, PROFILE_SOURCE, 0);
     return builder;
 }
@@ -108,7 +89,7 @@ void profile_builder_destroy(struct profile_builder *builder)
         return;
     }
     for (uint32_t i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
-        number_map_deinit(&builder->indexes[i].codes);
+        value_index_deinit(&builder->indexes[i]);
         free(builder->codes[i]);
     }
     for (uint32_t i = 0; i < PROFILE_MAX_METRICS; i++) {
@@ -138,17 +119,11 @@ string_id profile_builder_string(struct profile_builder *builder, struct text te
 static void add_source(struct profile_builder *builder)
 {
     struct profile *profile = builder->profile;
-    struct profile_source *sources = NULL;
-    if (profile->source_cnt < MAX_SOURCES) {
-        sources = realloc(profile->sources, (profile->source_cnt + 1) * sizeof *sources);
-    }
-    if (sources == NULL) { // its rows go to the last one
-        profile->stats.dropped_cnt++;
+    if (profile->source_cnt == MAX_SOURCES || profile_add_source(profile) == NULL) {
+        profile->stats.dropped_cnt++; // its rows go to the last one
         return;
     }
-    profile->sources = sources;
-    builder->source = profile->source_cnt++;
-    sources[builder->source] = (struct profile_source){0};
+    builder->source = profile->source_cnt - 1;
     builder->source_code = profile_builder_number(builder, PROFILE_SOURCE, builder->source);
     builder->source_has_rows = false;
     builder->shift_ns = 0;
@@ -218,41 +193,24 @@ void profile_builder_fact(struct profile_builder *builder, struct text key, stru
 {
     heed_fact(builder, key, value);
     struct profile_source *source = &builder->profile->sources[builder->source];
-    if (source->fact_cnt == source->fact_capacity) {
-        uint32_t capacity = source->fact_capacity == 0 ? 32 : source->fact_capacity * 2;
-        struct profile_fact *facts = NULL;
-        if (capacity <= MAX_FACTS) {
-            facts = realloc(source->facts, capacity * sizeof *facts);
-        }
-        if (facts == NULL) {
-            builder->profile->stats.dropped_cnt++;
-            return;
-        }
-        source->facts = facts;
-        source->fact_capacity = capacity;
+    if (source->fact_cnt == MAX_FACTS) {
+        builder->profile->stats.dropped_cnt++;
+        return;
     }
-    source->facts[source->fact_cnt++] = (struct profile_fact){
+    struct profile_fact fact = {
         .key = profile_builder_string(builder, key),
         .value = profile_builder_string(builder, value),
         .is_footer = builder->source_has_rows,
     };
+    builder->profile->stats.dropped_cnt += !profile_add_fact(source, fact);
 }
 
 void profile_builder_mapping(struct profile_builder *builder, const struct profile_mapping *mapping)
 {
     struct profile *profile = builder->profile;
-    uint32_t cnt = profile->mapping_cnt;
-    struct profile_mapping *grown = profile->mappings;
-    if ((cnt & (cnt - 1)) == 0) { // full at each power of two
-        size_t capacity = cnt == 0 ? 1 : (size_t)cnt * 2;
-        grown = cnt < MAX_MAPPINGS ? realloc(grown, capacity * sizeof *grown) : NULL;
-    }
-    if (grown == NULL) {
+    if (profile->mapping_cnt == MAX_MAPPINGS || !profile_add_mapping(profile, mapping)) {
         profile->stats.dropped_cnt++;
-        return;
     }
-    profile->mappings = grown;
-    profile->mappings[profile->mapping_cnt++] = *mapping;
 }
 
 // --- dimensions ---------------------------------------------------------------
@@ -285,53 +243,12 @@ int profile_builder_dimension(struct profile_builder *builder, struct text name,
     return (int)idx;
 }
 
-static bool reserve_value(struct profile_builder *builder, struct profile_dimension *dimension,
-                          struct value_index *index)
-{
-    if (dimension->value_cnt < index->capacity) {
-        return true;
-    }
-    uint32_t capacity = index->capacity == 0 ? 16 : index->capacity * 2;
-    int64_t *values = NULL;
-    if (capacity < INT32_MAX / 2 && capacity * sizeof *values <= builder->options.max_bytes / 16) {
-        values = realloc((void *)dimension->values, capacity * sizeof *values);
-    }
-    if (values == NULL) {
-        return false;
-    }
-    values[0] = 0;
-    dimension->values = values;
-    index->capacity = capacity;
-    return true;
-}
-
-static uint32_t add_value(struct profile_builder *builder, uint32_t dimension, int64_t value)
-{
-    struct profile_dimension *of = &builder->profile->dimensions[dimension];
-    struct value_index *index = &builder->indexes[dimension];
-    uint32_t code = of->value_cnt;
-    if (!reserve_value(builder, of, index) ||
-        !number_map_add(&index->codes, (uint64_t)value, code)) {
-        builder->profile->stats.refused_cnt++;
-        return 0;
-    }
-    ((int64_t *)of->values)[code] = value;
-    of->value_cnt++;
-    return code;
-}
-
 uint32_t profile_builder_number(struct profile_builder *builder, uint32_t dimension, int64_t value)
 {
-    struct value_index *index = &builder->indexes[dimension];
-    if (index->last_code != 0 && index->last_value == value) {
-        return index->last_code;
-    }
-    uint32_t code = number_map_find(&index->codes, (uint64_t)value);
-    if (code == 0) {
-        code = add_value(builder, dimension, value);
-    }
-    index->last_value = value;
-    index->last_code = code;
+    struct profile *profile = builder->profile;
+    uint32_t code = value_index_code(&builder->indexes[dimension], &profile->dimensions[dimension],
+                                     value, builder->options.max_bytes / 16);
+    profile->stats.refused_cnt += code == 0;
     return code;
 }
 
@@ -343,25 +260,6 @@ uint32_t profile_builder_text(struct profile_builder *builder, uint32_t dimensio
 }
 
 // --- metrics ------------------------------------------------------------------
-
-static bool reserve_presence(struct profile_builder *builder, uint32_t idx, uint64_t row_cnt)
-{
-    struct profile_metric *metric = &builder->profile->metrics[idx];
-    uint64_t have = metric->present == NULL ? 0 : builder->present_capacity[idx];
-    uint64_t want = row_cnt / 64 + 1;
-    if (want <= have) {
-        return true;
-    }
-    want += want / 2;
-    uint64_t *present = realloc((void *)metric->present, want * sizeof *present);
-    if (present == NULL) {
-        return false;
-    }
-    memset(present + have, 0, (want - have) * sizeof *present);
-    metric->present = present;
-    builder->present_capacity[idx] = want;
-    return true;
-}
 
 int profile_builder_metric(struct profile_builder *builder, struct text name, struct text unit)
 {
@@ -382,14 +280,14 @@ int profile_builder_metric(struct profile_builder *builder, struct text name, st
             .name = profile_builder_string(builder, name),
             .unit = profile_builder_string(builder, unit.len > 0 ? unit : metric_unit(name)),
         };
-        fits = profile->row_cnt == 0 || reserve_presence(builder, idx, profile->row_cnt);
+        fits = profile->row_cnt == 0 ||
+               profile_metric_presence(metric, profile->row_cnt, &builder->present_words[idx]);
     }
     if (!fits) {
         profile->stats.dropped_cnt++;
         return PROFILE_NONE;
     }
-    (void)profile_column_append_same(&metric->columns[PROFILE_VALUE], 0, profile->row_cnt);
-    (void)profile_column_append_same(&metric->columns[PROFILE_DELTA], 0, profile->row_cnt);
+    (void)profile_metric_skip(metric, profile->row_cnt); // needs no memory
     profile->metric_cnt++;
     return (int)idx;
 }
@@ -480,26 +378,9 @@ static bool reserve_rows(struct profile_builder *builder, uint64_t cnt)
         return false;
     }
     uint64_t capacity = cnt + cnt / 4;
-    uint64_t *time_ns = realloc(profile->time_ns, capacity * sizeof *time_ns);
-    if (time_ns == NULL) {
-        return false;
-    }
-    profile->time_ns = time_ns;
-    stack_id *stack = realloc(profile->stack, capacity * sizeof *stack);
-    if (stack == NULL) {
-        return false;
-    }
-    profile->stack = stack;
-    builder->row_capacity = capacity;
-    return true;
-}
-
-static void set_all(uint64_t *present, uint64_t cnt)
-{
-    memset(present, 0xFF, cnt / 64 * sizeof *present);
-    if (cnt % 64 != 0) {
-        present[cnt / 64] |= (1ULL << cnt % 64) - 1;
-    }
+    bool ok = profile_resize_rows(profile, capacity);
+    builder->row_capacity = ok ? capacity : builder->row_capacity;
+    return ok;
 }
 
 static bool append_presence(struct profile_builder *builder, uint32_t idx)
@@ -510,20 +391,16 @@ static bool append_presence(struct profile_builder *builder, uint32_t idx)
     for (uint32_t i = 0; i < builder->staged_cnt; i++) {
         cnt += (uint32_t)(builder->present[i] >> idx & 1);
     }
-    bool was_everywhere = metric->present == NULL;
+    uint64_t *present = NULL;
+    if (metric->present != NULL || cnt != builder->staged_cnt) {
+        present = profile_metric_presence(metric, before + builder->staged_cnt,
+                                          &builder->present_words[idx]);
+        if (present == NULL) {
+            return false;
+        }
+    }
     metric->present_cnt += cnt;
-    if (was_everywhere && cnt == builder->staged_cnt) {
-        return true;
-    }
-    if (!reserve_presence(builder, idx, before + builder->staged_cnt)) {
-        return false;
-    }
-    uint64_t *present = (uint64_t *)metric->present;
-    assert(present != NULL);
-    if (was_everywhere) {
-        set_all(present, before);
-    }
-    for (uint32_t i = 0; i < builder->staged_cnt; i++) {
+    for (uint32_t i = 0; i < builder->staged_cnt && present != NULL; i++) {
         uint64_t row = before + i;
         present[row / 64] |= (builder->present[i] >> idx & 1) << row % 64;
     }
@@ -560,19 +437,6 @@ static bool append_columns(struct profile_builder *builder)
     return ok;
 }
 
-// A column that could not grow leaves those before it longer.
-static void trim_columns(struct profile *profile)
-{
-    profile->period.cnt = profile->row_cnt;
-    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
-        profile->dimensions[i].codes.cnt = profile->row_cnt;
-    }
-    for (uint32_t i = 0; i < profile->metric_cnt; i++) {
-        profile->metrics[i].columns[PROFILE_VALUE].cnt = profile->row_cnt;
-        profile->metrics[i].columns[PROFILE_DELTA].cnt = profile->row_cnt;
-    }
-}
-
 static bool store_staged(struct profile_builder *builder)
 {
     if (builder->is_full || builder->staged_cnt == 0) {
@@ -583,7 +447,7 @@ static bool store_staged(struct profile_builder *builder)
     builder->is_full = !append_columns(builder);
     if (builder->is_full) {
         builder->profile->stats.refused_cnt += builder->staged_cnt;
-        trim_columns(builder->profile);
+        profile_trim_columns(builder->profile); // one that could not grow left others longer
     } else {
         builder->profile->row_cnt += builder->staged_cnt;
     }

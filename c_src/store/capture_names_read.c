@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/capture_names.h"
 
+#include "model/profile_parts.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 
 static uint32_t string_cnt(const struct profile *profile)
 {
@@ -17,29 +18,11 @@ static string_id take_string(const struct profile *profile, struct byte_cursor *
     return cursor->is_bad ? 0 : (string_id)id;
 }
 
-static uint64_t capacity_of(uint64_t cnt)
-{
-    uint64_t capacity = 16;
-    while (capacity < cnt) {
-        capacity *= 2;
-    }
-    return capacity;
-}
-
-// The `cnt` entries with room for one more; NULL when out of memory.
-static void *with_room(void *entries, uint64_t cnt, size_t size)
-{
-    if (entries != NULL && capacity_of(cnt) == capacity_of(cnt + 1)) {
-        return entries;
-    }
-    return realloc(entries, capacity_of(cnt + 1) * size);
-}
-
 static bool add_value(struct profile_dimension *dimension, uint32_t cnt, int64_t value)
 {
     int64_t *values = NULL;
     if (cnt < INT32_MAX) {
-        values = with_room((void *)dimension->values, cnt, sizeof *values);
+        values = profile_with_room((void *)dimension->values, cnt, sizeof *values);
     }
     if (values == NULL) {
         return false;
@@ -98,16 +81,10 @@ static bool read_stacks(struct profile *profile, struct byte_cursor *list)
 static bool is_fixed_right(const struct profile *profile, uint64_t idx, string_id name,
                            uint8_t kind)
 {
-    static const struct {
-        struct text name;
-        uint8_t kind;
-    } FIXED[] = {
-#define FIXED_DIMENSION(id, name, kind) {TEXT(name), PROFILE_DIMENSION_##kind},
-        PROFILE_DIMENSIONS(FIXED_DIMENSION)
-#undef FIXED_DIMENSION
-    };
-    return idx >= PROFILE_FIXED_DIMENSION_CNT ||
-           (FIXED[idx].kind == kind && text_equal(profile_text(profile, name), FIXED[idx].name));
+    const struct profile_fixed_dimension *fixed =
+        idx < PROFILE_FIXED_DIMENSION_CNT ? profile_fixed_dimension((uint32_t)idx) : NULL;
+    return fixed == NULL ||
+           (fixed->kind == kind && text_equal(profile_text(profile, name), fixed->name));
 }
 
 static struct profile_dimension *take_dimension(struct profile *profile, struct byte_cursor *list)
@@ -182,13 +159,9 @@ static bool read_facts(struct profile *profile, struct profile_source *source,
         struct profile_fact fact = {.key = take_string(profile, list)};
         fact.value = take_string(profile, list);
         fact.is_footer = byte_cursor_u8(list) != 0;
-        struct profile_fact *facts = with_room(source->facts, source->fact_cnt, sizeof fact);
-        if (facts == NULL) {
+        if (!profile_add_fact(source, fact)) {
             return false;
         }
-        source->facts = facts;
-        source->facts[source->fact_cnt++] = fact;
-        source->fact_capacity = source->fact_cnt;
     }
     return !list->is_bad;
 }
@@ -199,14 +172,8 @@ static bool read_source(struct profile *profile, struct byte_cursor *list)
     if (list->is_bad || idx > profile->source_cnt || idx >= CAPTURE_MAX_SOURCES) {
         return false;
     }
-    if (idx == profile->source_cnt) {
-        struct profile_source *sources =
-            with_room(profile->sources, profile->source_cnt, sizeof *sources);
-        if (sources == NULL) {
-            return false;
-        }
-        profile->sources = sources;
-        profile->sources[profile->source_cnt++] = (struct profile_source){0};
+    if (idx == profile->source_cnt && profile_add_source(profile) == NULL) {
+        return false;
     }
     struct profile_source *source = &profile->sources[idx];
     source->name = take_string(profile, list);
@@ -225,14 +192,9 @@ static bool read_mappings(struct profile *profile, struct byte_cursor *list)
         mapping.start = byte_cursor_varint(list);
         mapping.end = byte_cursor_varint(list);
         mapping.offset = byte_cursor_varint(list);
-        struct profile_mapping *mappings =
-            with_room(profile->mappings, profile->mapping_cnt, sizeof mapping);
-        if (list->is_bad || mappings == NULL) {
-            profile->mappings = mappings == NULL ? profile->mappings : mappings;
+        if (list->is_bad || !profile_add_mapping(profile, &mapping)) {
             return false;
         }
-        profile->mappings = mappings;
-        profile->mappings[profile->mapping_cnt++] = mapping;
     }
     return !list->is_bad;
 }

@@ -6,27 +6,16 @@
 #include "model/profile_parts.h"
 #include "store/capture_column.h"
 #include "store/capture_format.h"
+#include "store/capture_metrics.h"
 #include "store/capture_names.h"
-#include "store/zstd_codec.h"
+#include "store/capture_room.h"
+#include "store/file_bytes.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define DEFAULT_MAX_BYTES (4ULL << 30)
 enum { PRESENCE_KINDS = 3 };
-
-// Metric columns that are still packed; or a mark.
-struct metric_section {
-    struct capture_section_head head;
-    const unsigned char *stored;
-    uint64_t first_row;
-    uint32_t row_cnt;
-    bool is_anew; // a mark: nothing is known of the threads behind it
-};
 
 struct capture_reader {
     unsigned char *bytes; // the file
@@ -37,19 +26,13 @@ struct capture_reader {
     struct capture_threads stacks;
     struct capture_threads periods;
     struct capture_threads dimensions[PROFILE_MAX_DIMENSIONS];
-    struct capture_threads metric; // the one that is being loaded
-    struct metric_section *sections;
-    uint32_t section_cnt;
-    uint32_t section_capacity;
+    struct capture_metrics metrics; // still packed
+    struct capture_room room;
     size_t done_bytes; // of the file, with the present chunk
     size_t name_bytes; // of these: names
     uint64_t row_capacity;
     uint64_t present_words[PROFILE_MAX_METRICS];
-    unsigned char *plain;
-    size_t plain_bytes;
     uint32_t chunk_rows;
-    int64_t *values[3]; // threads, values, gains of one chunk
-    uint32_t values_capacity;
     bool has_end;
 };
 
@@ -65,33 +48,13 @@ static void destroy(void *context)
     for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
         capture_threads_deinit(&reader->dimensions[i]);
     }
-    capture_threads_deinit(&reader->metric);
-    for (int i = 0; i < 3; i++) {
-        free(reader->values[i]);
-    }
-    free(reader->sections);
-    free(reader->plain);
+    capture_metrics_deinit(&reader->metrics);
+    capture_room_deinit(&reader->room);
     free(reader->bytes);
     free(reader);
 }
 
 // --- memory -------------------------------------------------------------------
-
-static bool reserve_values(struct capture_reader *reader, uint32_t cnt)
-{
-    if (cnt <= reader->values_capacity) {
-        return true;
-    }
-    bool ok = true;
-    reader->values_capacity = 0;
-    for (int i = 0; i < 3; i++) {
-        free(reader->values[i]);
-        reader->values[i] = calloc(cnt, sizeof *reader->values[i]);
-        ok = ok && reader->values[i] != NULL;
-    }
-    reader->values_capacity = ok ? cnt : 0;
-    return ok;
-}
 
 // How many rows there will be if the rest of the file is as what was read of it; so
 // that columns grow once or twice, not with every few chunks. No more than half of the
@@ -129,41 +92,16 @@ static bool reserve_rows(struct capture_reader *reader, uint64_t cnt)
     uint64_t expected = expected_rows(reader, cnt);
     uint64_t capacity = expected >= cnt ? expected : cnt + cnt / 2;
     expect_rows(profile, capacity);
-    uint64_t *time_ns = realloc(profile->time_ns, capacity * sizeof *time_ns);
-    profile->time_ns = time_ns == NULL ? profile->time_ns : time_ns;
-    stack_id *stack = realloc(profile->stack, capacity * sizeof *stack);
-    profile->stack = stack == NULL ? profile->stack : stack;
-    big_memory_advise(time_ns, capacity * sizeof *time_ns);
-    big_memory_advise(stack, capacity * sizeof *stack);
-    reader->row_capacity = time_ns == NULL || stack == NULL ? reader->row_capacity : capacity;
-    return cnt <= reader->row_capacity;
+    if (!profile_resize_rows(profile, capacity)) {
+        return false;
+    }
+    big_memory_advise(profile->time_ns, capacity * sizeof *profile->time_ns);
+    big_memory_advise(profile->stack, capacity * sizeof *profile->stack);
+    reader->row_capacity = capacity;
+    return true;
 }
 
 // --- sections -----------------------------------------------------------------
-
-// Its plain bytes, valid until the next one; NULL when they are damaged.
-static const unsigned char *unpacked(struct capture_reader *reader,
-                                     const struct capture_section_head *head,
-                                     const unsigned char *stored)
-{
-    if (head->codec == CAPTURE_STORED) {
-        return head->stored_bytes == head->plain_bytes ? stored : NULL;
-    }
-    if (head->codec != CAPTURE_ZSTD || head->plain_bytes > CAPTURE_MAX_PLAIN) {
-        return NULL;
-    }
-    if (head->plain_bytes > reader->plain_bytes) {
-        unsigned char *plain = realloc(reader->plain, head->plain_bytes);
-        if (plain == NULL) {
-            return NULL;
-        }
-        reader->plain = plain;
-        reader->plain_bytes = head->plain_bytes;
-    }
-    return zstd_codec_decompress(stored, head->stored_bytes, reader->plain, head->plain_bytes)
-               ? reader->plain
-               : NULL;
-}
 
 static bool all_within(const int64_t *values, uint32_t cnt, int64_t min, int64_t max)
 {
@@ -176,15 +114,15 @@ static bool all_within(const int64_t *values, uint32_t cnt, int64_t min, int64_t
 
 static struct capture_rows rows_of(const struct capture_reader *reader, uint32_t cnt)
 {
-    return (struct capture_rows){cnt, reader->values[0], NULL};
+    return (struct capture_rows){cnt, reader->room.threads, NULL};
 }
 
 static bool read_threads(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
 {
     struct profile_dimension *threads = &reader->profile->dimensions[PROFILE_TID];
     struct capture_rows rows = rows_of(reader, cnt);
-    return capture_column_decode(&reader->codes, cursor, &rows, reader->values[0]) &&
-           all_within(reader->values[0], cnt, 0, threads->value_cnt - 1);
+    return capture_column_decode(&reader->codes, cursor, &rows, reader->room.threads) &&
+           all_within(reader->room.threads, cnt, 0, threads->value_cnt - 1);
 }
 
 // Appends a column whose numbers are from 0 to `max`.
@@ -192,7 +130,7 @@ static bool read_column(struct capture_reader *reader, struct capture_threads *t
                         struct byte_cursor *cursor, int64_t max, uint32_t cnt,
                         struct profile_column *column)
 {
-    int64_t *values = reader->values[1];
+    int64_t *values = reader->room.values;
     struct capture_rows rows = rows_of(reader, cnt);
     int64_t same = 0;
     if (capture_column_take_same(cursor, &same)) {
@@ -208,15 +146,15 @@ static bool read_periods(struct capture_reader *reader, struct byte_cursor *curs
     struct profile *profile = reader->profile;
     struct capture_rows rows = rows_of(reader, cnt);
     rows.others = (const int64_t *)(profile->time_ns + profile->row_cnt);
-    return capture_column_decode(&reader->periods, cursor, &rows, reader->values[1]) &&
-           profile_column_append(&profile->period, reader->values[1], cnt);
+    return capture_column_decode(&reader->periods, cursor, &rows, reader->room.values) &&
+           profile_column_append(&profile->period, reader->room.values, cnt);
 }
 
 static bool read_times(struct capture_reader *reader, struct byte_cursor *cursor, uint32_t cnt)
 {
     struct profile *profile = reader->profile;
     struct capture_rows rows = rows_of(reader, cnt);
-    int64_t *values = reader->values[1];
+    int64_t *values = reader->room.values;
     if (!capture_column_decode(&reader->stacks, cursor, &rows, values)) { // knows no threads
         return false;
     }
@@ -239,7 +177,7 @@ static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *c
         return false;
     }
     bool ok =
-        profile_column_append(&profile->dimensions[PROFILE_TID].codes, reader->values[0], cnt);
+        profile_column_append(&profile->dimensions[PROFILE_TID].codes, reader->room.threads, cnt);
     for (uint32_t i = 0; i < profile->dimension_cnt && ok; i++) {
         struct profile_dimension *dimension = &profile->dimensions[i];
         if (i != PROFILE_TID) {
@@ -252,30 +190,6 @@ static bool read_dimensions(struct capture_reader *reader, struct byte_cursor *c
 
 // --- presence -----------------------------------------------------------------
 
-static uint64_t *reserve_presence(struct capture_reader *reader, uint32_t metric, uint64_t row_cnt)
-{
-    struct profile_metric *of = &reader->profile->metrics[metric];
-    uint64_t have = of->present == NULL ? 0 : reader->present_words[metric];
-    uint64_t want = row_cnt / 64 + 1;
-    if (want <= have) {
-        return (uint64_t *)of->present;
-    }
-    want += want / 2;
-    uint64_t *present = realloc((void *)of->present, want * sizeof *present);
-    if (present == NULL) {
-        return NULL;
-    }
-    memset(present + have, 0, (want - have) * sizeof *present);
-    if (of->present == NULL) {
-        for (uint64_t row = 0; row < of->present_cnt; row++) { // everywhere so far
-            present[row / 64] |= 1ULL << row % 64;
-        }
-    }
-    of->present = present;
-    reader->present_words[metric] = want;
-    return present;
-}
-
 static bool add_presence(struct capture_reader *reader, uint32_t metric, uint8_t kind,
                          const unsigned char *bits, uint32_t cnt)
 {
@@ -285,7 +199,7 @@ static bool add_presence(struct capture_reader *reader, uint32_t metric, uint8_t
         of->present_cnt += cnt;
         return true;
     }
-    uint64_t *present = reserve_presence(reader, metric, first + cnt);
+    uint64_t *present = profile_metric_presence(of, first + cnt, &reader->present_words[metric]);
     if (present == NULL) {
         return false;
     }
@@ -317,21 +231,6 @@ static bool read_presence(struct capture_reader *reader, struct byte_cursor *cur
 
 // --- chunks -------------------------------------------------------------------
 
-static bool keep_section(struct capture_reader *reader, struct metric_section section)
-{
-    if (reader->section_cnt == reader->section_capacity) {
-        uint32_t capacity = reader->section_capacity == 0 ? 64 : reader->section_capacity * 2;
-        struct metric_section *sections = realloc(reader->sections, capacity * sizeof *sections);
-        if (sections == NULL) {
-            return false;
-        }
-        reader->sections = sections;
-        reader->section_capacity = capacity;
-    }
-    reader->sections[reader->section_cnt++] = section;
-    return true;
-}
-
 // Metrics forget when they are loaded.
 static bool forget_threads(struct capture_reader *reader)
 {
@@ -341,7 +240,7 @@ static bool forget_threads(struct capture_reader *reader)
     for (int i = 0; i < PROFILE_MAX_DIMENSIONS; i++) {
         capture_threads_forget(&reader->dimensions[i]);
     }
-    return keep_section(reader, (struct metric_section){.is_anew = true});
+    return capture_metrics_forget(&reader->metrics);
 }
 
 static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte_cursor *cursor)
@@ -350,7 +249,8 @@ static bool read_rows(struct capture_reader *reader, uint32_t flags, struct byte
     uint64_t cnt = byte_cursor_varint(cursor);
     if (cnt == 0 || cnt > CAPTURE_MAX_ROWS || reader->chunk_rows > 0 ||
         profile->dimension_cnt < PROFILE_FIXED_DIMENSION_CNT ||
-        !reserve_rows(reader, profile->row_cnt + cnt) || !reserve_values(reader, (uint32_t)cnt)) {
+        !reserve_rows(reader, profile->row_cnt + cnt) ||
+        !capture_room_reserve(&reader->room, (uint32_t)cnt)) {
         return false;
     }
     if ((flags & CAPTURE_ROWS_ANEW) != 0 && !forget_threads(reader)) {
@@ -369,15 +269,13 @@ static bool read_section(struct capture_reader *reader, const struct capture_sec
 {
     if (head->kind == CAPTURE_SECTION_METRICS) {
         return reader->chunk_rows > 0 &&
-               keep_section(reader, (struct metric_section){.head = *head,
-                                                            .stored = stored,
-                                                            .first_row = reader->profile->row_cnt,
-                                                            .row_cnt = reader->chunk_rows});
+               capture_metrics_keep(&reader->metrics, head, stored, reader->profile->row_cnt,
+                                    reader->chunk_rows);
     }
     if (head->kind != CAPTURE_SECTION_NAMES && head->kind != CAPTURE_SECTION_ROWS) {
         return true; // of a later version
     }
-    const unsigned char *plain = unpacked(reader, head, stored);
+    const unsigned char *plain = capture_room_unpack(&reader->room, head, stored);
     if (plain == NULL) {
         return false;
     }
@@ -408,11 +306,8 @@ static bool read_sections(struct capture_reader *reader, struct byte_cursor *chu
 static void trim(struct capture_reader *reader, uint32_t section_cnt)
 {
     struct profile *profile = reader->profile;
-    reader->section_cnt = section_cnt;
-    profile->period.cnt = profile->row_cnt;
-    for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
-        profile->dimensions[i].codes.cnt = profile->row_cnt;
-    }
+    reader->metrics.section_cnt = section_cnt;
+    profile_trim_columns(profile);
     for (uint32_t i = 0; i < profile->metric_cnt; i++) {
         struct profile_metric *metric = &profile->metrics[i];
         uint64_t cnt = 0;
@@ -441,7 +336,7 @@ static bool read_chunk(struct capture_reader *reader, uint32_t kind, struct byte
     if (kind != CAPTURE_CHUNK_ROWS && kind != CAPTURE_CHUNK_END) {
         return true;
     }
-    uint32_t section_cnt = reader->section_cnt;
+    uint32_t section_cnt = reader->metrics.section_cnt;
     reader->chunk_rows = 0;
     if (!read_sections(reader, chunk) ||
         !has_all_codes(reader->profile, reader->profile->row_cnt + reader->chunk_rows)) {
@@ -479,9 +374,9 @@ static bool finish_presence(struct capture_reader *reader)
 {
     struct profile *profile = reader->profile;
     for (uint32_t i = 0; i < profile->metric_cnt; i++) {
-        const struct profile_metric *metric = &profile->metrics[i];
+        struct profile_metric *metric = &profile->metrics[i];
         if (metric->present == NULL && metric->present_cnt != profile->row_cnt &&
-            reserve_presence(reader, i, profile->row_cnt) == NULL) {
+            profile_metric_presence(metric, profile->row_cnt, &reader->present_words[i]) == NULL) {
             return false;
         }
     }
@@ -521,92 +416,6 @@ static void read_chunks(struct capture_reader *reader)
 
 // --- metric columns, when they are asked for ------------------------------------
 
-struct metric_entries {
-    struct byte_cursor forms[PROFILE_FORM_CNT];
-    bool has[PROFILE_FORM_CNT];
-};
-
-static bool find_entries(struct byte_cursor *plain, uint32_t metric, struct metric_entries *entries)
-{
-    while (byte_cursor_left(plain) > 0) {
-        uint64_t idx = byte_cursor_varint(plain);
-        uint8_t form = byte_cursor_u8(plain);
-        struct text bytes = byte_cursor_text(plain);
-        if (plain->is_bad) {
-            return false;
-        }
-        if (idx == metric && form < PROFILE_FORM_CNT) {
-            entries->forms[form] = byte_cursor_of(bytes.bytes, bytes.len);
-            entries->has[form] = true;
-        }
-    }
-    return true;
-}
-
-static bool decode_forms(struct capture_reader *reader, uint32_t metric, uint64_t first_row,
-                         uint32_t cnt, struct metric_entries *entries)
-{
-    struct profile *profile = reader->profile;
-    const struct profile_dimension *threads = &profile->dimensions[PROFILE_TID];
-    struct profile_metric *of = &profile->metrics[metric];
-    int64_t *gains = reader->values[2];
-    int64_t *values = reader->values[1];
-    struct capture_rows rows = rows_of(reader, cnt);
-    profile_column_read(&threads->codes, first_row, cnt, reader->values[0]);
-    if (!capture_column_decode(&reader->metric, &entries->forms[PROFILE_DELTA], &rows, gains)) {
-        return false;
-    }
-    rows.others = gains;
-    return capture_column_decode(&reader->metric, &entries->forms[PROFILE_VALUE], &rows, values) &&
-           profile_column_append(&of->columns[PROFILE_DELTA], gains, cnt) &&
-           profile_column_append(&of->columns[PROFILE_VALUE], values, cnt);
-}
-
-// Rows that no section has.
-static bool append_absent(struct profile_metric *metric, uint64_t cnt)
-{
-    return profile_column_append_same(&metric->columns[PROFILE_VALUE], 0, cnt) &&
-           profile_column_append_same(&metric->columns[PROFILE_DELTA], 0, cnt);
-}
-
-static bool load_section(struct capture_reader *reader, const struct metric_section *section,
-                         uint32_t metric)
-{
-    struct profile_metric *of = &reader->profile->metrics[metric];
-    struct metric_entries entries = {0};
-    const unsigned char *plain = unpacked(reader, &section->head, section->stored);
-    if (plain == NULL) {
-        return false;
-    }
-    struct byte_cursor cursor = byte_cursor_of(plain, section->head.plain_bytes);
-    if (!find_entries(&cursor, metric, &entries)) {
-        return false;
-    }
-    if (!entries.has[PROFILE_VALUE] || !entries.has[PROFILE_DELTA]) {
-        return true;
-    }
-    uint64_t have = of->columns[PROFILE_VALUE].cnt;
-    return have <= section->first_row && append_absent(of, section->first_row - have) &&
-           decode_forms(reader, metric, section->first_row, section->row_cnt, &entries);
-}
-
-static bool load_metric(struct capture_reader *reader, uint32_t metric)
-{
-    struct profile_metric *of = &reader->profile->metrics[metric];
-    capture_threads_forget(&reader->metric);
-    for (uint32_t i = 0; i < reader->section_cnt; i++) {
-        const struct metric_section *section = &reader->sections[i];
-        if (section->is_anew) {
-            capture_threads_forget(&reader->metric);
-        }
-        bool is_in = metric >= (section->head.about & 0xFFFF) && metric < section->head.about >> 16;
-        if (is_in && !load_section(reader, section, metric)) {
-            return false;
-        }
-    }
-    return append_absent(of, reader->profile->row_cnt - of->columns[PROFILE_VALUE].cnt);
-}
-
 // Both forms of a metric are one piece of work.
 static bool load(void *context, struct profile *profile, uint32_t metric, enum profile_form form,
                  struct error *err)
@@ -616,7 +425,8 @@ static bool load(void *context, struct profile *profile, uint32_t metric, enum p
         profile_column_clear(&profile->metrics[metric].columns[i]);
         profile->metrics[metric].columns[i].expected_cnt = profile->row_cnt;
     }
-    if (!load_metric(context, metric)) {
+    struct capture_reader *reader = context;
+    if (!capture_metrics_load(&reader->metrics, &reader->room, profile, metric)) {
         return error_set(err, ERROR_BAD_INPUT,
                          "the capture is damaged inside a chunk: a metric cannot be read");
     }
@@ -704,48 +514,11 @@ struct profile *capture_reader_take(void *bytes, size_t len, size_t max_bytes, s
     return profile;
 }
 
-static unsigned char *read_file(const char *path, size_t *len_ret, struct error *err)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    unsigned char *bytes = NULL;
-    size_t len = 0;
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        (void)error_os(err, errno, "%s", path);
-        goto out;
-    }
-    bytes = S_ISREG(status.st_mode) ? malloc((size_t)status.st_size + 1) : NULL;
-    if (bytes == NULL) {
-        (void)error_set(err, ERROR_BAD_ARGUMENT, "%s: no regular file, or too large", path);
-        goto out;
-    }
-    big_memory_advise(bytes, (size_t)status.st_size + 1);
-    while (len < (size_t)status.st_size) {
-        ssize_t got = read(fd, bytes + len, (size_t)status.st_size - len);
-        if (got < 0 && errno != EINTR) {
-            (void)error_os(err, errno, "%s", path);
-            free(bytes);
-            bytes = NULL;
-            goto out;
-        }
-        if (got == 0) { // shorter by now
-            break;
-        }
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *len_ret = len;
-out:
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return bytes;
-}
-
 struct profile *capture_reader_open(const char *path, size_t max_bytes, struct error *err)
 {
     size_t len = 0;
     struct error why = {0};
-    unsigned char *bytes = read_file(path, &len, err);
+    unsigned char *bytes = file_bytes_read(path, &len, err);
     if (bytes == NULL) {
         return NULL;
     }
