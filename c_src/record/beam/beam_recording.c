@@ -5,6 +5,7 @@
 #include "base/quiet_thread.h"
 #include "capture/beam/cpu_usage.h"
 #include "record/beam/code_follower.h"
+#include "record/beam/process_stack.h"
 #include "sinks/dump.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@ enum {
     // A handler that was interrupted may commit a sample after a younger one.
     CPU_SETTLE_NS = 20 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
-    EXTRA_FRAMES = 2 + PROCESS_CATEGORY_CNT, // gap, state, categories
     RING_SPARE = 8, // a part of an armed capture's ring is for what comes meanwhile
 };
 
@@ -38,7 +38,7 @@ struct beam_recording {
     struct cpu_usage cpu_usage;
     struct own_processes own;
     struct dump dump;
-    struct frame *frames;
+    struct process_stack stack;
     uint32_t os_pid;
     pthread_t writer;
     pthread_mutex_t lock; // guards what is below
@@ -53,120 +53,6 @@ struct beam_recording {
 
 // ---- one sample -----------------------------------------------------------------
 
-struct stack_builder {
-    struct beam_recording *recording;
-    const struct process_sample *raw;
-    uint32_t cnt;
-    uint64_t last_function;
-    bool unknown;
-};
-
-static void add_note(struct stack_builder *builder, struct text name, struct text file)
-{
-    builder->recording->frames[builder->cnt++] = (struct frame){.name = name, .file = file};
-}
-
-// Return addresses point behind the call: they are looked up one byte before, as
-// the VM does (gather_stacktrace, beam_common.c).
-static void add_address(struct stack_builder *builder, uint32_t i)
-{
-    struct beam_recording *recording = builder->recording;
-    uint64_t address = builder->raw->frames[i];
-    struct code_location location;
-    if (!code_map_find(recording->code.code, address - (i > 0), builder->raw->code_generation,
-                       &location)) {
-        if (code_map_covers(recording->code.code, address)) {
-            builder->unknown = true;
-            recording->frames[builder->cnt++] =
-                (struct frame){.address = address, .name = TEXT("[unknown]"), .file = TEXT("beam")};
-        }
-        return;
-    }
-    bool repeats =
-        recording->options.flatten_recursive && location.function_start == builder->last_function;
-    if (location.is_stub || repeats) {
-        return;
-    }
-    builder->last_function = location.function_start;
-    recording->frames[builder->cnt++] = (struct frame){
-        .address = address,
-        .name = location.name,
-        .line = location.line,
-        .file = location.file,
-    };
-}
-
-static void add_gap(struct stack_builder *builder, char *text, size_t text_bytes)
-{
-    uint32_t cnt = builder->raw->gap_frames;
-    if (cnt == GAP_FRAMES_UNKNOWN) {
-        (void)snprintf(text, text_bytes, "[frames omitted]");
-    } else {
-        (void)snprintf(text, text_bytes, "[%u frames omitted]", cnt);
-    }
-    add_note(builder, text_of(text), TEXT("truncated"));
-    builder->last_function = 0;
-}
-
-static void add_state(struct stack_builder *builder)
-{
-    if (builder->raw->stack == STACK_PARTIAL) {
-        add_note(builder, TEXT("[on a scheduler, stack may lag]"), TEXT("beam"));
-    } else if (builder->raw->stack == STACK_MISSING) {
-        bool exiting = builder->raw->status == PROCESS_EXITING;
-        bool collecting = builder->raw->status == PROCESS_GARBAGE_COLLECTING;
-        add_note(builder,
-                 exiting      ? TEXT("[exiting]")
-                 : collecting ? TEXT("[garbage collecting]")
-                              : TEXT("[stack not readable]"),
-                 TEXT("beam"));
-    }
-}
-
-static void add_categories(struct stack_builder *builder)
-{
-    struct beam_recording *recording = builder->recording;
-    const struct process_sample *raw = builder->raw;
-    struct process_category_facts facts = {
-        .name = raw->name,
-        .status = text_of(process_status_name((enum process_status)raw->status)),
-        .is_process = true,
-        .memory_bytes = raw->metrics[BEAM_METRIC_MEMORY].value,
-        .mailbox_len = raw->metrics[BEAM_METRIC_MESSAGE_QUEUE_LEN].value,
-        .state_flags = raw->state_flags,
-        .node = text_of(recording->options.cpu.node),
-        .label = process_sample_label(raw),
-        .label_cnt = raw->label_cnt,
-        .parent = raw->parent,
-        .ancestors = raw->ancestors,
-        .application = application_table_find(&recording->applications, raw->group_leader),
-    };
-    memcpy(facts.initial, raw->initial, sizeof facts.initial);
-    builder->cnt +=
-        process_categories_frames(&recording->options.cpu.categories, &facts, recording->names,
-                                  &recording->frames[builder->cnt], &builder->unknown);
-}
-
-static uint32_t build_stack(struct beam_recording *recording, const struct process_sample *raw)
-{
-    struct stack_builder builder = {.recording = recording, .raw = raw};
-    static __thread char gap_text[64];
-    add_state(&builder);
-    for (uint32_t i = 0; i <= raw->frame_cnt; i++) {
-        if (raw->gap_frames != 0 && i == raw->gap_at) {
-            add_gap(&builder, gap_text, sizeof gap_text);
-        }
-        if (i < raw->frame_cnt) {
-            add_address(&builder, i);
-        }
-    }
-    add_categories(&builder);
-    if (builder.unknown) {
-        degraded_add(&recording->walker.losses, DEGRADED_NAME_UNKNOWN);
-    }
-    return builder.cnt;
-}
-
 static void write_sample(struct beam_recording *recording, const struct process_sample *raw)
 {
     struct metric_value metrics[BEAM_METRIC_ALL_CNT] = {{0}};
@@ -174,14 +60,18 @@ static void write_sample(struct beam_recording *recording, const struct process_
     memcpy(metrics, raw->metrics, sizeof raw->metrics);
     vm_gauges_take_port_queue(recording->gauges, raw->id, metrics);
     metric_choice_take(&recording->metrics, metrics, chosen);
+    process_stack_build(&recording->stack, raw);
+    if (recording->stack.has_unknown) {
+        degraded_add(&recording->walker.losses, DEGRADED_NAME_UNKNOWN);
+    }
     struct sample sample = {
         .time_ns = raw->time_ns,
         .period_ns = raw->period_ns,
         .pid = recording->os_pid,
         .tid = process_names_number(recording->names, raw->id),
         .category = text_of(process_status_name((enum process_status)raw->status)),
-        .frames = recording->frames,
-        .frame_cnt = build_stack(recording, raw),
+        .frames = recording->stack.frames,
+        .frame_cnt = recording->stack.frame_cnt,
         .metrics = chosen,
     };
     recording_write(&recording->output, &sample);
@@ -345,58 +235,12 @@ static void copy_memory(struct beam_recording *recording, struct dump_status *du
     dump->early_cnt = recording->dump.window.early_cnt;
 }
 
-static uint64_t gauge(const _Atomic uint64_t *value)
-{
-    return atomic_load_explicit(value, memory_order_relaxed);
-}
-
-static void copy_gauges(struct beam_recording *recording, struct beam_recording_status *status)
-{
-    const struct walker_gauges *gauges = &recording->walker.gauges;
-    status->walker_cpu_ns = gauge(&gauges->cpu_ns);
-    status->target_cnt = gauge(&gauges->target_cnt);
-    status->explicit_cnt = gauge(&gauges->explicit_cnt);
-    status->process_cnt = gauge(&gauges->process_cnt);
-    status->select_pass_ns = gauge(&gauges->select_pass_ns);
-    status->select_pass_cnt = gauge(&gauges->select_pass_cnt);
-    status->refused_target_cnt = gauge(&gauges->refused_target_cnt);
-    status->max_late_ns = gauge(&gauges->max_late_ns);
-    status->reading_stops = atomic_load_explicit(&gauges->reading_stops, memory_order_relaxed);
-    struct memory_reader in_use = {
-        .kind = (enum reader_kind)atomic_load_explicit(&gauges->reader_kind, memory_order_relaxed)};
-    status->reader = memory_reader_name(&in_use);
-    struct walker_pace pace = walker_pace_of(
-        &recording->walker.options, status->target_cnt,
-        atomic_load_explicit(&recording->walker.stretch_percent, memory_order_relaxed));
-    status->process_interval_ns = pace.process_interval_ns;
-    status->sample_interval_ns = pace.sample_interval_ns;
-    status->losses = loss_counters_read(&recording->walker.losses);
-}
-
-// file_series keeps the last finished name only: called after every step that can
-// finish one file.
-static void note_files(struct beam_recording *recording)
-{
-    const struct file_series *files = &recording->output.files;
-    struct beam_recording_status *status = &recording->status;
-    if (files->finished_cnt == status->finished_file_cnt) {
-        return;
-    }
-    status->finished_file_cnt = files->finished_cnt;
-    if (status->kept_file_cnt == BEAM_RECORDING_KEPT_FILES) {
-        memmove(status->files[0], status->files[1], sizeof status->files - sizeof status->files[0]);
-        status->kept_file_cnt--;
-    }
-    (void)snprintf(status->files[status->kept_file_cnt++], FILE_SERIES_NAME_BYTES, "%s",
-                   files->finished_name);
-}
-
 static void publish(struct beam_recording *recording)
 {
     const struct recording *output = &recording->output;
     struct beam_recording_status *status = &recording->status;
     pthread_mutex_lock(&recording->lock);
-    note_files(recording);
+    beam_recording_status_note_files(status, &output->files);
     bool writing = output->state == RECORDING_WRITING;
     (void)snprintf(status->current_file, sizeof status->current_file, "%s",
                    writing ? output->files.name : "");
@@ -423,7 +267,7 @@ void beam_recording_status(struct beam_recording *recording,
     pthread_mutex_lock(&recording->lock);
     *status_ret = recording->status;
     pthread_mutex_unlock(&recording->lock);
-    copy_gauges(recording, status_ret);
+    beam_recording_status_take_walker(status_ret, &recording->walker);
 }
 
 // ---- the writer's thread --------------------------------------------------------
@@ -534,8 +378,6 @@ static struct beam_recording *allocate(const struct otp_layout *layout,
     recording->gauges = vm_gauges_create();
     metric_choice_make(&recording->metrics, options->cpu.metrics, METRIC_OF_WALKER);
     session_choose_metrics(&recording->session, &recording->metrics);
-    recording->frames =
-        calloc((size_t)options->walker.max_frames + EXTRA_FRAMES, sizeof *recording->frames);
     cpu_usage_init(&recording->cpu_usage);
     for (uint32_t i = 0; i < options->walker.excluded_cnt; i++) {
         own_processes_add(&recording->own, options->walker.excluded[i]);
@@ -588,15 +430,31 @@ static void stop_cpu(struct beam_recording *recording)
     }
 }
 
+static bool init_stack(struct beam_recording *recording, struct error *err)
+{
+    const struct beam_recording_options *options = &recording->options;
+    const struct process_stack_sources sources = {
+        .code = recording->code.code,
+        .names = recording->names,
+        .applications = &recording->applications,
+        .categories = &options->cpu.categories,
+        .node = text_of(options->cpu.node),
+        .flatten_recursive = options->flatten_recursive,
+    };
+    return process_stack_init(&recording->stack, &sources, options->walker.max_frames) ||
+           error_set(err, ERROR_NO_MEMORY, "recording: no memory for its tables");
+}
+
 static bool start_parts(struct beam_recording *recording, const struct vm_memory *memory,
                         struct error *err)
 {
     struct beam_recording_options *options = &recording->options;
-    if (recording->names == NULL || recording->frames == NULL || recording->gauges == NULL) {
+    if (recording->names == NULL || recording->gauges == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "recording: no memory for its tables");
     }
     if (!code_follower_init(&recording->code, &recording->walker, memory,
-                            options->code_map_max_bytes, options->walker.reader, err)) {
+                            options->code_map_max_bytes, options->walker.reader, err) ||
+        !init_stack(recording, err)) {
         return false;
     }
     (void)session_set(&recording->session, "reader", "%s",
@@ -722,7 +580,7 @@ void beam_recording_destroy(struct beam_recording *recording)
     process_names_destroy(recording->names);
     application_table_deinit(&recording->applications);
     vm_gauges_destroy(recording->gauges);
-    free(recording->frames);
+    process_stack_deinit(&recording->stack);
     cpu_usage_deinit(&recording->cpu_usage);
     (void)pthread_cond_destroy(&recording->changed);
     (void)pthread_mutex_destroy(&recording->lock);
