@@ -97,6 +97,7 @@ static struct system_recording_options recording_options(const struct record_opt
                 .max_symbol_bytes = options->symbol_bytes,
                 .keeps_mangled = options->keeps_mangled,
                 .tells_lines = options->tells_lines,
+                .tells_inlined = options->tells_inlined,
             },
         .options_text = options->text,
         .categories = options->categories,

@@ -60,6 +60,8 @@ static const char HELP[] =
     "      --no-demangle       C++ and Rust names as they stand in the file\n"
     "      --lines             source file and line of functions in files with DWARF, in place\n"
     "                          of the file that is mapped\n"
+    "      --inlines           functions that the compiler put into others as frames of their\n"
+    "                          own, marked (inlined), in files with DWARF\n"
     "      --symbol-memory BYTES  for the symbols of all files, those not needed for\n"
     "                          longest go first (64M)\n"
     "\n"

@@ -191,6 +191,7 @@ static const struct option_row ROWS[] = {
     {"self", 0, OPTION_FLAG, AT(options.includes_self)},
     {"no-demangle", 0, OPTION_FLAG, AT(options.keeps_mangled)},
     {"lines", 0, OPTION_FLAG, AT(options.tells_lines)},
+    {"inlines", 0, OPTION_FLAG, AT(options.tells_inlined)},
     {"symbol-memory", 0, OPTION_BYTES, AT(options.symbol_bytes), 1 << 20, 1ULL << 40, "1M to 1T"},
     {"flight", 0, OPTION_DURATION, AT(options.flight.keep_ns), CLOCK_NS_PER_S, MAX_FLIGHT_NS,
      "a time, 1s to 24h"},

@@ -45,6 +45,7 @@ struct record_options {
     uint64_t symbol_bytes; // of the symbols of all files
     bool keeps_mangled;    // names as they stand in the files
     bool tells_lines;      // of the sources
+    bool tells_inlined;    // functions
     bool includes_self;
     enum record_talk talk;
     char **command; // NULL-terminated, borrowed from argv; NULL = none

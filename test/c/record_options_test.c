@@ -78,8 +78,10 @@ TEST(names)
     CHECK(!options.keeps_mangled);
     CHECK(!options.tells_lines);
     CHECK_UINT(options.symbol_bytes, 64 << 20);
-    CHECK(parse("--no-demangle --lines --symbol-memory 8M"));
+    CHECK(!options.tells_inlined);
+    CHECK(parse("--no-demangle --lines --inlines --symbol-memory 8M"));
     CHECK(options.tells_lines);
+    CHECK(options.tells_inlined);
     CHECK(options.keeps_mangled);
     CHECK_UINT(options.symbol_bytes, 8 << 20);
     CHECK(!parse("--symbol-memory 1"));

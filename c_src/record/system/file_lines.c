@@ -9,12 +9,14 @@
 #include <stdlib.h>
 
 struct slot {
-    elf_cache_id id;            // 0 = free
-    struct source_lines *lines; // NULL: it has none, or may not be read
+    elf_cache_id id;              // 0 = free
+    struct source_lines *lines;   // NULL: it has none, or may not be read
+    struct inline_table *inlined; // the same
     uint64_t used_at;
 };
 
 struct file_lines {
+    struct file_lines_options options;
     struct slot slots[FILE_LINES_MAX_FILES];
     uint64_t uses;
     size_t bytes;      // of all tables
@@ -22,15 +24,25 @@ struct file_lines {
     bool is_spent;
 };
 
-struct file_lines *file_lines_create(void)
+struct file_lines *file_lines_create(const struct file_lines_options *options)
 {
-    return calloc(1, sizeof(struct file_lines));
+    struct file_lines *lines = calloc(1, sizeof *lines);
+    if (lines != NULL) {
+        lines->options = *options;
+    }
+    return lines;
+}
+
+static size_t slot_bytes(const struct slot *slot)
+{
+    return source_lines_memory_bytes(slot->lines) + inline_table_memory_bytes(slot->inlined);
 }
 
 static void drop(struct file_lines *lines, struct slot *slot)
 {
-    lines->bytes -= source_lines_memory_bytes(slot->lines);
+    lines->bytes -= slot_bytes(slot);
     source_lines_destroy(slot->lines);
+    inline_table_destroy(slot->inlined);
     *slot = (struct slot){.id = 0};
 }
 
@@ -49,41 +61,51 @@ static int open_mapped(const struct process *process, const struct process_mappi
     return fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
 }
 
-static struct source_lines *read_lines(struct file_lines *lines, const struct elf_file *file)
+// What the slot does not have yet and is wanted.
+static void read_tables(struct file_lines *lines, struct slot *slot, const struct elf_file *file)
 {
     size_t read_bytes = 0;
-    struct source_lines *found = source_lines_create(file, &read_bytes);
-    lines->read_bytes += read_bytes;
-    return found;
+    if (lines->options.tells_lines && slot->lines == NULL) {
+        slot->lines = source_lines_create(file, &read_bytes);
+        lines->read_bytes += read_bytes;
+    }
+    if (lines->options.tells_inlined && slot->inlined == NULL) {
+        read_bytes = 0;
+        slot->inlined = inline_table_create(file, &read_bytes);
+        lines->read_bytes += read_bytes;
+    }
 }
 
-// The file itself where it has them, else its debug file.
-static struct source_lines *open_lines(struct file_lines *lines, const struct process *process,
-                                       const struct process_mapping *mapping,
-                                       const struct elf_debug_opener *opener)
+static bool has_all(const struct file_lines *lines, const struct slot *slot)
 {
-    struct text path = process_maps_path(&process->maps, mapping);
+    return (!lines->options.tells_lines || slot->lines != NULL) &&
+           (!lines->options.tells_inlined || slot->inlined != NULL);
+}
+
+// From the file itself where it has them, else from its debug file.
+static void open_tables(struct file_lines *lines, struct slot *slot, const struct file_place *place)
+{
+    struct text path = process_maps_path(&place->process->maps, place->mapping);
     struct elf_file file = {0};
     struct elf_file debug = {0};
-    int fd = open_mapped(process, mapping, path);
+    int fd = open_mapped(place->process, place->mapping, path);
     if (fd < 0 || !elf_file_open(&file, fd, NULL)) {
-        return NULL;
+        return;
     }
-    struct source_lines *found = read_lines(lines, &file);
-    if (found == NULL && elf_debug_file_open(&debug, &file, path, opener)) {
-        found = read_lines(lines, &debug);
+    read_tables(lines, slot, &file);
+    if (!has_all(lines, slot) && elf_debug_file_open(&debug, &file, path, place->opener)) {
+        read_tables(lines, slot, &debug);
         elf_file_close(&debug);
     }
     elf_file_close(&file);
-    return found;
 }
 
 static bool may_read(struct file_lines *lines)
 {
     if (lines->read_bytes >= FILE_LINES_MAX_READ_BYTES && !lines->is_spent) {
         lines->is_spent = true;
-        log_warn("--lines: %zu MB of line tables were read, that is the limit; files that come "
-                 "now have no lines",
+        log_warn("--lines, --inlines: %zu MB of debug sections were read, that is the limit; files "
+                 "that come now have none",
                  lines->read_bytes >> 20);
     }
     return !lines->is_spent;
@@ -115,7 +137,7 @@ static void shrink(struct file_lines *lines, const struct slot *but)
         struct slot *victim = NULL;
         for (int i = 0; i < FILE_LINES_MAX_FILES; i++) {
             struct slot *slot = &lines->slots[i];
-            if (slot != but && slot->lines != NULL &&
+            if (slot != but && slot_bytes(slot) > 0 &&
                 (victim == NULL || slot->used_at < victim->used_at)) {
                 victim = slot;
             }
@@ -127,23 +149,40 @@ static void shrink(struct file_lines *lines, const struct slot *but)
     }
 }
 
-bool file_lines_find(struct file_lines *lines, elf_cache_id id, const struct process *process,
-                     const struct process_mapping *mapping, const struct elf_debug_opener *opener,
-                     uint64_t address, struct text *file, uint32_t *line)
+// The file's slot, read now where it is not there; NULL when it may not be.
+static struct slot *slot_of(struct file_lines *lines, const struct file_place *place)
 {
-    struct slot *slot = id == 0 ? NULL : find(lines, id);
-    if (slot == NULL && (id == 0 || !may_read(lines))) {
-        return false;
+    struct slot *slot = place->id == 0 ? NULL : find(lines, place->id);
+    if (slot == NULL && (place->id == 0 || !may_read(lines))) {
+        return NULL;
     }
     if (slot == NULL) {
         slot = oldest(lines);
         drop(lines, slot);
-        *slot = (struct slot){.id = id, .lines = open_lines(lines, process, mapping, opener)};
-        lines->bytes += source_lines_memory_bytes(slot->lines);
+        slot->id = place->id;
+        open_tables(lines, slot, place);
+        lines->bytes += slot_bytes(slot);
         shrink(lines, slot);
     }
     slot->used_at = ++lines->uses;
-    return slot->lines != NULL && source_lines_find(slot->lines, address, file, line);
+    return slot;
+}
+
+bool file_lines_find(struct file_lines *lines, const struct file_place *place, struct text *file,
+                     uint32_t *line)
+{
+    const struct slot *slot = slot_of(lines, place);
+    return slot != NULL && slot->lines != NULL &&
+           source_lines_find(slot->lines, place->address, file, line);
+}
+
+uint32_t file_lines_inlined(struct file_lines *lines, const struct file_place *place,
+                            struct inlined_call *calls, uint32_t max)
+{
+    const struct slot *slot = slot_of(lines, place);
+    return slot == NULL || slot->inlined == NULL
+               ? 0
+               : inline_table_find(slot->inlined, place->address, calls, max);
 }
 
 size_t file_lines_memory_bytes(const struct file_lines *lines)

@@ -17,7 +17,7 @@ struct file_names {
     struct name_scratch *scratch;
     struct mapped_files *seen;
     struct elf_cache *files;
-    struct file_lines *lines; // NULL unless they are told
+    struct file_lines *lines; // NULL unless they or inlined functions are told
     struct demangler demangler;
 };
 
@@ -32,8 +32,10 @@ struct file_names *file_names_create(const struct file_names_options *options,
     names->scratch = scratch;
     names->seen = seen;
     names->files = elf_cache_create(options->max_symbol_bytes);
-    names->lines = options->tells_lines ? file_lines_create() : NULL;
-    if (names->files == NULL || (options->tells_lines && names->lines == NULL)) {
+    bool reads_dwarf = options->tells_lines || options->tells_inlined;
+    struct file_lines_options lines = {options->tells_lines, options->tells_inlined};
+    names->lines = reads_dwarf ? file_lines_create(&lines) : NULL;
+    if (names->files == NULL || (reads_dwarf && names->lines == NULL)) {
         file_names_destroy(names);
         return NULL;
     }
@@ -119,20 +121,78 @@ struct text file_names_readable(struct file_names *names, struct text name)
     return name_scratch_copy(names->scratch, name);
 }
 
+static struct elf_debug_opener debug_opener(const struct process *process)
+{
+    struct process *context = (struct process *)(uintptr_t)process; // only read
+    return (struct elf_debug_opener){.open = open_debug_file, .context = context};
+}
+
+static bool place_of(const struct file_names *names, const struct process_mapping *mapping,
+                     uint64_t address, struct file_place *place)
+{
+    uint64_t offset = address - mapping->start + mapping->offset;
+    place->id = mapping->tag;
+    place->mapping = mapping;
+    return elf_cache_address(names->files, mapping->tag, offset, &place->address);
+}
+
 // Takes the place of the mapped file's name.
 static void add_line(struct file_names *names, const struct process *process,
                      const struct process_mapping *mapping, uint64_t address, struct frame *frame)
 {
-    uint64_t place = 0;
     struct text file;
-    uint64_t offset = address - mapping->start + mapping->offset;
-    struct process *context = (struct process *)(uintptr_t)process; // only read
-    struct elf_debug_opener opener = {.open = open_debug_file, .context = context};
-    if (names->lines != NULL && elf_cache_address(names->files, mapping->tag, offset, &place) &&
-        file_lines_find(names->lines, mapping->tag, process, mapping, &opener, place, &file,
-                        &frame->line)) {
+    struct elf_debug_opener opener = debug_opener(process);
+    struct file_place place = {.process = process, .opener = &opener};
+    if (names->options.tells_lines && place_of(names, mapping, address, &place) &&
+        file_lines_find(names->lines, &place, &file, &frame->line)) {
         frame->file = name_scratch_copy(names->scratch, file);
     }
+}
+
+// The line found is that of the innermost; the others are where they call.
+static void share_lines(struct file_names *names, struct file_place *place,
+                        const struct inlined_call *calls, uint32_t cnt, struct frame *frame,
+                        struct frame *inlined)
+{
+    struct text file;
+    uint32_t line = 0;
+    if (frame->line == 0) {
+        return; // none was found
+    }
+    inlined[0].line = frame->line;
+    for (uint32_t i = 1; i < cnt; i++) {
+        inlined[i].line = calls[i - 1].call_line;
+    }
+    frame->line = calls[cnt - 1].call_line;
+    place->address = calls[cnt - 1].function;
+    if (file_lines_find(names->lines, place, &file, &line)) {
+        frame->file = name_scratch_copy(names->scratch, file);
+    }
+}
+
+uint32_t file_names_inlined(struct file_names *names, const struct process *process,
+                            const struct process_mapping *mapping, uint64_t address,
+                            struct frame *frame, struct frame *inlined, uint32_t max)
+{
+    struct inlined_call calls[FILE_NAMES_MAX_INLINED];
+    struct elf_debug_opener opener = debug_opener(process);
+    struct file_place place = {.process = process, .opener = &opener};
+    if (!names->options.tells_inlined || !place_of(names, mapping, address, &place)) {
+        return 0;
+    }
+    max = max < FILE_NAMES_MAX_INLINED ? max : FILE_NAMES_MAX_INLINED;
+    uint32_t cnt = file_lines_inlined(names->lines, &place, calls, max);
+    for (uint32_t i = 0; i < cnt; i++) {
+        inlined[i] = (struct frame){
+            .address = frame->address,
+            .name = name_scratch_copy(names->scratch, file_names_readable(names, calls[i].name)),
+            .file = TEXT("inlined"),
+        };
+    }
+    if (cnt > 0) {
+        share_lines(names, &place, calls, cnt, frame, inlined);
+    }
+    return cnt;
 }
 
 bool file_names_find(struct file_names *names, const struct process *process,

@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FILE_NAMES_DEFAULT_SYMBOL_BYTES = 64 << 20 };
+enum {
+    FILE_NAMES_DEFAULT_SYMBOL_BYTES = 64 << 20,
+    FILE_NAMES_MAX_INLINED = 15, // at one address
+};
 
 struct file_names;
 
@@ -22,6 +25,7 @@ struct file_names_options {
     size_t max_symbol_bytes; // of the symbols of all files together
     bool keeps_mangled;      // names stay as they stand in the file
     bool tells_lines;        // source files and lines, where there is DWARF
+    bool tells_inlined;      // functions that the compiler put into others, the same
 };
 
 // Made-up names go to `scratch`, files that were opened to `seen`; both are borrowed.
@@ -37,6 +41,14 @@ void file_names_destroy(struct file_names *names);
 bool file_names_find(struct file_names *names, const struct process *process,
                      struct process_mapping *mapping, uint64_t address, uint64_t now_ns,
                      struct frame *frame);
+
+// The functions that were inlined at an address that file_names_find has named, as frames of
+// their own, the innermost first; how many, `max` at most. `frame` is what it named: with
+// `tells_lines` the innermost is at its line now, and it where it calls the outermost. Valid
+// until file_names_trim.
+uint32_t file_names_inlined(struct file_names *names, const struct process *process,
+                            const struct process_mapping *mapping, uint64_t address,
+                            struct frame *frame, struct frame *inlined, uint32_t max);
 
 // The readable form of a symbol of any origin, where there is one.
 struct text file_names_readable(struct file_names *names, struct text name);

@@ -194,23 +194,37 @@ static struct text name_without_symbol(struct frame_names *names, struct text fi
                                                       (int)base.len, base.bytes);
 }
 
-// `address` is inside the instruction that `frame->address` comes back from.
-// Returns how long the name is good, 0 = only now.
-static uint64_t name_user_frame(const struct naming *naming, uint64_t address, struct frame *frame,
-                                bool *is_named)
+// What is found at an address for the first time.
+struct found {
+    struct frame frames[FRAME_CACHE_MAX_FRAMES_PER_PLACE]; // the innermost first
+    uint32_t cnt;
+    uint64_t until_ns; // how long it is good; 0 = only now
+    bool is_named;
+};
+_Static_assert((int)FILE_NAMES_MAX_INLINED < (int)FRAME_CACHE_MAX_FRAMES_PER_PLACE, "and itself");
+
+// `inside` is inside the instruction that `address` comes back from.
+static void name_user_frame(const struct naming *naming, uint64_t address, uint64_t inside,
+                            struct found *found)
 {
+    struct frame frame = {.address = address, .name = TEXT("[unknown]"), .file = TEXT("[unknown]")};
     struct process_mapping *mapping =
-        naming->process == NULL ? NULL : process_maps_find(&naming->process->maps, address);
-    frame->name = frame->file = TEXT("[unknown]");
-    *is_named = false;
-    if (mapping == NULL) {
-        return 0;
+        naming->process == NULL ? NULL : process_maps_find(&naming->process->maps, inside);
+    found->cnt = 0;
+    found->until_ns = 0;
+    found->is_named = false;
+    if (mapping != NULL) {
+        struct text path = process_maps_path(&naming->process->maps, mapping);
+        frame.file = path.len == 0 ? TEXT("[anonymous]") : path;
+        frame.name = name_without_symbol(naming->names, frame.file);
+        found->is_named = find_name(naming, mapping, inside, &frame);
+        found->until_ns = good_until_ns(naming, mapping);
+        if (found->is_named && mapping->kind == PROCESS_MAPPING_FILE) {
+            found->cnt = file_names_inlined(naming->names->files, naming->process, mapping, inside,
+                                            &frame, found->frames, FILE_NAMES_MAX_INLINED);
+        }
     }
-    struct text path = process_maps_path(&naming->process->maps, mapping);
-    frame->file = path.len == 0 ? TEXT("[anonymous]") : path;
-    frame->name = name_without_symbol(naming->names, frame->file);
-    *is_named = find_name(naming, mapping, address, frame);
-    return good_until_ns(naming, mapping);
+    found->frames[found->cnt++] = frame;
 }
 
 // --- kernel frames ------------------------------------------------------------
@@ -306,9 +320,13 @@ static void check_maps(struct naming *naming)
     }
 }
 
+// Of a place with more frames than one only the last has room of its own.
 static void add_place(struct named_stack *stack, const struct frame_place *place)
 {
-    for (uint32_t i = 0; i < place->frame_cnt; i++) {
+    uint32_t room = FRAME_NAMES_MAX_INLINED - stack->inlined_cnt;
+    uint32_t first = place->frame_cnt - 1 <= room ? 0 : place->frame_cnt - 1;
+    stack->inlined_cnt += place->frame_cnt - 1 - first;
+    for (uint32_t i = first; i < place->frame_cnt; i++) {
         __builtin_prefetch(place->frames[i].shown.bytes); // for the sink, in a moment
         stack->frames[stack->frame_cnt++] = place->frames[i];
     }
@@ -351,23 +369,29 @@ static void begin_user_frames(const struct naming *naming)
     }
 }
 
-static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack *stack)
+static void add_new_frame(struct naming *naming, struct frame_key *key, struct named_stack *stack)
 {
-    struct frame_cache *cache = naming->names->cache;
-    struct frame_key key = user_key(naming, i);
-    struct frame frame = {.address = key.address};
-    struct frame_place place = {.frames = &frame, .frame_cnt = 1};
-    if (key.owner == 0 ||
-        !frame_cache_find(cache, naming->names->begun[i], &key, naming->now_ns, &place)) {
-        check_maps(naming);
-        uint64_t inside = key.address - (key.is_return ? 1 : 0);
-        uint64_t until_ns = name_user_frame(naming, inside, &frame, &place.is_named);
-        key.owner = naming->owner; // the maps may be new
-        if (until_ns > naming->now_ns) {
-            frame_cache_put(cache, &key, until_ns, &place);
-        }
+    struct found found;
+    check_maps(naming);
+    name_user_frame(naming, key->address, key->address - (key->is_return ? 1 : 0), &found);
+    struct frame_place place = {found.frames, found.cnt, found.is_named};
+    key->owner = naming->owner; // the maps may be new
+    if (found.until_ns > naming->now_ns) {
+        frame_cache_put(naming->names->cache, key, found.until_ns, &place);
     }
     add_place(stack, &place);
+}
+
+static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack *stack)
+{
+    struct frame_key key = user_key(naming, i);
+    struct frame_place place;
+    if (key.owner != 0 && frame_cache_find(naming->names->cache, naming->names->begun[i], &key,
+                                           naming->now_ns, &place)) {
+        add_place(stack, &place);
+    } else {
+        add_new_frame(naming, &key, stack);
+    }
 }
 
 // The Erlang process that ran is the root of its stack.
@@ -399,8 +423,7 @@ void frame_names_name(struct frame_names *names, const struct system_sample *sam
                       uint64_t now_ns, struct named_stack *stack)
 {
     struct naming naming = begin(names, sample, now_ns);
-    stack->frame_cnt = 0;
-    stack->unnamed_cnt = 0;
+    stack->frame_cnt = stack->unnamed_cnt = stack->inlined_cnt = 0;
     add_kernel_frames(&naming, stack);
     add_user_frames(&naming, stack);
 }
@@ -414,7 +437,7 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
         return;
     }
     struct naming naming = begin(names, sample, now_ns);
-    names->noted.frame_cnt = 0;
+    names->noted.frame_cnt = names->noted.inlined_cnt = 0;
     add_user_frames(&naming, &names->noted);
 }
 

@@ -33,12 +33,17 @@ void frame_names_destroy(struct frame_names *names);
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns, bool is_for_later);
 
-// Room for every frame of a sample, the mark of omitted ones and the Erlang process.
-enum { FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 };
+// Room for every frame of a sample, the mark of omitted ones, the Erlang process, and
+// functions that were inlined: those further out than there is room for are left out.
+enum {
+    FRAME_NAMES_MAX_INLINED = 256,
+    FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 + FRAME_NAMES_MAX_INLINED,
+};
 
 struct named_stack {
     uint32_t frame_cnt;
     uint32_t unnamed_cnt; // frames that no symbol covers
+    uint32_t inlined_cnt; // frames of functions that were inlined into others
     // Behind the stack there is room for the sample's categories, the caller's to fill.
     struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX];
 };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/system/source_lines.h"
 
+#include "symbols/system/debug_sections.h"
+#include "symbols/system/grown_array.h"
 #include "symbols/system/line_unit.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { MAX_NAMES_BYTES = 4 << 20, MAX_SEQUENCES = 1 << 18, NO_NAME = UINT32_MAX };
 
@@ -41,22 +42,6 @@ struct reading {
 
 // --- growing ------------------------------------------------------------------------------
 
-// The array with room for `needed`, perhaps elsewhere; NULL, and nothing changed, at the
-// limit or without memory.
-static void *grow(void *at, uint32_t *capacity, uint32_t needed, uint32_t max, size_t size)
-{
-    uint32_t larger = *capacity == 0 ? 1024 : *capacity;
-    if (at != NULL && needed <= *capacity) {
-        return at;
-    }
-    while (larger < needed && larger < max) {
-        larger *= 2;
-    }
-    void *bytes = needed > max ? NULL : realloc(at, larger * size);
-    *capacity = bytes == NULL ? *capacity : larger;
-    return bytes;
-}
-
 static struct text base_name(struct text path)
 {
     const char *slash = path.len == 0 ? NULL : memrchr(path.bytes, '/', path.len);
@@ -71,9 +56,10 @@ static uint32_t add_name(struct source_lines *lines, struct text path)
 {
     struct text name = base_name(path);
     uint32_t at = lines->name_bytes;
-    char *names = name.len == 0 || name.len > 255 ? NULL
-                                                  : grow(lines->names, &lines->name_capacity,
-                                                         at + name.len + 1, MAX_NAMES_BYTES, 1);
+    char *names = name.len == 0 || name.len > 255
+                      ? NULL
+                      : grown_array(lines->names, &lines->name_capacity, at + name.len + 1,
+                                    MAX_NAMES_BYTES, 1);
     if (names == NULL) {
         return NO_NAME;
     }
@@ -110,8 +96,8 @@ static bool end_sequence(struct reading *reading, uint64_t end)
         return true;
     }
     struct sequence *sequences =
-        grow(lines->sequences, &lines->sequence_capacity, lines->sequence_cnt + 1, MAX_SEQUENCES,
-             sizeof *lines->sequences);
+        grown_array(lines->sequences, &lines->sequence_capacity, lines->sequence_cnt + 1,
+                    MAX_SEQUENCES, sizeof *lines->sequences);
     if (sequences == NULL) {
         return false;
     }
@@ -139,8 +125,8 @@ static bool take_row(void *context, const struct line_row *row)
         *last = (struct row){row->address, name, row->line};
         return true;
     }
-    struct row *rows = grow(lines->rows, &lines->row_capacity, lines->row_cnt + 1,
-                            SOURCE_LINES_MAX_ROWS, sizeof *lines->rows);
+    struct row *rows = grown_array(lines->rows, &lines->row_capacity, lines->row_cnt + 1,
+                                   SOURCE_LINES_MAX_ROWS, sizeof *lines->rows);
     if (rows == NULL) {
         return false;
     }
@@ -204,47 +190,14 @@ void source_lines_destroy(struct source_lines *lines)
 
 // --- sections ---------------------------------------------------------------------------
 
-static char *unpack(const struct elf_file *file, const Elf64_Shdr *section, size_t *len)
-{
-    Elf64_Chdr head;
-    uint64_t packed_len = section->sh_size - sizeof head;
-    if (section->sh_size < sizeof head || packed_len > SOURCE_LINES_MAX_SECTION_BYTES ||
-        !elf_file_read(file, section->sh_offset, &head, sizeof head) ||
-        head.ch_type != ELFCOMPRESS_ZLIB || head.ch_size > SOURCE_LINES_MAX_SECTION_BYTES) {
-        return NULL;
-    }
-    unsigned char *packed = malloc(packed_len + 1);
-    char *bytes = malloc(head.ch_size + 1);
-    uLongf bytes_len = head.ch_size;
-    bool ok = packed != NULL && bytes != NULL &&
-              elf_file_read(file, section->sh_offset + sizeof head, packed, packed_len) &&
-              uncompress((Bytef *)bytes, &bytes_len, packed, packed_len) == Z_OK;
-    free(packed);
-    if (!ok) {
-        free(bytes);
-        return NULL;
-    }
-    *len = bytes_len;
-    return bytes;
-}
-
-static char *load(const struct elf_file *file, const char *name, size_t *len)
-{
-    const Elf64_Shdr *section = elf_file_section(file, name);
-    if (section == NULL) {
-        return NULL;
-    }
-    return (section->sh_flags & SHF_COMPRESSED) != 0
-               ? unpack(file, section, len)
-               : elf_file_load_section(file, section, SOURCE_LINES_MAX_SECTION_BYTES, len);
-}
-
 struct source_lines *source_lines_create(const struct elf_file *file, size_t *read_bytes)
 {
     size_t len = 0;
     size_t names_len = 0;
-    char *bytes = load(file, ".debug_line", &len);
-    char *names = bytes == NULL ? NULL : load(file, ".debug_line_str", &names_len);
+    char *bytes = debug_section_load(file, ".debug_line", SOURCE_LINES_MAX_SECTION_BYTES, &len);
+    char *names = bytes == NULL ? NULL
+                                : debug_section_load(file, ".debug_line_str",
+                                                     SOURCE_LINES_MAX_SECTION_BYTES, &names_len);
     struct source_lines *lines =
         bytes == NULL ? NULL : source_lines_parse(bytes, len, names, names_len);
     *read_bytes = len + names_len;
