@@ -91,8 +91,7 @@ option({large_heap, Bytes}) -> {large_heap, max(1, Bytes div erlang:system_info(
 option({Event, Ms}) -> {Event, Ms}.
 
 has_sessions() ->
-    code:ensure_loaded(trace) =:= {module, trace}
-        andalso erlang:function_exported(trace, system, 3).
+    flame_prof_trace:has_sessions() andalso erlang:function_exported(trace, system, 3).
 
 %% A module that not every supported release has.
 newer(Function, Arguments) ->

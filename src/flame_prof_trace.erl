@@ -14,7 +14,7 @@
 %% with that, so the session must not leave it.
 -module(flame_prof_trace).
 
--export([new/0, on/3, off/3, kind/1]).
+-export([new/0, on/3, off/3, kind/1, has_sessions/0]).
 -export_type([tracing/0]).
 
 -opaque tracing() :: legacy | {session, term()}.
@@ -22,10 +22,18 @@
 %% @doc The caller becomes the tracer.
 -spec new() -> tracing().
 new() ->
-    case code:ensure_loaded(trace) of
-        {module, trace} -> {session, newer(session_create, [flame_prof, self(), []])};
-        {error, _} -> legacy
+    case has_sessions() of
+        true -> {session, newer(session_create, [flame_prof, self(), []])};
+        false -> legacy
     end.
+
+%% @doc Whether the release has trace sessions.
+-spec has_sessions() -> boolean().
+has_sessions() ->
+    %% Before OTP 27 a module of that name is somebody else's, or there is none: then the
+    %% code server would look for it in every directory, which on a busy node takes seconds.
+    list_to_integer(erlang:system_info(otp_release)) >= 27
+        andalso code:ensure_loaded(trace) =:= {module, trace}.
 
 -spec kind(tracing()) -> trace_session | erlang_trace.
 kind(legacy) -> erlang_trace;

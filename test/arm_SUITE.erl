@@ -146,7 +146,7 @@ armed_dumps_do_not_repeat_themselves(Config) ->
 armed_memory_is_bounded(Config) ->
     Pids = [idle() || _ <- lists:seq(1, 200)],
     {ok, _} = arm(Config, #{keep => 600, keep_bytes => 1024 * 1024, sample_interval => 2,
-                            process_interval => 2}),
+                            process_interval => 2, cpu_max => infinity}),
     [ok = flame_prof_session:watch(Pid, profile, #{viral => self_only, status => all})
      || Pid <- Pids],
     eventually(fun() -> maps:get(dropped_early, maps:get(kept, flame_prof:info())) > 1000 end),
@@ -414,5 +414,4 @@ monitor_is_not_touched_when_nothing_needs_it(Config) ->
     ?assertEqual(undefined, erlang:system_monitor()).
 
 has_sessions() ->
-    code:ensure_loaded(trace) =:= {module, trace}
-        andalso erlang:function_exported(trace, system, 3).
+    flame_prof_case:has_trace_sessions() andalso erlang:function_exported(trace, system, 3).

@@ -81,9 +81,9 @@ is_traced(Pid) ->
 
 %% Those of a name, since OTP 27.
 trace_sessions() ->
-    case code:ensure_loaded(trace) of
-        {module, trace} -> lists:sort([Name || {Name, _} <- erlang:apply(trace, session_info, [all])]);
-        {error, _} -> []
+    case flame_prof_case:has_trace_sessions() of
+        true -> lists:sort([Name || {Name, _} <- erlang:apply(trace, session_info, [all])]);
+        false -> []
     end.
 
 %% It can only be read by being set.

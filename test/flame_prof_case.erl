@@ -190,8 +190,10 @@ selected() ->
     Handle = lists:keyfind(handle, 1, [Part || Part <- State, is_tuple(Part), tuple_size(Part) > 0]),
     flame_prof_tier:selected(Tier, Handle).
 
+%% Not by asking for the module: where there is none, the code server looks everywhere.
 has_trace_sessions() ->
-    code:ensure_loaded(trace) =:= {module, trace}.
+    list_to_integer(erlang:system_info(otp_release)) >= 27
+        andalso code:ensure_loaded(trace) =:= {module, trace}.
 
 %% Does a process have trace flags of ours? Before OTP 27, of anybody.
 is_followed(Pid) ->
