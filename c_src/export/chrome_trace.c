@@ -31,8 +31,13 @@ struct trace {
 
 static void write_us(struct text_output *text, uint64_t ns)
 {
-    text_output_format(text, ns % CLOCK_NS_PER_US == 0 ? "%" PRIu64 : "%" PRIu64 ".%03" PRIu64,
-                       ns / CLOCK_NS_PER_US, ns % CLOCK_NS_PER_US);
+    uint32_t rest = (uint32_t)(ns % CLOCK_NS_PER_US);
+    text_output_u64(text, ns / CLOCK_NS_PER_US);
+    if (rest != 0) {
+        char digits[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                         (char)('0' + rest % 10)};
+        text_output_text(text, (struct text){digits, sizeof digits});
+    }
 }
 
 static void open_event(struct trace *trace, const struct thread_rows_thread *thread,
@@ -57,14 +62,19 @@ static void write_node(struct trace *trace, uint32_t node, const char *before)
     char digits[PROFILE_DIGITS_BYTES];
     const struct stack_tree_node *of = &trace->tree.nodes[node];
     const struct profile_frame *code = stack_tree_code(&trace->tree, of->frame);
-    text_output_format(&trace->text,
-                       "%s\n{\"id\":%u,\"parent\":%u,\"callFrame\":{\"functionName\":", before,
-                       node + 1, of->parent + 1);
+    text_output_string(&trace->text, before);
+    text_output_string(&trace->text, "\n{\"id\":");
+    text_output_u64(&trace->text, node + 1);
+    text_output_string(&trace->text, ",\"parent\":");
+    text_output_u64(&trace->text, of->parent + 1);
+    text_output_string(&trace->text, ",\"callFrame\":{\"functionName\":");
     text_output_json(&trace->text, stack_tree_name(&trace->tree, of->frame, digits));
     text_output_string(&trace->text, ",\"scriptId\":0,\"codeType\":\"other\",\"url\":");
     text_output_json(&trace->text, profile_text(trace->profile, code->file));
     if (code->line > 0) {
-        text_output_format(&trace->text, ",\"lineNumber\":%u,\"columnNumber\":0", code->line - 1);
+        text_output_string(&trace->text, ",\"lineNumber\":");
+        text_output_u64(&trace->text, code->line - 1);
+        text_output_string(&trace->text, ",\"columnNumber\":0");
     }
     text_output_string(&trace->text, "}}");
 }
@@ -150,13 +160,17 @@ static void write_frames(struct trace *trace)
         const struct stack_tree_node *node = &trace->tree.nodes[i];
         const struct profile_frame *code = stack_tree_code(&trace->tree, node->frame);
         struct text file = profile_text(trace->profile, code->file);
-        text_output_format(&trace->text, "%s\n\"%u\":{\"category\":", i == 1 ? "" : ",", i);
+        text_output_string(&trace->text, i == 1 ? "\n\"" : ",\n\"");
+        text_output_u64(&trace->text, i);
+        text_output_string(&trace->text, "\":{\"category\":");
         text_output_json(&trace->text,
                          file.len > 0 ? file : text_of(profile_frame_kind_name(code->kind)));
         text_output_string(&trace->text, ",\"name\":");
         text_output_json(&trace->text, stack_tree_name(&trace->tree, node->frame, digits));
         if (node->parent != 0) {
-            text_output_format(&trace->text, ",\"parent\":\"%u\"", node->parent);
+            text_output_string(&trace->text, ",\"parent\":\"");
+            text_output_u64(&trace->text, node->parent);
+            text_output_char(&trace->text, '"');
         }
         text_output_char(&trace->text, '}');
     }
@@ -172,14 +186,17 @@ static int64_t number_of(const struct trace *trace, uint32_t dimension, uint64_t
 static void write_sample(struct trace *trace, uint64_t row, int64_t weight, struct text name)
 {
     uint32_t leaf = leaf_of(trace, row);
-    text_output_format(&trace->text, "%s\n{\"cpu\":%" PRId64 ",\"tid\":%" PRId64 ",\"ts\":",
-                       trace->event_cnt++ == 0 ? "" : ",", number_of(trace, PROFILE_CPU, row),
-                       number_of(trace, PROFILE_TID, row));
+    text_output_string(&trace->text, trace->event_cnt++ == 0 ? "\n{\"cpu\":" : ",\n{\"cpu\":");
+    text_output_i64(&trace->text, number_of(trace, PROFILE_CPU, row));
+    text_output_string(&trace->text, ",\"tid\":");
+    text_output_i64(&trace->text, number_of(trace, PROFILE_TID, row));
+    text_output_string(&trace->text, ",\"ts\":");
     write_us(&trace->text, trace->profile->time_ns[row]);
     text_output_string(&trace->text, ",\"name\":");
     text_output_json(&trace->text, name);
     if (leaf != 0) {
-        text_output_format(&trace->text, ",\"sf\":%u", leaf);
+        text_output_string(&trace->text, ",\"sf\":");
+        text_output_u64(&trace->text, leaf);
     }
     text_output_string(&trace->text, ",\"weight\":");
     text_output_i64(&trace->text, weight);

@@ -78,28 +78,33 @@ static void write_frames(struct speedscope *scope)
     text_output_string(&scope->text, "]},\n\"profiles\":[");
 }
 
+static void write_index(struct speedscope *scope, char *before, uint32_t index)
+{
+    text_output_char(&scope->text, *before);
+    text_output_u64(&scope->text, index);
+    *before = ',';
+}
+
 // Root first, as the format has it.
 static void write_stack(struct speedscope *scope, const struct sample_group *group)
 {
     const struct profile_dictionary *dictionary = &scope->profile->dictionary;
     uint32_t codes[CATEGORY_GROUPS_MAX_LEVELS];
     uint32_t depth = 0;
-    const char *before = "[";
+    char before = '[';
     category_groups_codes(&scope->groups.categories, group->category, codes);
     for (uint32_t i = 0; i < scope->groups.categories.level_cnt; i++) {
         if (codes[i] != 0) {
-            text_output_format(&scope->text, "%s%u", before, scope->code_index[i][codes[i]] - 1);
-            before = ",";
+            write_index(scope, &before, scope->code_index[i][codes[i]] - 1);
         }
     }
     for (stack_id at = group->stack; at != 0; at = dictionary->nodes[at].parent) {
         scope->path[depth++] = scope->frame_index[dictionary->nodes[at].frame] - 1;
     }
     while (depth > 0) {
-        text_output_format(&scope->text, "%s%u", before, scope->path[--depth]);
-        before = ",";
+        write_index(scope, &before, scope->path[--depth]);
     }
-    text_output_string(&scope->text, *before == '[' ? "[]" : "]");
+    text_output_string(&scope->text, before == '[' ? "[]" : "]");
 }
 
 static const char *unit_of(const struct profile *profile, struct weight weight)

@@ -32,6 +32,11 @@ bool text_output_finish(struct text_output *text)
 
 void text_output_text(struct text_output *text, struct text bytes)
 {
+    if (bytes.len > 0 && bytes.len < sizeof text->bytes - text->len) { // nearly always
+        memcpy(text->bytes + text->len, bytes.bytes, bytes.len);
+        text->len += bytes.len;
+        return;
+    }
     while (bytes.len > 0) {
         size_t room = sizeof text->bytes - text->len;
         size_t len = bytes.len < room ? bytes.len : room;
@@ -57,15 +62,28 @@ void text_output_char(struct text_output *text, char byte)
     }
 }
 
+static uint32_t digit_cnt(uint64_t value)
+{
+    uint32_t cnt = 1;
+    for (; value >= 10000; value /= 10000) {
+        cnt += 4;
+    }
+    return cnt + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
 void text_output_u64(struct text_output *text, uint64_t value)
 {
-    char digits[20];
-    uint32_t at = sizeof digits;
+    enum { MAX_DIGITS = 20 };
+    if (sizeof text->bytes - text->len <= MAX_DIGITS) {
+        flush(text);
+    }
+    uint32_t cnt = digit_cnt(value);
+    char *at = text->bytes + text->len + cnt;
+    text->len += cnt;
     do {
-        digits[--at] = (char)('0' + value % 10);
+        *--at = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    text_output_text(text, (struct text){digits + at, (uint32_t)sizeof digits - at});
 }
 
 void text_output_i64(struct text_output *text, int64_t value)
@@ -104,14 +122,30 @@ static void json_character(struct text_output *text, struct text character)
     }
 }
 
+// How many of the first bytes stand for themselves.
+static uint32_t json_plain(struct text bytes)
+{
+    uint32_t len = 0;
+    for (; len < bytes.len; len++) {
+        unsigned char byte = (unsigned char)bytes.bytes[len];
+        if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\') {
+            break;
+        }
+    }
+    return len;
+}
+
 void text_output_json(struct text_output *text, struct text bytes)
 {
     text_output_char(text, '"');
     while (bytes.len > 0) {
-        uint32_t len = utf8_len(bytes);
+        uint32_t plain = json_plain(bytes);
+        uint32_t len = plain > 0 ? plain : utf8_len(bytes);
         if (len == 0) {
             text_output_string(text, "\\ufffd");
             len = 1;
+        } else if (plain > 0) {
+            text_output_text(text, (struct text){bytes.bytes, len});
         } else {
             json_character(text, (struct text){bytes.bytes, len});
         }
