@@ -99,6 +99,8 @@ struct {
         });
 } unwind_shards SEC(".maps");
 
+enum { COPY_PAGE_BYTES = 4096 };
+
 // Too large for the BPF stack; and with the walk's state in a map instead of on
 // the stack the verifier looks at the loop once and not once per iteration.
 struct work {
@@ -106,6 +108,7 @@ struct work {
     __u64 begun[SAMPLER_SNAPSHOT_REGISTERS]; // the walk's registers as a snapshot has them
     __u64 in_scheduler; // a hardware event's interrupt must not touch it meanwhile
     struct sampler_record record;
+    __u64 never_used[COPY_PAGE_BYTES / 8]; // as far as the verifier sees a copy go
 };
 
 struct {
@@ -276,18 +279,23 @@ static __always_inline void begin_walk(struct user_walk *walk, __u64 pc, __u64 s
     walk->erlang_skipped = 0;
 }
 
-// The largest piece of the stack that is there, from sp on.
-static __always_inline __u32 copy_stack(__u64 *to, __u64 sp)
+// The stack from sp on, as far as it is there, page by page. The first page may not be: a
+// function has just made room for something large.
+static __always_inline __u32 copy_stack(char *to, __u64 sp, __u64 *absent)
 {
-    __u32 bytes = SAMPLER_SNAPSHOT_STACK_BYTES;
-    for (int i = 0; i < 6; i++) {
-        if (bpf_probe_read_user(to, bytes & (2 * SAMPLER_SNAPSHOT_STACK_BYTES - 1),
-                                (const void *)sp) == 0) {
-            return bytes;
-        }
-        bytes /= 2;
+    __u32 in_page = sp & (COPY_PAGE_BYTES - 1);
+    __u32 first = COPY_PAGE_BYTES - in_page;
+    int is_absent = bpf_probe_read_user(to, first, (const void *)sp) != 0;
+    *absent = is_absent ? first : 0;
+    to += first;
+    if (bpf_probe_read_user(to, COPY_PAGE_BYTES, (const void *)(sp + first)) != 0) {
+        return is_absent ? 0 : first;
     }
-    return 0;
+    to += COPY_PAGE_BYTES;
+    if (bpf_probe_read_user(to, in_page, (const void *)(sp + first + COPY_PAGE_BYTES)) != 0) {
+        return first + COPY_PAGE_BYTES;
+    }
+    return SAMPLER_SNAPSHOT_STACK_BYTES;
 }
 
 static __always_inline void note_registers(struct work *work)
@@ -313,8 +321,9 @@ static __always_inline void take_snapshot(struct work *work)
     for (int i = 0; i < SAMPLER_SNAPSHOT_REGISTERS; i++) {
         to[i] = work->begun[i];
     }
-    work->record.snapshot_words = SAMPLER_SNAPSHOT_REGISTERS +
-                                  copy_stack(to + SAMPLER_SNAPSHOT_REGISTERS, work->begun[1]) / 8;
+    __u32 bytes = copy_stack((char *)(to + SAMPLER_SNAPSHOT_REGISTERS), work->begun[1],
+                             &to[SAMPLER_SNAPSHOT_REGISTERS - 1]);
+    work->record.snapshot_words = SAMPLER_SNAPSHOT_REGISTERS + bytes / 8;
     work->record.unwind_end = SAMPLER_UNWIND_SNAPSHOT;
 }
 

@@ -86,8 +86,9 @@ enum sampler_unwind_end {
  *     kernel_cnt kernel addresses, leaf first
  *     then either user_cnt user addresses, leaf first,
  *     or, with snapshot_words > 0 (the process has no tables yet), what user space
- *     needs to walk the stack itself: pc, sp, fp, r13, r10, r11, rax, 0, then the
- *     stack from sp on, snapshot_words words in all.
+ *     needs to walk the stack itself: pc, sp, fp, r13, r10, r11, rax, then how many
+ *     bytes of the stack are not there before those that are, then the stack from sp
+ *     on, snapshot_words words in all.
  *
  * With user_omitted > 0 the last SAMPLER_USER_TAIL_FRAMES of them
  * are a ring whose outermost frame stands before index tail_first.

@@ -57,7 +57,7 @@ static void destroy(struct frame_names *names)
 
 static void note(struct frame_names *names, const struct system_sample *sample, uint64_t now_ns)
 {
-    (void)process_history_note(history, sample->pid, sample->address_space, now_ns);
+    (void)process_history_note(history, sample->pid, sample->address_space, now_ns, now_ns);
     frame_names_note(names, sample, now_ns, false);
 }
 

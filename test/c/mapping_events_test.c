@@ -21,13 +21,40 @@ static struct mapping_events *create(void)
     return events;
 }
 
-static void executed(struct mapping_events *events, uint32_t pid)
+// What sample_id_all puts behind each record.
+struct trailer {
+    uint32_t pid, tid;
+    uint64_t time_ns;
+    uint32_t cpu, padding;
+};
+
+static void executed_at(struct mapping_events *events, uint32_t pid, uint64_t time_ns)
 {
     struct {
         struct perf_event_header header;
         uint32_t pid, tid;
         char comm[16];
-    } record = {{PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, sizeof record}, pid, pid, "x"};
+        struct trailer trailer;
+    } record = {{PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, sizeof record},
+                pid,
+                pid,
+                "x",
+                {pid, pid, time_ns, 0, 0}};
+    mapping_events_take(events, &record, sizeof record);
+}
+
+static void executed(struct mapping_events *events, uint32_t pid)
+{
+    executed_at(events, pid, 5);
+}
+
+static void lost(struct mapping_events *events, uint64_t cnt)
+{
+    struct {
+        struct perf_event_header header;
+        uint64_t id, cnt;
+        struct trailer trailer;
+    } record = {{PERF_RECORD_LOST, 0, sizeof record}, 1, cnt, {0, 0, 9, 0, 0}};
     mapping_events_take(events, &record, sizeof record);
 }
 
@@ -37,7 +64,8 @@ static void forked(struct mapping_events *events, uint32_t parent, uint32_t chil
         struct perf_event_header header;
         uint32_t pid, ppid, tid, ptid;
         uint64_t time;
-    } record = {{PERF_RECORD_FORK, 0, sizeof record}, child, parent, child, parent, 0};
+        struct trailer trailer;
+    } record = {{PERF_RECORD_FORK, 0, sizeof record}, child, parent, child, parent, 0, {0}};
     mapping_events_take(events, &record, sizeof record);
 }
 
@@ -51,6 +79,7 @@ static void mapped(struct mapping_events *events, uint32_t pid, uint64_t at, con
         uint64_t inode, generation;
         uint32_t prot, flags;
         char path[64];
+        struct trailer trailer;
     } record = {.header = {PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER, sizeof record},
                 .pid = pid,
                 .address = at,
@@ -60,10 +89,15 @@ static void mapped(struct mapping_events *events, uint32_t pid, uint64_t at, con
     mapping_events_take(events, &record, sizeof record);
 }
 
-static bool find(struct mapping_events *events, uint32_t pid)
+static bool find_at(struct mapping_events *events, uint32_t pid, uint64_t time_ns)
 {
     process_maps_deinit(&maps);
-    return mapping_events_find(events, pid, &maps);
+    return mapping_events_find(events, pid, time_ns, &maps);
+}
+
+static bool find(struct mapping_events *events, uint32_t pid)
+{
+    return find_at(events, pid, UINT64_MAX);
 }
 
 TEST(a_program_is_known_by_what_it_mapped_since_its_exec)
@@ -97,8 +131,42 @@ TEST(a_child_has_what_its_parent_had)
     CHECK_UINT(maps.cnt, 1);
     forked(events, 0x40000001, 0x40000001); // a thread
     CHECK(find(events, 0x40000001));
-    forked(events, 0x40000009, 0x4000000a); // of one that began before us
+    forked(events, 0x40000009, 0x4000000a); // of one that is gone, and began before us
     CHECK(!find(events, 0x4000000a));
+    forked(events, (uint32_t)getpid(), 0x4000000b); // of one that is there
+    CHECK(find(events, 0x4000000b));
+    process_maps_deinit(&maps);
+    mapping_events_destroy(events);
+}
+
+TEST(a_sample_from_before_an_exec_is_of_the_program_before)
+{
+    struct mapping_events *events = create();
+    executed_at(events, 0x40000001, 100);
+    mapped(events, 0x40000001, 0x4000, "/bin/sh");
+    executed_at(events, 0x40000001, 200);
+    mapped(events, 0x40000001, 0x8000, "/bin/true");
+    CHECK(mapping_events_has_changed(events, 0x40000001, 199));
+    CHECK(!mapping_events_has_changed(events, 0x40000001, 200));
+    CHECK(!mapping_events_has_changed(events, 0x40000002, 199));
+    CHECK(find_at(events, 0x40000001, 199));
+    CHECK_UINT(maps.cnt, 1);
+    CHECK_UINT(maps.mappings[0].start, 0x4000);
+    CHECK(find_at(events, 0x40000001, 200));
+    CHECK_UINT(maps.cnt, 1);
+    CHECK_UINT(maps.mappings[0].start, 0x8000);
+    process_maps_deinit(&maps);
+    mapping_events_destroy(events);
+}
+
+TEST(what_may_be_incomplete_is_forgotten)
+{
+    struct mapping_events *events = create();
+    executed(events, 0x40000001);
+    mapped(events, 0x40000001, 0x4000, "/bin/server");
+    lost(events, 3);
+    CHECK(!find(events, 0x40000001));
+    CHECK_UINT(mapping_events_lost(events), 3);
     mapping_events_destroy(events);
 }
 

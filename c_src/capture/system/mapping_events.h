@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What processes map, as the kernel tells it while it happens: of those that executed
-// a program or were forked since the start. So the code of one that is gone before
+// a program, were forked or forked since the start. So the code of one that is gone before
 // anybody could read its /proc/PID/maps is known. Bounded: the kernel's buffers, and
 // one process per slot of a table. One owner, one thread.
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_MAPPING_EVENTS_H
@@ -27,11 +27,17 @@ void mapping_events_destroy(struct mapping_events *events);
 // Takes what was told since; true when it was so much that it should be asked again soon.
 bool mapping_events_drain(struct mapping_events *events);
 
-// Copies what is known of `pid` to empty `maps`; false when that is nothing.
-bool mapping_events_find(const struct mapping_events *events, uint32_t pid,
+// Copies what is known of `pid` at `time_ns` (of CLOCK_MONOTONIC; up to the exec before the
+// last) to empty `maps`; false when that is nothing.
+bool mapping_events_find(const struct mapping_events *events, uint32_t pid, uint64_t time_ns,
                          struct process_maps *maps);
 
-// Takes one record of the kernel's, as perf_event_open(2) has it.
+// Whether `pid` has executed another program since `time_ns`.
+bool mapping_events_has_changed(const struct mapping_events *events, uint32_t pid,
+                                uint64_t time_ns);
+
+// Takes one record of the kernel's, as perf_event_open(2) has it, with what sample_id_all
+// puts behind it (perf_record_time_offset).
 void mapping_events_take(struct mapping_events *events, const void *record, size_t len);
 
 // Records that did not fit the kernel's buffers.

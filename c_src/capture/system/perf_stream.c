@@ -37,7 +37,7 @@ static bool open_parts(struct perf_stream *stream, struct perf_event_wish *wish)
     if (stream->owner_fd < 0 || !map_ring(stream, wish->ring_bytes)) {
         return false;
     }
-    if (wish->tid >= 0) {
+    if (wish->tid >= 0 || wish->period == 0) {
         return true;
     }
     wish->tells_tasks = false; // the owner does

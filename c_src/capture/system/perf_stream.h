@@ -26,7 +26,7 @@ struct perf_stream {
 };
 
 // Opens the buffer, as large as it may be up to `wish->ring_bytes`, and with `wish->tid`
-// -1 the CPU's event. False with errno, and nothing open.
+// -1 and a period the CPU's event. False with errno, and nothing open.
 bool perf_stream_open(struct perf_stream *stream, const struct perf_event_wish *wish);
 // No more samples; those in the buffer stay.
 void perf_stream_stop(struct perf_stream *stream);

@@ -139,14 +139,16 @@ static uint64_t next_pause(const struct process *process, enum process_maps_resu
     return pause_ns < MAX_PAUSE_NS ? pause_ns : MAX_PAUSE_NS;
 }
 
+// What is in /proc may be another program's, of after the sample.
 static enum process_maps_result read_or_remember(struct process_history *history,
                                                  struct process *process)
 {
+    struct process_maps then = {0};
     enum process_maps_result result = process_maps_read(&process->maps, process->pid);
-    bool is_remembered = result == PROCESS_MAPS_GONE && process->maps.cnt == 0 &&
-                         history->source != NULL &&
-                         history->source(history->context, process->pid, &process->maps);
-    return is_remembered ? PROCESS_MAPS_CHANGED : result;
+    bool is_remembered = history->source != NULL &&
+                         history->source(history->context, process->pid, process->sampled_ns,
+                                         result == PROCESS_MAPS_GONE, &then);
+    return is_remembered ? process_maps_replace(&process->maps, &then) : result;
 }
 
 static void read_maps(struct process_history *history, struct entry *entry, uint64_t now_ns)
@@ -164,15 +166,12 @@ static void read_maps(struct process_history *history, struct entry *entry, uint
     shrink(history, entry);
 }
 
-bool process_history_note(struct process_history *history, uint32_t pid, uint64_t address_space,
-                          uint64_t now_ns)
+static struct entry *add(struct process_history *history, uint32_t pid, uint64_t address_space,
+                         uint64_t now_ns)
 {
-    if (address_space == 0 || find(history, pid, address_space) != NULL) {
-        return false;
-    }
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
-        return false;
+        return NULL;
     }
     uint32_t bucket = bucket_of(pid, address_space);
     entry->process.pid = pid;
@@ -183,6 +182,22 @@ bool process_history_note(struct process_history *history, uint32_t pid, uint64_
     history->buckets[bucket] = entry;
     link_newest(history, entry);
     history->cnt++;
+    return entry;
+}
+
+bool process_history_note(struct process_history *history, uint32_t pid, uint64_t address_space,
+                          uint64_t sampled_ns, uint64_t now_ns)
+{
+    struct entry *entry = address_space == 0 ? NULL : find(history, pid, address_space);
+    if (entry != NULL) {
+        entry->process.sampled_ns = sampled_ns;
+        return false;
+    }
+    entry = address_space == 0 ? NULL : add(history, pid, address_space, now_ns);
+    if (entry == NULL) {
+        return false;
+    }
+    entry->process.sampled_ns = sampled_ns;
     read_maps(history, entry, now_ns);
     return true;
 }

@@ -191,6 +191,8 @@ bool process_maps_copy(struct process_maps *maps, const struct process_maps *fro
     return true;
 }
 
+enum { KERNEL_PIECE_BYTES = 4096, LONG_LINE_BYTES = 512 };
+
 // --- the whole ----------------------------------------------------------------
 
 static bool is_same(const struct process_maps *a, const struct process_maps *b)
@@ -209,6 +211,13 @@ static bool is_same(const struct process_maps *a, const struct process_maps *b)
     return true;
 }
 
+// The kernel gives a page at a time. Of a process that ends between two the rest is missing.
+static bool is_whole(FILE *file, size_t bytes)
+{
+    bool was_one_piece = bytes <= KERNEL_PIECE_BYTES - LONG_LINE_BYTES;
+    return was_one_piece || (fseek(file, 0, SEEK_SET) == 0 && fgetc(file) != EOF);
+}
+
 static bool read_lines(struct process_maps *maps, uint32_t pid)
 {
     char path[32];
@@ -217,14 +226,33 @@ static bool read_lines(struct process_maps *maps, uint32_t pid)
     if (file == NULL) {
         return false;
     }
+    char piece[KERNEL_PIECE_BYTES];
     char *line = NULL;
     size_t line_bytes = 0;
-    while (getline(&line, &line_bytes, file) > 0) {
+    size_t bytes = 0;
+    ssize_t len = 0;
+    (void)setvbuf(file, piece, _IOFBF, sizeof piece); // stdio's own would be smaller
+    while ((len = getline(&line, &line_bytes, file)) > 0) {
         process_maps_add_line(maps, line);
+        bytes += (size_t)len;
     }
+    // A zombie and a kernel thread have none.
+    bool ok = maps->cnt > 0 && is_whole(file, bytes);
     free(line);
     (void)fclose(file);
-    return maps->cnt > 0; // a zombie and a kernel thread have none
+    return ok;
+}
+
+enum process_maps_result process_maps_replace(struct process_maps *maps, struct process_maps *now)
+{
+    if (is_same(maps, now)) {
+        process_maps_deinit(now);
+        return PROCESS_MAPS_SAME;
+    }
+    process_maps_deinit(maps);
+    *maps = *now;
+    *now = (struct process_maps){0};
+    return PROCESS_MAPS_CHANGED;
 }
 
 enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t pid)
@@ -234,13 +262,7 @@ enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t p
         process_maps_deinit(&now);
         return PROCESS_MAPS_GONE;
     }
-    if (is_same(maps, &now)) {
-        process_maps_deinit(&now);
-        return PROCESS_MAPS_SAME;
-    }
-    process_maps_deinit(maps);
-    *maps = now;
-    return PROCESS_MAPS_CHANGED;
+    return process_maps_replace(maps, &now);
 }
 
 struct process_mapping *process_maps_find(const struct process_maps *maps, uint64_t address)

@@ -64,6 +64,9 @@ enum process_maps_result {
     PROCESS_MAPS_GONE, // nothing to read, or not ours to see; the old content stays
 };
 
+// Replaces the content by `now`, which is empty then; never GONE.
+enum process_maps_result process_maps_replace(struct process_maps *maps, struct process_maps *now);
+
 // Replaces the content by what `pid` has now.
 enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t pid);
 

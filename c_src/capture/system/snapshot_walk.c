@@ -69,7 +69,8 @@ static long bpf_probe_read_user(void *to, uint32_t bytes, const void *from)
 {
     uint64_t address = (uint64_t)(uintptr_t)from;
     uint64_t at = address - now.snapshot->sp;
-    if (at <= now.snapshot->stack_bytes && bytes <= now.snapshot->stack_bytes - at) {
+    if (at >= now.snapshot->absent_bytes && at <= now.snapshot->stack_bytes &&
+        bytes <= now.snapshot->stack_bytes - at) {
         memcpy(to, (const char *)now.snapshot->stack + at, bytes);
         return 0;
     }

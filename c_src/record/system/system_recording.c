@@ -103,11 +103,14 @@ static bool is_of_beam(const struct system_sample *sample)
            sample->stack_end == SYSTEM_STACK_BEAM_UNVERIFIED;
 }
 
-static bool recall_maps(void *context, uint32_t pid, struct process_maps *maps)
+static bool recall_maps(void *context, uint32_t pid, uint64_t time_ns, bool is_gone,
+                        struct process_maps *maps)
 {
     struct mapping_events *mappings = context;
     (void)mapping_events_drain(mappings);
-    return mapping_events_find(mappings, pid, maps);
+    bool has_changed = mapping_events_has_changed(mappings, pid, time_ns);
+    bool is_known = (is_gone || has_changed) && mapping_events_find(mappings, pid, time_ns, maps);
+    return is_known || has_changed;
 }
 
 static void use_mappings(struct system_recording *recording)
@@ -118,6 +121,12 @@ static void use_mappings(struct system_recording *recording)
     }
 }
 
+// Its memory may be the new program's already, while that is not yet told of.
+static bool is_in_exec(const struct system_recording *recording, const struct system_sample *sample)
+{
+    return sample->stack_end == SYSTEM_STACK_NO_USER && recording->mappings != NULL;
+}
+
 // A second time, where a library was loaded after the mappings were read.
 static void walk(struct system_recording *recording, struct process *process,
                  struct system_sample *sample)
@@ -126,7 +135,8 @@ static void walk(struct system_recording *recording, struct process *process,
     const struct system_snapshot *snapshot = sample->snapshot;
     memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
     unwind_store_walk(store, sample, recording->walked);
-    if (sample->stack_end == SYSTEM_STACK_NO_MAPPING && process != NULL) {
+    bool is_unknown = sample->stack_end == SYSTEM_STACK_NO_MAPPING;
+    if (process != NULL && (is_unknown || process->maps.cnt == 0)) {
         process_history_refresh(recording->history, process, recording->drained_ns);
         unwind_tables_note(recording->tables, process, recording->drained_ns);
         sample->snapshot = snapshot;
@@ -138,7 +148,10 @@ static void walk(struct system_recording *recording, struct process *process,
 static void complete(struct system_recording *recording, struct system_sample *sample)
 {
     uint64_t now_ns = recording->drained_ns;
-    (void)process_history_note(recording->history, sample->pid, sample->address_space, now_ns);
+    if (!is_in_exec(recording, sample)) {
+        (void)process_history_note(recording->history, sample->pid, sample->address_space,
+                                   sample->time_ns, now_ns);
+    }
     struct process *process =
         process_history_find(recording->history, sample->pid, sample->address_space);
     if (process != NULL) {
