@@ -14,12 +14,14 @@
                    otp_release := string(),
                    erts_version := string(),
                    machine := string(),
+                   build_id := string(),
+                   code_list := non_neg_integer(),
                    layout := flame_prof_nif:layout(),
                    code := [{Start :: non_neg_integer(), End :: non_neg_integer()}],
                    scheduler_offsets := #{atom() => non_neg_integer()},
                    schedulers := [{Kind :: normal | dirty_cpu | dirty_io, Number :: pos_integer(),
                                    Address :: non_neg_integer(), Tid :: non_neg_integer()}]}.
-%% No schedulers where theirs were not found.
+%% No schedulers where theirs were not found, "" and 0 for what is not known.
 
 -spec file_name(OsPid :: string()) -> binary().
 file_name(OsPid) ->
@@ -35,6 +37,8 @@ facts(Probe, Layout, Code) ->
       otp_release => erlang:system_info(otp_release),
       erts_version => erlang:system_info(version),
       machine => hd(string:split(erlang:system_info(system_architecture), "-")),
+      build_id => flame_prof_build_id:of_file("/proc/self/exe"),
+      code_list => flame_prof_nif:code_list(Probe),
       layout => Layout,
       code => Code,
       scheduler_offsets => Offsets,
@@ -55,6 +59,7 @@ text(#{layout := Layout, code := Code} = Facts) ->
     [line("flame_prof_layout", [?VERSION]),
      [line(Key, [maps:get(Key, Facts)])
       || Key <- [os_pid, start_ticks, otp_release, erts_version, machine]],
+     [line("build_id", [Id]) || Id <- [maps:get(build_id, Facts)], Id =/= ""],
      line("pid_encoding", [pid_encoding(Layout)]),
      line("process_table", [{address, maps:get(table_address, Layout)},
                             maps:get(slot_cnt, Layout)]),
@@ -62,6 +67,7 @@ text(#{layout := Layout, code := Code} = Facts) ->
      [line("offset", [Key, Offset])
       || {Key, Offset} <- lists:sort(maps:to_list(maps:without(Table ++ Sizes, Layout)))],
      scheduler_lines(Facts),
+     [line("code_list", [{address, List}]) || List <- [maps:get(code_list, Facts)], List =/= 0],
      [line("code", [{address, Start}, {address, End}]) || {Start, End} <- Code],
      "end\n"].
 

@@ -10,7 +10,7 @@
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
--export([code_changed/1, perf_map/1, code_ranges/1, replace_file/3, remove_file/2]).
+-export([code_changed/1, perf_map/1, code_ranges/1, code_list/1, replace_file/3, remove_file/2]).
 -export([scheduler_offsets/0, find_schedulers/4, bif_offsets/0, find_bifs/3]).
 -export([open_ranking/4, rank/1]).
 -export([start/3, watch/3, unwatch/2, exclude/2, set_counts/3, set_applications/2,
@@ -142,6 +142,10 @@ perf_map(_) -> ?NOT_LOADED.
 %% Where it is, by address; gaps of up to 64 KiB are inside.
 -spec code_ranges(probe()) -> [{Start :: address(), End :: address()}].
 code_ranges(_) -> ?NOT_LOADED.
+
+%% Where the VM's list of it begins (__jit_debug_descriptor); 0 before load_code.
+-spec code_list(probe()) -> address() | 0.
+code_list(_) -> ?NOT_LOADED.
 
 %% A whole file in a directory of everybody; see c_src/store/public_file.h.
 -spec replace_file(Directory :: binary(), Name :: binary(), iodata()) -> ok | error().

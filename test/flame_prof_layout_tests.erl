@@ -6,7 +6,7 @@
 %% docs/layout-file.md, byte by byte.
 the_text_is_as_documented_test() ->
     Facts = #{os_pid => "4242", start_ticks => 17, otp_release => "27",
-              erts_version => "15.2.7", machine => "x86_64",
+              erts_version => "15.2.7", machine => "x86_64", build_id => "", code_list => 0,
               layout => #{id => 0, stop => 88, slot_in_low_bits => 1, slot_cnt => 1024,
                           table_address => 16#7F00ABC0, process_bytes => 776,
                           message_bytes => 88, psd_bytes => 80},
@@ -28,9 +28,25 @@ the_text_is_as_documented_test() ->
                    "code 0x1000 0x2fff\n"
                    "code 0xa000 0xb000\n"
                    "end\n">>, iolist_to_binary(flame_prof_layout:text(Facts))),
+    Known = Facts#{build_id => "00ff", code_list => 16#7F10},
+    ?assertMatch({_, _}, binary:match(iolist_to_binary(flame_prof_layout:text(Known)),
+                                      <<"\nmachine x86_64\nbuild_id 00ff\npid_encoding ">>)),
+    ?assertMatch({_, _}, binary:match(iolist_to_binary(flame_prof_layout:text(Known)),
+                                      <<"\ncode_list 0x7f10\ncode 0x1000 0x2fff\n">>)),
     With = Facts#{schedulers := [{normal, 1, 16#7F00, 4243}, {dirty_cpu, 2, 16#7F80, 0}]},
     ?assertMatch({_, _}, binary:match(iolist_to_binary(flame_prof_layout:text(With)),
                                       <<"\nscheduler_offset current_process 168\n"
                                         "scheduler_offset no 184\n"
                                         "scheduler normal 1 0x7f00 4243\n"
                                         "scheduler dirty_cpu 2 0x7f80 0\ncode ">>)).
+
+%% As readelf says it, where there is one.
+the_build_id_is_that_of_the_file_test() ->
+    ?assertEqual("", flame_prof_build_id:of_file("/proc/self/cmdline")),
+    ?assertEqual("", flame_prof_build_id:of_file("/nowhere")),
+    case string:trim(os:cmd("readelf -n /proc/self/exe 2>/dev/null | sed -n 's/.*Build ID: //p'")) of
+        "" -> ok;
+        Id ->
+            Readelf = string:trim(os:cmd("command -v readelf")),
+            ?assertEqual(Id, flame_prof_build_id:of_file(Readelf))
+    end.

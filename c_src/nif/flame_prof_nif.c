@@ -28,6 +28,7 @@ static ErlNifFunc FUNCTIONS[] = {
     {"find_table", 4, probe_nif_find_table, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"load_code", 1, probe_nif_load_code, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"code_changed", 1, probe_nif_code_changed, 0},
+    {"code_list", 1, probe_nif_code_list, 0},
     {"perf_map", 1, export_nif_perf_map, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"code_ranges", 1, export_nif_code_ranges, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"replace_file", 3, export_nif_replace_file, ERL_NIF_DIRTY_JOB_IO_BOUND},

@@ -255,6 +255,16 @@ ERL_NIF_TERM probe_nif_code_changed(ErlNifEnv *env, int argc, const ERL_NIF_TERM
                              jit_code_list_changed(&probe->code_list, &probe->reader));
 }
 
+ERL_NIF_TERM probe_nif_code_list(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    struct probe *probe;
+    if (!get_probe(env, argv[0], &probe)) {
+        return enif_make_badarg(env);
+    }
+    return nif_u64(env, probe->code_list.descriptor);
+}
+
 const struct code_map *probe_nif_code(ErlNifEnv *env, ERL_NIF_TERM term)
 {
     struct probe *probe;

@@ -56,7 +56,7 @@ static void link_entries(int cnt)
     }
 }
 
-static bool open_code(struct beam_code *code)
+static bool open_told(struct beam_code *code, const void *told)
 {
     Elf64_Phdr data = {
         .p_type = PT_LOAD,
@@ -65,7 +65,13 @@ static bool open_code(struct beam_code *code)
         .p_memsz = sizeof vm,
     };
     struct elf_file program = {.segments = &data, .segment_cnt = 1};
-    return beam_code_init(code, (uint32_t)getpid(), &program, 0x1000, 1 << 20);
+    return beam_code_init(code, (uint32_t)getpid(), (uint64_t)(uintptr_t)told, &program, 0x1000,
+                          1 << 20);
+}
+
+static bool open_code(struct beam_code *code)
+{
+    return open_told(code, NULL);
 }
 
 static void check_name(const struct beam_code *code, uint64_t address, const char *name)
@@ -96,6 +102,26 @@ TEST(the_list_is_found_and_followed)
     check_name(&code, 0x30010, "queue:in/2");
     CHECK(beam_code_refresh(&code));
     CHECK_UINT(code.generation, 1); // nothing was loaded
+    beam_code_deinit(&code);
+}
+
+TEST(a_list_that_is_told_is_not_looked_for)
+{
+    struct beam_code code;
+    memset(&vm, 0, sizeof vm);
+    put_module(0, 0x10000, "lists:map/2");
+    put_module(1, 0x20000, "maps:fold/3");
+    link_entries(2);
+    vm.descriptor.version = 1;
+    vm.descriptor.first = (uint64_t)(uintptr_t)&vm.entries[0];
+    CHECK(open_told(&code, &vm.descriptor));
+    CHECK(code.is_told);
+    CHECK(beam_code_refresh(&code));
+    check_name(&code, 0x10010, "lists:map/2");
+    beam_code_deinit(&code);
+    CHECK(open_told(&code, &vm.entries[0])); // where there is none
+    CHECK(!code.is_told);
+    CHECK_UINT(code.descriptor, (uint64_t)(uintptr_t)&vm.descriptor);
     beam_code_deinit(&code);
 }
 

@@ -95,4 +95,50 @@ code_that_is_loaded_meanwhile_has_names() {
     want "the new module has its name" grep -q 'beam_load_swapped:run/0' <(of_schedulers x.perf)
 }
 
-run_cases erlang_stacks_are_complete the_scheduler_is_told names_agree_with_the_perf_map code_that_is_loaded_meanwhile_has_names
+# NAME of vm's layout file, changed by the expressions for sed behind it.
+change_layout() { sed -i "$@" "/tmp/flame_prof-$vm.layout"; }
+
+vms() { field x.perf erlang_vms | tail -1; }
+
+named() { of_schedulers x.perf | grep -c 'beam_load:burn/1;.*;<0\.[0-9]*\.0>.*$'; }
+
+record_vm() {
+    run record -v -F 499 -p "$vm" -d 1 -o x.perf --categories scheduler
+    want_code 0
+    want "functions and processes have names" [ "$(named)" -gt 10 ]
+    want "scheduler 1 or 2" [ "$(of_schedulers x.perf | grep -c '{scheduler_[12]}$')" -gt 10 ]
+}
+
+a_layout_file_is_used_where_it_can_be_believed() {
+    local file
+    [ -e "$root/priv/flame_prof_nif.so" ] || skip "the NIF is not built"
+    start_vm '{ok, _} = flame_prof:perf_map(#{layout => true}), ok = file:write_file("ready", "")' ready
+    file=/tmp/flame_prof-$vm.layout
+    trap 'kill "$vm" 2>/dev/null; rm -f "$file" "/tmp/perf-$vm.map"' EXIT
+    cp "$file" kept
+    record_vm
+    want "used" [ "$(vms)" = "layout-file=1 memory=0 unreadable=0" ]
+    change_layout 's/^start_ticks .*/start_ticks 1/'
+    record_vm
+    want "not of another process" [ "$(vms)" = "layout-file=0 memory=1 unreadable=0" ]
+    want_said "is not believed: it is of a process that began at another time"
+    cp kept "$file" && change_layout 's/^build_id ../build_id 99/'
+    record_vm
+    want_said "is not believed: it is of another build of the emulator"
+    cp kept "$file" && change_layout '/^end/d'
+    record_vm
+    want_said "is not believed: it is of another version or not whole"
+    cp kept "$file" && chown 65534 "$file"
+    record_vm
+    want_said "is not believed: it belongs to another user"
+    # A list that is none, and offsets that are not: nothing of it ends up in a stack.
+    cp kept "$file" && chown 0 "$file" && change_layout 's/^code_list .*/code_list 0x10000/'
+    record_vm
+    want "searched for where the file is wrong" [ "$(vms)" = "layout-file=0 memory=1 unreadable=0" ]
+    rm "$file"
+    record_vm
+    want "searched for without it" [ "$(vms)" = "layout-file=0 memory=1 unreadable=0" ]
+}
+
+run_cases erlang_stacks_are_complete the_scheduler_is_told names_agree_with_the_perf_map code_that_is_loaded_meanwhile_has_names \
+    a_layout_file_is_used_where_it_can_be_believed

@@ -161,3 +161,33 @@ bool process_files_owner(uint32_t pid, uint32_t *uid)
     *uid = (uint32_t)strtoul(rest, NULL, 10);
     return true;
 }
+
+bool process_files_is_trusted(int fd, uint32_t pid)
+{
+    struct stat status;
+    uint32_t uid = 0;
+    return fstat(fd, &status) == 0 && process_files_owner(pid, &uid) &&
+           (status.st_uid == uid || status.st_uid == 0);
+}
+
+// Counted behind the name, which may hold blanks and parentheses.
+bool process_files_start_ticks(uint32_t pid, uint64_t *ticks)
+{
+    enum { FIRST_BEHIND_NAME = 3, START = 22 };
+    char path[32];
+    char line[1024];
+    (void)snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    FILE *file = fopen(path, "re");
+    bool was_read = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    const char *at = was_read ? strrchr(line, ')') : NULL;
+    for (int field = FIRST_BEHIND_NAME; field <= START && at != NULL; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at != NULL) {
+        *ticks = strtoull(at + 1, NULL, 10);
+    }
+    return at != NULL;
+}

@@ -45,4 +45,11 @@ bool process_files_inner_pid(uint32_t pid, uint32_t *inner_pid);
 // The user that `pid` runs as. False when it is gone.
 bool process_files_owner(uint32_t pid, uint32_t *uid);
 
+// May what `fd` says about `pid` be believed? /tmp is everybody's: only a file of the
+// process's own user, or of root.
+bool process_files_is_trusted(int fd, uint32_t pid);
+
+// When `pid` began, as field 22 of its stat has it. False when it is gone.
+bool process_files_start_ticks(uint32_t pid, uint64_t *ticks);
+
 #endif

@@ -88,10 +88,23 @@ static uint64_t find_descriptor(uint32_t pid, const struct elf_file *program, ui
     return found;
 }
 
-bool beam_code_init(struct beam_code *code, uint32_t pid, const struct elf_file *program,
-                    uint64_t bias, size_t max_bytes)
+static bool is_descriptor(uint32_t pid, uint64_t address)
 {
-    *code = (struct beam_code){.pid = pid, .descriptor = find_descriptor(pid, program, bias)};
+    struct descriptor descriptor;
+    return is_pointer(address) &&
+           process_memory_read(pid, address, &descriptor, sizeof descriptor) &&
+           is_list(pid, &descriptor);
+}
+
+bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
+                    const struct elf_file *program, uint64_t bias, size_t max_bytes)
+{
+    bool is_told = is_descriptor(pid, told);
+    *code = (struct beam_code){
+        .pid = pid,
+        .descriptor = is_told ? told : find_descriptor(pid, program, bias),
+        .is_told = is_told,
+    };
     code->map = code->descriptor == 0 ? NULL : code_map_create(max_bytes);
     return code->map != NULL;
 }

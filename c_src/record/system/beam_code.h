@@ -16,15 +16,17 @@
 struct beam_code {
     uint32_t pid;
     uint64_t descriptor; // of the list, in the VM
+    bool is_told;        // where it is; it was not looked for
     uint64_t first;      // entry at the last complete walk
     uint32_t generation; // of the code; rises with each walk that found it changed
     struct code_map *map;
 };
 
-// Finds the list in the data of `program`, which the VM has loaded `bias` above its
-// addresses. False when there is none, or it may not be read.
-bool beam_code_init(struct beam_code *code, uint32_t pid, const struct elf_file *program,
-                    uint64_t bias, size_t max_bytes);
+// The list is at `told`, if there is one; else it is looked for in the data of `program`,
+// which the VM has loaded `bias` above its addresses. False when there is none, or it may
+// not be read.
+bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
+                    const struct elf_file *program, uint64_t bias, size_t max_bytes);
 // Harmless twice and on a zeroed struct.
 void beam_code_deinit(struct beam_code *code);
 

@@ -24,13 +24,19 @@ struct vm {
 };
 
 struct beam_names {
+    struct beam_layouts *layouts; // borrowed
     struct vm vms[MAX_VMS];
     uint64_t uses;
+    struct beam_names_stats stats;
 };
 
-struct beam_names *beam_names_create(void)
+struct beam_names *beam_names_create(struct beam_layouts *layouts)
 {
-    return calloc(1, sizeof(struct beam_names));
+    struct beam_names *names = calloc(1, sizeof *names);
+    if (names != NULL) {
+        names->layouts = layouts;
+    }
+    return names;
 }
 
 void beam_names_destroy(struct beam_names *names)
@@ -53,19 +59,9 @@ static struct vm *find(struct beam_names *names, const struct process *process)
     return NULL;
 }
 
-static const struct process_mapping *program_of(const struct process *process)
+static void open_code(struct vm *vm, const struct process *process, uint64_t told)
 {
-    for (uint32_t i = 0; i < process->maps.cnt; i++) {
-        if (beam_process_is_program(process, &process->maps.mappings[i])) {
-            return &process->maps.mappings[i];
-        }
-    }
-    return NULL;
-}
-
-static void open_code(struct vm *vm, const struct process *process)
-{
-    const struct process_mapping *mapping = program_of(process);
+    const struct process_mapping *mapping = beam_process_program(process);
     struct elf_file program = {0};
     uint64_t address = 0;
     if (mapping == NULL) {
@@ -78,13 +74,37 @@ static void open_code(struct vm *vm, const struct process *process)
     }
     bool ok =
         unwind_image_address(program.segments, program.segment_cnt, mapping->offset, &address) &&
-        beam_code_init(&vm->code, process->pid, &program, mapping->start - address, MAX_CODE_BYTES);
+        beam_code_init(&vm->code, process->pid, told, &program, mapping->start - address,
+                       MAX_CODE_BYTES);
     if (!ok) {
         log_info("the code of Erlang VM %u cannot be read: its functions are named by its perf "
                  "map, if it has one",
                  process->pid);
     }
     elf_file_close(&program);
+}
+
+static void count(struct beam_names *names, const struct vm *vm)
+{
+    struct beam_names_stats *stats = &names->stats;
+    if (vm->code.map == NULL) {
+        stats->unreadable_cnt++;
+    } else if (vm->code.is_told) {
+        stats->told_cnt++;
+    } else {
+        stats->searched_cnt++;
+    }
+}
+
+// By its layout file where it has one, else by its memory and its command line.
+static void open_vm(struct beam_names *names, struct vm *vm, const struct process *process)
+{
+    const struct layout_file *told = beam_layouts_find(names->layouts, process);
+    if (told == NULL || !beam_process_told_encoding(told, &vm->encoding)) {
+        vm->encoding = beam_process_pid_encoding(process);
+    }
+    open_code(vm, process, told == NULL ? 0 : told->code_list);
+    count(names, vm);
 }
 
 static struct vm *add(struct beam_names *names, const struct process *process)
@@ -98,9 +118,8 @@ static struct vm *add(struct beam_names *names, const struct process *process)
         .pid = process->pid,
         .address_space = process->address_space,
         .used_at = ++names->uses,
-        .encoding = beam_process_pid_encoding(process),
     };
-    open_code(vm, process);
+    open_vm(names, vm, process);
     return vm;
 }
 
@@ -132,4 +151,9 @@ bool beam_names_process_number(struct beam_names *names, const struct process *p
     }
     *number = beam_process_number(&vm->encoding, pid_term);
     return true;
+}
+
+struct beam_names_stats beam_names_stats(const struct beam_names *names)
+{
+    return names->stats;
 }

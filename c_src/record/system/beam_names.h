@@ -5,6 +5,7 @@
 #define FLAME_PROF_RECORD_SYSTEM_BEAM_NAMES_H
 
 #include "capture/system/process_history.h"
+#include "record/system/beam_layouts.h"
 #include "symbols/beam/code_map.h"
 
 #include <stdbool.h>
@@ -13,8 +14,8 @@
 
 struct beam_names;
 
-// NULL when out of memory.
-struct beam_names *beam_names_create(void);
+// `layouts` is borrowed. NULL when out of memory.
+struct beam_names *beam_names_create(struct beam_layouts *layouts);
 void beam_names_destroy(struct beam_names *names);
 
 // Call for a sample with Erlang frames as soon as it is taken: reads what was loaded,
@@ -30,5 +31,14 @@ bool beam_names_find(struct beam_names *names, const struct process *process, ui
 // N of <0.N.0>; `pid_term` is of a sample. Known only of VMs noted before.
 bool beam_names_process_number(struct beam_names *names, const struct process *process,
                                uint64_t pid_term, uint32_t *number);
+
+// VMs, by where their code was found.
+struct beam_names_stats {
+    uint32_t told_cnt;       // in their layout file
+    uint32_t searched_cnt;   // in their memory
+    uint32_t unreadable_cnt; // not at all: perf maps must do
+};
+
+struct beam_names_stats beam_names_stats(const struct beam_names *names);
 
 #endif

@@ -47,15 +47,23 @@ bool beam_process_is_program(const struct process *process, const struct process
     return is_beam(process_maps_path(&process->maps, mapping));
 }
 
+const struct process_mapping *beam_process_program(const struct process *process)
+{
+    for (uint32_t i = 0; i < process->maps.cnt; i++) {
+        if (beam_process_is_program(process, &process->maps.mappings[i])) {
+            return &process->maps.mappings[i];
+        }
+    }
+    return NULL;
+}
+
 struct beam_process beam_process_of(const struct process *process)
 {
     struct beam_process beam = {.is_beam = false};
-    for (uint32_t i = 0; i < process->maps.cnt && !beam.is_beam; i++) {
-        const struct process_mapping *mapping = &process->maps.mappings[i];
-        if (beam_process_is_program(process, mapping)) {
-            beam.is_beam = true;
-            beam.erts_major = erts_major_of(process_maps_path(&process->maps, mapping));
-        }
+    const struct process_mapping *program = beam_process_program(process);
+    if (program != NULL) {
+        beam.is_beam = true;
+        beam.erts_major = erts_major_of(process_maps_path(&process->maps, program));
     }
     for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
         if (beam.is_beam && KNOWN[i].erts_major == beam.erts_major) {
@@ -125,6 +133,29 @@ struct beam_pid_encoding beam_process_pid_encoding(const struct process *process
         .is_rotated = beam.erts_major >= 14,
         .table_bits = bits_of(size),
     };
+}
+
+bool beam_process_told_encoding(const struct layout_file *told, struct beam_pid_encoding *encoding)
+{
+    uint32_t bits = bits_of(told->slot_cnt);
+    if (told->erts_major == 0 || told->slot_cnt != 1U << bits) {
+        return false;
+    }
+    *encoding = (struct beam_pid_encoding){told->erts_major >= 14, bits};
+    return true;
+}
+
+bool beam_process_told_layout(const struct layout_file *told, struct unwind_beam_layout *layout)
+{
+    if (told->stop == 0 || told->heap == 0 || told->htop == 0) {
+        return false;
+    }
+    *layout = (struct unwind_beam_layout){
+        .stop = (uint16_t)told->stop,
+        .heap = (uint16_t)told->heap,
+        .htop = (uint16_t)told->htop,
+    };
+    return true;
 }
 
 uint32_t beam_process_number(const struct beam_pid_encoding *encoding, uint64_t pid_term)

@@ -6,6 +6,7 @@
 
 #include "capture/system/process_history.h"
 #include "capture/system/unwind_store.h"
+#include "record/system/layout_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,9 @@ struct beam_process {
 
 // By the program it runs (beam.smp, of erts-VERSION).
 struct beam_process beam_process_of(const struct process *process);
+
+// The mapping of the VM's own code (beam.smp); NULL when it is no VM.
+const struct process_mapping *beam_process_program(const struct process *process);
 
 // Is this the code of the VM itself (beam.smp)?
 bool beam_process_is_program(const struct process *process, const struct process_mapping *mapping);
@@ -35,6 +39,10 @@ struct beam_pid_encoding {
 
 // Asks the VM's command line for the size of the table (-P).
 struct beam_pid_encoding beam_process_pid_encoding(const struct process *process);
+
+// What the VM's layout file says of these: false where it does not.
+bool beam_process_told_encoding(const struct layout_file *told, struct beam_pid_encoding *encoding);
+bool beam_process_told_layout(const struct layout_file *told, struct unwind_beam_layout *layout);
 
 // N of <0.N.0>.
 uint32_t beam_process_number(const struct beam_pid_encoding *encoding, uint64_t pid_term);

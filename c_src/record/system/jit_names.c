@@ -88,16 +88,6 @@ static struct entry *entry_of(struct jit_names *names, const struct process *pro
     return entry;
 }
 
-// /tmp is everybody's: only a file of the process's own user, or of root, is
-// believed.
-static bool is_trusted(int fd, uint32_t pid)
-{
-    struct stat status;
-    uint32_t uid = 0;
-    return fstat(fd, &status) == 0 && process_files_owner(pid, &uid) &&
-           (status.st_uid == uid || status.st_uid == 0);
-}
-
 static void open_map(struct entry *entry)
 {
     char path[64];
@@ -110,7 +100,7 @@ static void open_map(struct entry *entry)
     if (fd < 0) {
         return;
     }
-    if (!is_trusted(fd, entry->pid)) {
+    if (!process_files_is_trusted(fd, entry->pid)) {
         log_info("%s of process %u belongs to another user: not read", path, entry->pid);
         (void)close(fd);
         return;

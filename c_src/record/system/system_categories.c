@@ -24,6 +24,7 @@ struct labels {
 
 struct system_categories {
     struct system_category_order order;
+    const struct beam_layouts *layouts; // borrowed, or NULL
     struct labels *sets[SETS][WAYS];
     uint64_t uses;
     char scratch[SYSTEM_CATEGORIES_MAX][64]; // of the sample's own categories
@@ -250,11 +251,13 @@ static struct labels *make_labels(const struct system_category_order *order,
 
 // --- the table of processes ----------------------------------------------------------
 
-struct system_categories *system_categories_create(const struct system_category_order *order)
+struct system_categories *system_categories_create(const struct system_category_order *order,
+                                                   const struct beam_layouts *layouts)
 {
     struct system_categories *categories = calloc(1, sizeof *categories);
     if (categories != NULL) {
         categories->order = *order;
+        categories->layouts = layouts;
     }
     return categories;
 }
@@ -320,11 +323,21 @@ static const char *state_text(const struct system_sample *sample)
     return is_off ? system_event_state_name(sample->state) : "running";
 }
 
-static struct text scheduler_text(const struct system_sample *sample, bool is_beam, char *text,
+// As the VM itself tells it, else by the thread's name.
+static bool scheduler_of(const struct beam_layouts *layouts, const struct system_sample *sample,
+                         struct beam_scheduler *scheduler)
+{
+    return (layouts != NULL && beam_layouts_scheduler(layouts, sample->pid, sample->address_space,
+                                                      sample->tid, scheduler)) ||
+           beam_scheduler_parse(sample->comm, scheduler);
+}
+
+static struct text scheduler_text(const struct beam_layouts *layouts,
+                                  const struct system_sample *sample, bool is_beam, char *text,
                                   size_t text_bytes)
 {
     struct beam_scheduler scheduler;
-    if (!is_beam || !beam_scheduler_parse(sample->comm, &scheduler)) {
+    if (!is_beam || !scheduler_of(layouts, sample, &scheduler)) {
         return TEXT("");
     }
     (void)snprintf(text, text_bytes, "{%s %u}", scheduler.kind, scheduler.number);
@@ -341,7 +354,7 @@ static struct text sample_text(struct system_categories *categories, uint32_t it
         return sample->kernel_cnt > 0 ? TEXT("{mode kernel}") : TEXT("{mode user}");
     }
     if (category == CATEGORY_SCHEDULER) {
-        return scheduler_text(sample, is_beam, text, text_bytes);
+        return scheduler_text(categories->layouts, sample, is_beam, text, text_bytes);
     }
     if (category == CATEGORY_STATE) {
         (void)snprintf(text, text_bytes, "{state %s}", state_text(sample));

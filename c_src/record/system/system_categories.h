@@ -10,6 +10,7 @@
 #include "capture/system/process_identity.h"
 #include "capture/system/system_sample.h"
 #include "model/sample.h"
+#include "record/system/beam_layouts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,8 +59,9 @@ bool system_category_add(struct system_category_order *order, const char *name, 
 
 struct system_categories;
 
-// NULL when out of memory.
-struct system_categories *system_categories_create(const struct system_category_order *order);
+// `layouts` is borrowed, and may be NULL. NULL when out of memory.
+struct system_categories *system_categories_create(const struct system_category_order *order,
+                                                   const struct beam_layouts *layouts);
 void system_categories_destroy(struct system_categories *categories);
 
 // When a sample arrives: reads about its process, if it is new, while it lives.

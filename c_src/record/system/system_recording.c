@@ -6,6 +6,7 @@
 #include "capture/system/mapping_events.h"
 #include "capture/system/system_source.h"
 #include "model/session.h"
+#include "record/system/beam_layouts.h"
 #include "record/system/beam_names.h"
 #include "record/system/event_output.h"
 #include "record/system/frame_names.h"
@@ -46,6 +47,7 @@ struct system_recording {
     struct system_source *source;
     struct sample_queue queue;
     struct process_history *history;
+    struct beam_layouts *layouts;
     struct beam_names *beams;
     struct mapping_events *mappings; // the source's; NULL: /proc alone
     struct frame_names *names;
@@ -243,11 +245,11 @@ static uint32_t begun_files(const struct system_recording *recording)
     return cnt;
 }
 
-static void tell_file(struct system_recording *recording, const char *line)
+static void tell_all(struct system_recording *recording, const char *key, const char *value)
 {
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         if (recording->outputs[i].is_open) {
-            recording_comment(&recording->outputs[i].output, "mapping", line);
+            recording_comment(&recording->outputs[i].output, key, value);
         }
     }
 }
@@ -263,7 +265,7 @@ static void tell_files(struct system_recording *recording)
         frame_names_rewind_files(recording->names);
     }
     while (frame_names_next_file(recording->names, &line)) {
-        tell_file(recording, line);
+        tell_all(recording, "mapping", line);
     }
 }
 
@@ -333,6 +335,18 @@ static void take_ticks(struct system_recording *recording)
 }
 
 // Of the whole recording: "complete=120 erlang=40 ...".
+// Where the code of Erlang VMs was found, and so their names.
+static void note_vms(struct system_recording *recording)
+{
+    char text[96];
+    struct beam_names_stats stats = beam_names_stats(recording->beams);
+    if (stats.told_cnt + stats.searched_cnt + stats.unreadable_cnt > 0) {
+        (void)snprintf(text, sizeof text, "layout-file=%u memory=%u unreadable=%u", stats.told_cnt,
+                       stats.searched_cnt, stats.unreadable_cnt);
+        tell_all(recording, "erlang_vms", text);
+    }
+}
+
 static void note_stack_ends(struct system_recording *recording)
 {
     char text[512] = "";
@@ -344,11 +358,8 @@ static void note_stack_ends(struct system_recording *recording)
                                     (unsigned long long)recording->stats.stack_ends[i]);
         }
     }
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            recording_comment(&recording->outputs[i].output, "stack_ends", text);
-        }
-    }
+    tell_all(recording, "stack_ends", text);
+    note_vms(recording);
 }
 
 // --- from the queue to a dump -------------------------------------------------
@@ -555,10 +566,11 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     sample_queue_init(&recording->queue, flies ? options->flight.max_bytes : MAX_QUEUE_BYTES);
     recording->history = process_history_create(
         MAX_HISTORY_BYTES, flies ? MAX_FLIGHT_HISTORY_PROCESSES : MAX_HISTORY_PROCESSES);
-    recording->beams = beam_names_create();
+    recording->layouts = beam_layouts_create();
+    recording->beams = recording->layouts == NULL ? NULL : beam_names_create(recording->layouts);
     recording->names = frame_names_create(&options->names, recording->history, recording->beams,
                                           options->output.sink);
-    recording->categories = system_categories_create(&options->categories);
+    recording->categories = system_categories_create(&options->categories, recording->layouts);
     if (recording->history == NULL || recording->beams == NULL || recording->names == NULL ||
         recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
@@ -566,7 +578,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     if (!open_source(recording, err)) {
         return false;
     }
-    recording->tables = unwind_tables_create(system_source_unwind_store(recording->source));
+    recording->tables =
+        unwind_tables_create(system_source_unwind_store(recording->source), recording->layouts);
     if (recording->tables == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
@@ -608,6 +621,7 @@ void system_recording_destroy(struct system_recording *recording)
     frame_names_destroy(recording->names);
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
+    beam_layouts_destroy(recording->layouts);
     flight_close(&recording->flight);
     process_history_destroy(recording->history);
     free(recording);

@@ -25,6 +25,7 @@ struct image {
 
 struct unwind_tables {
     struct unwind_store *store;
+    struct beam_layouts *layouts; // borrowed
     void (*pause)(void *context); // or NULL
     void *context;
     struct image *buckets[BUCKETS];
@@ -73,11 +74,12 @@ static void load_vdso(struct unwind_tables *tables)
     }
 }
 
-struct unwind_tables *unwind_tables_create(struct unwind_store *store)
+struct unwind_tables *unwind_tables_create(struct unwind_store *store, struct beam_layouts *layouts)
 {
     struct unwind_tables *tables = calloc(1, sizeof *tables);
     if (tables != NULL) {
         tables->store = store;
+        tables->layouts = layouts;
         load_vdso(tables);
     }
     return tables;
@@ -211,10 +213,22 @@ static struct unwind_code code_of(struct unwind_tables *tables, const struct pro
     return code;
 }
 
+// A VM's own word goes before what is known of its release.
+static struct beam_process beam_of(struct unwind_tables *tables, const struct process *process)
+{
+    struct beam_process beam = beam_process_of(process);
+    const struct layout_file *told =
+        beam.is_beam ? beam_layouts_find(tables->layouts, process) : NULL;
+    if (told != NULL) {
+        (void)beam_process_told_layout(told, &beam.layout);
+    }
+    return beam;
+}
+
 static void set_process(struct unwind_tables *tables, struct process *process, uint64_t now_ns)
 {
     uint32_t cnt = 0;
-    struct beam_process beam = beam_process_of(process);
+    struct beam_process beam = beam_of(tables, process);
     for (uint32_t i = 0; i < process->maps.cnt && cnt < MAX_CODE; i++) {
         const struct process_mapping *mapping = &process->maps.mappings[i];
         tables->code[cnt] = code_of(tables, process, mapping, now_ns);

@@ -8,13 +8,15 @@
 #include "capture/system/process_history.h"
 #include "capture/system/system_sample.h"
 #include "capture/system/unwind_store.h"
+#include "record/system/beam_layouts.h"
 
 #include <stdint.h>
 
 struct unwind_tables;
 
-// `store` is borrowed. NULL when out of memory.
-struct unwind_tables *unwind_tables_create(struct unwind_store *store);
+// `store` and `layouts` are borrowed. NULL when out of memory.
+struct unwind_tables *unwind_tables_create(struct unwind_store *store,
+                                           struct beam_layouts *layouts);
 void unwind_tables_destroy(struct unwind_tables *tables);
 
 // Called now and then while tables are made, which may take long.
