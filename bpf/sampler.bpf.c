@@ -99,7 +99,7 @@ struct {
         });
 } unwind_shards SEC(".maps");
 
-enum { COPY_PAGE_BYTES = 4096 };
+enum { COPY_PAGE_BYTES = 4096, NR_CLONE3 = 435 };
 
 // Too large for the BPF stack; and with the walk's state in a map instead of on
 // the stack the verifier looks at the loop once and not once per iteration.
@@ -252,15 +252,21 @@ static __always_inline void count_user_frames(struct sampler_record *record, __u
 
 #ifdef __TARGET_ARCH_x86
 #define IS_32BIT(regs) ((regs)->cs == 0x23) // __USER32_CS
+// A thread, or a child of posix_spawn(), on its way out of the clone3 that made it. Inside
+// a function that was called the stack would be 8 bytes off.
+#define IS_NEW_STACK(regs)                                                                         \
+    ((regs)->orig_rax == NR_CLONE3 && (regs)->rax == 0 && ((regs)->rsp & 15) == 0)
 #define TAKE_REGISTERS(walk, regs)                                                                 \
     do {                                                                                           \
         (walk)->r13 = (regs)->r13;                                                                 \
         (walk)->r10 = (regs)->r10;                                                                 \
         (walk)->r11 = (regs)->r11;                                                                 \
         (walk)->rax = (regs)->rax;                                                                 \
+        (walk)->rbx = (regs)->rbx;                                                                 \
     } while (0)
 #else
 #define IS_32BIT(regs) 0
+#define IS_NEW_STACK(regs) 0
 #define TAKE_REGISTERS(walk, regs) ((void)0)
 #endif
 
@@ -275,6 +281,7 @@ static __always_inline void begin_walk(struct user_walk *walk, __u64 pc, __u64 s
     walk->in_erlang = 0;
     walk->mapping.start = 0;
     walk->mapping.end = 0;
+    walk->rbx_at = 0;
     walk->erlang_pid = 0;
     walk->erlang_skipped = 0;
 }
@@ -308,7 +315,8 @@ static __always_inline void note_registers(struct work *work)
     work->begun[4] = walk->r10;
     work->begun[5] = walk->r11;
     work->begun[6] = walk->rax;
-    work->begun[7] = 0;
+    work->begun[7] = walk->rbx;
+    work->begun[8] = 0;
 }
 
 static __always_inline void take_snapshot(struct work *work)
@@ -381,6 +389,13 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit, int
     work->record.erlang_pid = work->walk.erlang_pid;
 }
 
+static __always_inline void take_one_frame(struct work *work)
+{
+    (void)user_walk_add(&work->walk, work->walk.pc);
+    count_user_frames(&work->record, work->walk.depth);
+    work->record.unwind_end = SAMPLER_UNWIND_COMPLETE;
+}
+
 // At its end a process gives its memory away before it is gone. While it executes another
 // program it has the new one's memory already and still the old one's registers: where the
 // memory is known they belong together.
@@ -403,6 +418,10 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
         const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
         begin_walk(&work->walk, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs));
         TAKE_REGISTERS(&work->walk, regs);
+        if (IS_NEW_STACK(regs)) {
+            take_one_frame(work);
+            return;
+        }
         walk_user_stack(work, IS_32BIT(regs), 1);
     } else {
         begin_walk(&work->walk, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),

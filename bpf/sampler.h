@@ -21,7 +21,7 @@ enum {
     /* Frames walked, or pieces of an Erlang stack read, before giving up. */
     SAMPLER_MAX_DEPTH = 1024,
     /* A copy of registers and stack, in place of user frames. */
-    SAMPLER_SNAPSHOT_REGISTERS = 8,
+    SAMPLER_SNAPSHOT_REGISTERS = 9,
     SAMPLER_SNAPSHOT_STACK_BYTES = 8192,
     SAMPLER_SNAPSHOT_WORDS = SAMPLER_SNAPSHOT_REGISTERS + SAMPLER_SNAPSHOT_STACK_BYTES / 8,
     SAMPLER_MAX_WORDS = SAMPLER_MAX_KERNEL_FRAMES + SAMPLER_SNAPSHOT_WORDS,
@@ -86,7 +86,7 @@ enum sampler_unwind_end {
  *     kernel_cnt kernel addresses, leaf first
  *     then either user_cnt user addresses, leaf first,
  *     or, with snapshot_words > 0 (the process has no tables yet), what user space
- *     needs to walk the stack itself: pc, sp, fp, r13, r10, r11, rax, then how many
+ *     needs to walk the stack itself: pc, sp, fp, r13, r10, r11, rax, rbx, then how many
  *     bytes of the stack are not there before those that are, then the stack from sp
  *     on, snapshot_words words in all.
  *

@@ -82,6 +82,7 @@ enum unwind_cfa {
     UNWIND_CFA_R11,
     UNWIND_CFA_SIGNAL,
     UNWIND_CFA_END,
+    UNWIND_CFA_RBX,
     UNWIND_CFA_CNT
 };
 
@@ -100,7 +101,7 @@ struct unwind_rule {
     __s16 r13_offset;
     __s16 return_offset;
     __s16 deref_add;
-    __u16 padding;
+    __s16 rbx_offset;
 };
 
 _Static_assert(sizeof(struct unwind_row) == 4, "rows are packed");

@@ -25,6 +25,8 @@ struct user_walk {
     __u64 r10; /* these three: of the innermost frame, or below a signal frame */
     __u64 r11;
     __u64 rax;
+    __u64 rbx;
+    __u64 rbx_at;   /* where the frame's rbx is saved; 0 = it is in rbx */
     __u32 depth;    /* frames seen so far */
     __u8 end;       /* enum sampler_unwind_end, once the walk is over */
     __u8 is_exact;  /* pc is where it goes on, not behind a call */
@@ -45,6 +47,7 @@ enum {
     USER_WALK_OVER = 1,
     /* A frame larger than this is taken for a wrong frame pointer. */
     USER_WALK_MAX_FRAME_BYTES = 1 << 20,
+    USER_WALK_RBX_LOST = 1, /* nothing is there */
 };
 
 enum user_walk_code {
@@ -162,6 +165,7 @@ static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk)
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_RETURN_ADDRESS);
     }
     user_walk_to(walk, frame[1], fp + 16, frame[0]);
+    walk->rbx_at = USER_WALK_RBX_LOST;
     return USER_WALK_GO_ON;
 }
 
@@ -190,8 +194,17 @@ static __always_inline int user_walk_signal_step(struct user_walk *walk)
     walk->r11 = saved[3];
     walk->r13 = saved[5];
     walk->rax = saved[13];
+    walk->rbx = saved[11];
+    walk->rbx_at = 0;
     walk->is_exact = 1;
     return USER_WALK_GO_ON;
+}
+
+/* It is read only where a frame is found by it. */
+static __always_inline int user_walk_rbx(const struct user_walk *walk, __u64 *rbx)
+{
+    *rbx = walk->rbx;
+    return walk->rbx_at == 0 || user_walk_read(rbx, 8, walk->rbx_at);
 }
 
 /* The canonical frame address; 0 when it cannot be told. */
@@ -219,6 +232,8 @@ static __always_inline __u64 user_walk_cfa(const struct user_walk *walk)
         return walk->is_exact ? walk->rax + offset : 0;
     case UNWIND_CFA_R11:
         return walk->is_exact ? walk->r11 + offset : 0;
+    case UNWIND_CFA_RBX:
+        return user_walk_rbx(walk, &word) ? word + offset : 0;
     default:
         return 0;
     }
@@ -257,6 +272,9 @@ static __always_inline int user_walk_by_rule(struct user_walk *walk)
     }
     if (walk->rule.r13_offset != 0) {
         (void)user_walk_read(&walk->r13, 8, cfa + (__u64)(__s64)walk->rule.r13_offset);
+    }
+    if (walk->rule.rbx_offset != 0) {
+        walk->rbx_at = cfa + (__u64)(__s64)walk->rule.rbx_offset;
     }
     if (return_address == 0) {
         return user_walk_end(walk, SAMPLER_UNWIND_COMPLETE);

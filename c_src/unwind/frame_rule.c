@@ -6,7 +6,7 @@
 // Functions stand apart by padding; what is longer is code that nobody describes.
 enum { MAX_PADDING_BYTES = 15 };
 
-enum { DWARF_RAX = 0, DWARF_R10 = 10, DWARF_R11 = 11, DWARF_R13 = 13 };
+enum { DWARF_RAX = 0, DWARF_RBX = 3, DWARF_R10 = 10, DWARF_R11 = 11, DWARF_R13 = 13 };
 
 // ---- a row made small -----------------------------------------------------------------
 
@@ -28,6 +28,8 @@ static enum frame_cfa cfa_of_register(uint64_t number)
         return FRAME_CFA_RAX;
     case DWARF_R11:
         return FRAME_CFA_R11;
+    case DWARF_RBX:
+        return FRAME_CFA_RBX;
     default:
         return FRAME_CFA_NONE;
     }
@@ -116,11 +118,17 @@ static void set_fp(const struct cfi_section *section, const struct cfi_rule *sav
     }
 }
 
+// 0: it is kept, or lost.
+static int16_t saved_at_cfa(const struct cfi_row *row, int number)
+{
+    const struct cfi_rule *saved = &row->rules[number];
+    return saved->kind == CFI_RULE_AT_CFA && fits(saved->offset) ? (int16_t)saved->offset : 0;
+}
+
 struct frame_rule frame_rule_of_row(const struct cfi_section *section, const struct cfi_row *row,
                                     bool is_signal)
 {
     const struct cfi_rule *back = &row->rules[FRAME_REGISTER_RIP];
-    const struct cfi_rule *r13 = &row->rules[DWARF_R13];
     if (is_signal) {
         return (struct frame_rule){.cfa = FRAME_CFA_SIGNAL};
     }
@@ -136,7 +144,8 @@ struct frame_rule frame_rule_of_row(const struct cfi_section *section, const str
     }
     set_fp(section, &row->rules[FRAME_REGISTER_RBP], &rule);
     rule.return_offset = (int16_t)back->offset;
-    rule.r13_offset = r13->kind == CFI_RULE_AT_CFA && fits(r13->offset) ? (int16_t)r13->offset : 0;
+    rule.r13_offset = saved_at_cfa(row, DWARF_R13);
+    rule.rbx_offset = saved_at_cfa(row, DWARF_RBX);
     return rule;
 }
 
@@ -156,7 +165,8 @@ static bool is_same(const struct frame_rule *a, const struct frame_rule *b)
 {
     return a->cfa == b->cfa && a->fp == b->fp && a->cfa_offset == b->cfa_offset &&
            a->fp_offset == b->fp_offset && a->r13_offset == b->r13_offset &&
-           a->return_offset == b->return_offset && a->deref_add == b->deref_add;
+           a->rbx_offset == b->rbx_offset && a->return_offset == b->return_offset &&
+           a->deref_add == b->deref_add;
 }
 
 static void emit(struct row_walk *walk, uint64_t pc, const struct frame_rule *rule)

@@ -21,6 +21,7 @@ enum frame_cfa {
     FRAME_CFA_R11,
     FRAME_CFA_SIGNAL, // the kernel's signal frame: all registers are at rsp
     FRAME_CFA_END,    // the outermost frame
+    FRAME_CFA_RBX,    // rbx + cfa_offset
     FRAME_CFA_CNT
 };
 
@@ -40,6 +41,7 @@ struct frame_rule {
         r13_offset; // r13, which holds a BEAM scheduler's process, is at CFA plus this; 0 = kept
     int16_t return_offset; // the return address is at CFA plus this
     int16_t deref_add;
+    int16_t rbx_offset; // as r13_offset
 };
 
 struct frame_rule frame_rule_of_row(const struct cfi_section *section, const struct cfi_row *row,

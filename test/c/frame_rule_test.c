@@ -164,6 +164,17 @@ TEST(r13_is_followed)
     CHECK_INT(rows[0].rule.r13_offset, -24);
 }
 
+TEST(rbx_is_followed_and_may_be_the_frame)
+{
+    const unsigned char program[] = {0x0E, 24, 0x83, 3, 0x42, 0x0D, 3}; // as ld.so's resolver
+    begin_section("zR");
+    add_function(CODE, 16, program, sizeof program);
+    (void)read_rows();
+    check_row(0, CODE, FRAME_CFA_SP, 24);
+    CHECK_INT(rows[0].rule.rbx_offset, -24);
+    check_row(1, CODE + 2, FRAME_CFA_RBX, 24);
+}
+
 TEST(a_malformed_function_is_counted_and_the_next_is_read)
 {
     const unsigned char foreign[] = {0x3F};

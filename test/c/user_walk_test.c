@@ -224,6 +224,27 @@ TEST(registers_of_the_innermost_frame_are_not_believed_below)
     CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME);
 }
 
+TEST(a_frame_may_be_found_by_rbx)
+{
+    const struct unwind_rule by_rbx = {
+        .cfa = UNWIND_CFA_RBX, .cfa_offset = 16, .return_offset = -8};
+    struct user_walk walk = by_rule(by_rbx); // the leaf's own
+    walk.rbx = STACK + 32;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.sp, STACK + 48);
+    walk = by_rule((struct unwind_rule){
+        .cfa = UNWIND_CFA_SP, .cfa_offset = 24, .return_offset = -8, .rbx_offset = -16});
+    stack[1] = STACK + 64; // that its callee saved
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    code_rule = by_rbx;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.sp, STACK + 80);
+    CHECK_UINT(walk.pc, 0x60009);
+    walk.rbx_at = USER_WALK_RBX_LOST;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME);
+}
+
 TEST(below_a_signal_handler_the_place_is_exact)
 {
     struct user_walk walk = by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SIGNAL});

@@ -15,10 +15,10 @@ static const struct {
         number, offsetof(struct perf_record_registers, name)                                       \
     }
 #if defined(__x86_64__)
-    REGISTER(PERF_REG_X86_AX, rax),  REGISTER(PERF_REG_X86_BP, fp),
-    REGISTER(PERF_REG_X86_SP, sp),   REGISTER(PERF_REG_X86_IP, pc),
-    REGISTER(PERF_REG_X86_R10, r10), REGISTER(PERF_REG_X86_R11, r11),
-    REGISTER(PERF_REG_X86_R13, r13),
+    REGISTER(PERF_REG_X86_AX, rax),  REGISTER(PERF_REG_X86_BX, rbx),
+    REGISTER(PERF_REG_X86_BP, fp),   REGISTER(PERF_REG_X86_SP, sp),
+    REGISTER(PERF_REG_X86_IP, pc),   REGISTER(PERF_REG_X86_R10, r10),
+    REGISTER(PERF_REG_X86_R11, r11), REGISTER(PERF_REG_X86_R13, r13),
 #elif defined(__aarch64__)
     REGISTER(PERF_REG_ARM64_X29, fp),
     REGISTER(PERF_REG_ARM64_SP, sp),

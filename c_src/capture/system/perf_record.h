@@ -24,7 +24,7 @@ enum perf_record_abi {
 
 // The registers that a walk begins with; 0 where the machine has no such.
 struct perf_record_registers {
-    uint64_t pc, sp, fp, r13, r10, r11, rax;
+    uint64_t pc, sp, fp, r13, r10, r11, rax, rbx;
 };
 
 // Pointers lead into the record.

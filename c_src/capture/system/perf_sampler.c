@@ -124,6 +124,7 @@ static struct system_snapshot snapshot_of_record(const struct perf_record *recor
         .r10 = registers->r10,
         .r11 = registers->r11,
         .rax = registers->rax,
+        .rbx = registers->rbx,
         .stack = record->stack,
         .stack_bytes = record->stack_bytes,
         .reads_memory = true,

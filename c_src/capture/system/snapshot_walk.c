@@ -155,6 +155,7 @@ void snapshot_walk(const struct unwind_memory *memory, const struct unwind_proce
         .r10 = snapshot->r10,
         .r11 = snapshot->r11,
         .rax = snapshot->rax,
+        .rbx = snapshot->rbx,
         .end = SAMPLER_UNWIND_TOO_DEEP,
         .is_exact = 1,
     };

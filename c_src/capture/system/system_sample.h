@@ -42,7 +42,7 @@ enum { SYSTEM_COMM_BYTES = 16, SYSTEM_MAX_FRAMES = 383 };
 
 // What is needed to walk a user stack later.
 struct system_snapshot {
-    uint64_t pc, sp, fp, r13, r10, r11, rax;
+    uint64_t pc, sp, fp, r13, r10, r11, rax, rbx;
     const uint64_t *stack; // from sp on; its first bytes may not be there
     uint32_t absent_bytes;
     uint32_t stack_bytes;

@@ -133,7 +133,8 @@ static struct system_snapshot snapshot_of_record(const struct sampler_record *re
         .r10 = words[4],
         .r11 = words[5],
         .rax = words[6],
-        .absent_bytes = (uint32_t)words[7],
+        .rbx = words[7],
+        .absent_bytes = (uint32_t)words[8],
         .stack = (const uint64_t *)words + SAMPLER_SNAPSHOT_REGISTERS,
         .stack_bytes = 8 * (record->snapshot_words - (uint32_t)SAMPLER_SNAPSHOT_REGISTERS),
     };

@@ -9,6 +9,7 @@ enum { RULE_INDEX_SIZE = 2 * UNWIND_MAX_RULES, MAX_FILE_PAGES = UNWIND_MAX_PAGES
 _Static_assert((int)FRAME_CFA_CNT == (int)UNWIND_CFA_CNT, "the same kinds");
 _Static_assert((int)FRAME_CFA_PLT == (int)UNWIND_CFA_PLT, "kinds in the same order");
 _Static_assert((int)FRAME_CFA_SIGNAL == (int)UNWIND_CFA_SIGNAL, "kinds in the same order");
+_Static_assert((int)FRAME_CFA_RBX == (int)UNWIND_CFA_RBX, "kinds in the same order");
 _Static_assert((int)FRAME_FP_UNKNOWN == (int)UNWIND_FP_UNKNOWN, "kinds in the same order");
 
 bool unwind_files_init(struct unwind_files *files, struct unwind_memory *memory)
@@ -44,6 +45,7 @@ static struct unwind_rule rule_of(const struct frame_rule *from)
         .r13_offset = from->r13_offset,
         .return_offset = from->return_offset,
         .deref_add = from->deref_add,
+        .rbx_offset = from->rbx_offset,
     };
 }
 
