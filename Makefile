@@ -266,7 +266,8 @@ check-asan: ## Run the C unit tests under AddressSanitizer and UBSan
 
 # Tests of what threads share.
 THREADED_TESTS := $(foreach name,spsc_ring guarded_read process_snapshot jit_code_list walker \
-	beam_recording,$(BUILD)/test/c/$(name)_test)
+	walker_sample walker_selection beam_recording process_stack \
+	armed_recording,$(BUILD)/test/c/$(name)_test)
 threaded-tests: $(THREADED_TESTS)
 
 check-tsan: ## Run the C unit tests with threads under ThreadSanitizer
