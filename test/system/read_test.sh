@@ -3,25 +3,8 @@
 # flameprof top and info on files whose sums are known. Needs no rights.
 . "$(dirname "$0")/case.sh"
 
-sample() {
-    cat >x.perf <<'END'
-# flame_prof: 0.1.0
-# period_unit: ns
-waiting 42/151 [001] 10.000001: metric_erlang_reductions: 100, 7	period: 3000000000 beam-wall:
-	7f1c22ad lists:map/2;1559 (lists.erl)
-	7f1c22ae my_server:work/1;20 (my_server.erl)
-	0 {registered my_server} (process)
-	0 {my_server:init/1} (my_server.erl)
-
-running 42/152 [000] 10.100000: metric_erlang_reductions: 200, -9	period: 1000000000 beam-wall:
-	7f1c22ae my_server:work/1;21 (my_server.erl)
-	0 {my_server:init/1} (my_server.erl)
-
-END
-}
-
 info_adds_up() {
-    sample
+    two_samples
     run info x.perf
     want_code 0
     want_said "events: 2"
@@ -35,7 +18,7 @@ info_adds_up() {
 }
 
 top_weighs_by_time() {
-    sample
+    two_samples
     run top x.perf
     want_code 0
     want_said "2 samples over 0.100 s, 4.000 s of beam-wall"
@@ -47,7 +30,7 @@ top_weighs_by_time() {
 }
 
 top_weighs_by_metric() {
-    sample
+    two_samples
     run top --metric erlang_reductions --by process x.perf
     want_code 0
     want_said "200  66.7 %  42/152"
@@ -59,7 +42,7 @@ top_weighs_by_metric() {
 }
 
 top_of_one_category() {
-    sample
+    two_samples
     run top --category running --by function x.perf
     want_code 0
     want_said "1 samples"
@@ -67,7 +50,7 @@ top_of_one_category() {
 }
 
 top_and_info_of_a_part() {
-    sample
+    two_samples
     run top --from 50ms --by function x.perf
     want_code 0
     want_said "1 samples"
@@ -93,7 +76,7 @@ said_in_json() {
 }
 
 top_and_info_are_json() {
-    sample
+    two_samples
     run top --json -n 1 x.perf
     want_code 0
     [ "$(said_in_json 'd["samples"], d["total"], d["unit"]')" = "(2, 4000000000, 'nanoseconds')" ] || fail "head: $out"
@@ -108,7 +91,7 @@ top_and_info_are_json() {
 }
 
 compressed_and_standard_input() {
-    sample
+    two_samples
     gzip -k x.perf
     run info x.perf.gz
     want_said "events: 2"
@@ -117,7 +100,7 @@ compressed_and_standard_input() {
 }
 
 malformed_lines_are_shown() {
-    sample
+    two_samples
     printf 'nonsense\n\tffff no file\n' >>x.perf
     run info x.perf
     want_code 0
@@ -128,7 +111,7 @@ malformed_lines_are_shown() {
 }
 
 a_file_that_breaks_off() {
-    sample
+    two_samples
     gzip -k x.perf
     head -c 150 x.perf.gz >cut.perf.gz
     run info cut.perf.gz
@@ -137,7 +120,7 @@ a_file_that_breaks_off() {
 }
 
 what_cannot_be_read_says_so_in_json() {
-    sample
+    two_samples
     "$flameprof" convert -o x.fpc x.perf || fail "convert"
     head -c 40 x.fpc >cut.fpc
     out=$("$flameprof" info --json x.fpc cut.fpc none.fpc 2>/dev/null) && code=0 || code=$?

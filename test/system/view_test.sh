@@ -4,19 +4,8 @@
 . "$(dirname "$0")/case.sh"
 
 sample() {
-    cat >x.perf <<'END'
-# flame_prof: 0.1.0
-# period_unit: ns
-waiting 42/151 [001] 10.000001: metric_erlang_reductions: 100, 7	period: 3000000000 beam-wall:
-	7f1c22ad lists:map/2;1559 (lists.erl)
-	7f1c22ae my_server:work/1;20 (my_server.erl)
-	0 {registered my_server} (process)
-	0 {my_server:init/1} (my_server.erl)
-
-running 42/152 [000] 10.100000: metric_erlang_reductions: 200, -9	period: 1000000000 beam-wall:
-	7f1c22ae my_server:work/1;21 (my_server.erl)
-	0 {my_server:init/1} (my_server.erl)
-
+    two_samples
+    cat >>x.perf <<'END'
 running 42/152 [000] 12.500000: metric_erlang_reductions: 300, 100	period: 1000000000 beam-wall:
 	7f1c22ae my_server:work/1;21 (my_server.erl)
 	0 {my_server:init/1} (my_server.erl)
