@@ -205,112 +205,133 @@ static uint32_t file_string(const struct firefox *firefox, string_id file)
     return firefox->tree.frame_cnt + firefox->files.ids[file] - 1;
 }
 
-static void write_stacks(struct firefox *firefox)
+#define NO_VALUE INT64_MIN
+
+// Of one of the things that a table is about; NO_VALUE for none.
+typedef int64_t id_value(struct firefox *firefox, uint32_t used);
+
+static void write_ids(struct firefox *firefox, const char *key, const struct local_ids *ids,
+                      id_value *value_of)
 {
-    const struct stack_tree_node *nodes = firefox->tree.nodes;
-    uint32_t cnt = firefox->nodes.cnt;
-    text_output_format(out(firefox), ",\n\"stackTable\":{\"length\":%u,\"prefix\":[", cnt);
+    uint32_t cnt = ids->cnt;
+    text_output_format(out(firefox), ",\"%s\":[", key);
     for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t parent = nodes[firefox->nodes.used[i]].parent;
+        int64_t value = value_of(firefox, ids->used[i]);
         comma(firefox, i);
-        if (parent == 0) {
+        if (value == NO_VALUE) {
             text_output_string(out(firefox), "null");
         } else {
-            text_output_u64(out(firefox), local_ids_of(&firefox->nodes, parent));
+            text_output_i64(out(firefox), value);
         }
     }
-    text_output_string(out(firefox), "],\"frame\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox),
-                        local_ids_of(&firefox->frames, nodes[firefox->nodes.used[i]].frame));
+    text_output_char(out(firefox), ']');
+}
+
+static int64_t id_itself(struct firefox *firefox, uint32_t id)
+{
+    (void)firefox;
+    return id;
+}
+
+static int64_t node_parent(struct firefox *firefox, uint32_t node)
+{
+    uint32_t parent = firefox->tree.nodes[node].parent;
+    return parent == 0 ? NO_VALUE : (int64_t)local_ids_of(&firefox->nodes, parent);
+}
+
+static int64_t node_frame(struct firefox *firefox, uint32_t node)
+{
+    return local_ids_of(&firefox->frames, firefox->tree.nodes[node].frame);
+}
+
+static int64_t frame_function(struct firefox *firefox, uint32_t frame)
+{
+    return local_ids_of(&firefox->functions, firefox->tree.frames[frame].function);
+}
+
+static int64_t frame_kind(struct firefox *firefox, uint32_t frame)
+{
+    return stack_tree_code(&firefox->tree, frame)->kind;
+}
+
+static int64_t frame_line(struct firefox *firefox, uint32_t frame)
+{
+    uint32_t line = stack_tree_code(&firefox->tree, frame)->line;
+    return line == 0 ? NO_VALUE : (int64_t)line;
+}
+
+static int64_t function_file(struct firefox *firefox, uint32_t function)
+{
+    string_id file = stack_tree_code(&firefox->tree, function)->file;
+    return file == 0 ? NO_VALUE : (int64_t)file_string(firefox, file);
+}
+
+static int64_t function_resource(struct firefox *firefox, uint32_t function)
+{
+    const struct profile_frame *code = stack_tree_code(&firefox->tree, function);
+    if (!object_file_has(code)) {
+        return -1;
     }
-    text_output_string(out(firefox), "]}");
+    return local_ids_of(&firefox->resources, local_ids_of(&firefox->libs, code->file));
+}
+
+static int64_t resource_name(struct firefox *firefox, uint32_t lib)
+{
+    return file_string(firefox, firefox->libs.used[lib]);
+}
+
+static void begin_table(struct firefox *firefox, const char *key, const struct local_ids *ids)
+{
+    text_output_format(out(firefox), ",\n\"%s\":{\"length\":%u", key, ids->cnt);
+}
+
+static void write_stacks(struct firefox *firefox)
+{
+    const struct local_ids *nodes = &firefox->nodes;
+    begin_table(firefox, "stackTable", nodes);
+    write_ids(firefox, "prefix", nodes, node_parent);
+    write_ids(firefox, "frame", nodes, node_frame);
+    text_output_char(out(firefox), '}');
 }
 
 static void write_frames(struct firefox *firefox)
 {
-    uint32_t cnt = firefox->frames.cnt;
-    const struct stack_tree *tree = &firefox->tree;
-    text_output_format(out(firefox), ",\n\"frameTable\":{\"length\":%u,\"func\":[", cnt);
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox), local_ids_of(&firefox->functions,
-                                                   tree->frames[firefox->frames.used[i]].function));
-    }
-    text_output_string(out(firefox), "],\"category\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox), stack_tree_code(tree, firefox->frames.used[i])->kind);
-    }
-    text_output_string(out(firefox), "],\"line\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t line = stack_tree_code(tree, firefox->frames.used[i])->line;
-        comma(firefox, i);
-        text_output_format(out(firefox), line == 0 ? "null" : "%u", line);
-    }
-    text_output_char(out(firefox), ']');
-    write_same(firefox, "subcategory", "0", cnt);
-    write_same(firefox, "address", "-1", cnt);
-    write_same(firefox, "inlineDepth", "0", cnt);
-    write_same(firefox, "nativeSymbol", "null", cnt);
-    write_same(firefox, "innerWindowID", "0", cnt);
-    write_same(firefox, "column", "null", cnt);
+    const struct local_ids *frames = &firefox->frames;
+    begin_table(firefox, "frameTable", frames);
+    write_ids(firefox, "func", frames, frame_function);
+    write_ids(firefox, "category", frames, frame_kind);
+    write_ids(firefox, "line", frames, frame_line);
+    write_same(firefox, "subcategory", "0", frames->cnt);
+    write_same(firefox, "address", "-1", frames->cnt);
+    write_same(firefox, "inlineDepth", "0", frames->cnt);
+    write_same(firefox, "nativeSymbol", "null", frames->cnt);
+    write_same(firefox, "innerWindowID", "0", frames->cnt);
+    write_same(firefox, "column", "null", frames->cnt);
     text_output_char(out(firefox), '}');
 }
 
 static void write_functions(struct firefox *firefox)
 {
-    uint32_t cnt = firefox->functions.cnt;
-    const uint32_t *used = firefox->functions.used;
-    text_output_format(out(firefox), ",\n\"funcTable\":{\"length\":%u,\"name\":[", cnt);
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox), used[i]);
-    }
-    text_output_string(out(firefox), "],\"fileName\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        string_id file = stack_tree_code(&firefox->tree, used[i])->file;
-        comma(firefox, i);
-        text_output_format(out(firefox), file == 0 ? "null" : "%u",
-                           file == 0 ? 0 : file_string(firefox, file));
-    }
-    text_output_string(out(firefox), "],\"resource\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        const struct profile_frame *code = stack_tree_code(&firefox->tree, used[i]);
-        comma(firefox, i);
-        if (object_file_has(code)) {
-            uint32_t lib = local_ids_of(&firefox->libs, code->file);
-            text_output_u64(out(firefox), local_ids_of(&firefox->resources, lib));
-        } else {
-            text_output_string(out(firefox), "-1");
-        }
-    }
-    text_output_char(out(firefox), ']');
-    write_same(firefox, "isJS", "false", cnt);
-    write_same(firefox, "relevantForJS", "false", cnt);
-    write_same(firefox, "lineNumber", "null", cnt);
-    write_same(firefox, "columnNumber", "null", cnt);
+    const struct local_ids *functions = &firefox->functions;
+    begin_table(firefox, "funcTable", functions);
+    write_ids(firefox, "name", functions, id_itself);
+    write_ids(firefox, "fileName", functions, function_file);
+    write_ids(firefox, "resource", functions, function_resource);
+    write_same(firefox, "isJS", "false", functions->cnt);
+    write_same(firefox, "relevantForJS", "false", functions->cnt);
+    write_same(firefox, "lineNumber", "null", functions->cnt);
+    write_same(firefox, "columnNumber", "null", functions->cnt);
     text_output_char(out(firefox), '}');
 }
 
 static void write_resources(struct firefox *firefox)
 {
-    uint32_t cnt = firefox->resources.cnt;
-    const uint32_t *used = firefox->resources.used;
-    text_output_format(out(firefox), ",\n\"resourceTable\":{\"length\":%u,\"lib\":[", cnt);
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox), used[i]);
-    }
-    text_output_string(out(firefox), "],\"name\":[");
-    for (uint32_t i = 0; i < cnt; i++) {
-        comma(firefox, i);
-        text_output_u64(out(firefox), file_string(firefox, firefox->libs.used[used[i]]));
-    }
-    text_output_char(out(firefox), ']');
-    write_same(firefox, "host", "null", cnt);
-    write_same(firefox, "type", "1", cnt);
+    const struct local_ids *resources = &firefox->resources;
+    begin_table(firefox, "resourceTable", resources);
+    write_ids(firefox, "lib", resources, id_itself);
+    write_ids(firefox, "name", resources, resource_name);
+    write_same(firefox, "host", "null", resources->cnt);
+    write_same(firefox, "type", "1", resources->cnt);
     text_output_char(out(firefox), '}');
 }
 
