@@ -15,7 +15,8 @@ struct getopt_tables {
     char shorts[2 * OPTION_TABLE_MAX_ROWS + 2];
 };
 
-bool option_wrong(const char *option, const char *value, const char *expected, struct error *err)
+bool option_table_wrong(const char *option, const char *value, const char *expected,
+                        struct error *err)
 {
     return error_set(err, ERROR_BAD_ARGUMENT, "%s %s: expected %s", option, value, expected);
 }
@@ -114,7 +115,7 @@ static bool wrong_value(const struct option_row *row, const char *value, struct 
     } else {
         (void)snprintf(option, sizeof option, "--%s", row->name);
     }
-    return option_wrong(option, value, row->expected, err);
+    return option_table_wrong(option, value, row->expected, err);
 }
 
 static bool take_row(const struct option_row *row, char *target, const char *value,

@@ -49,6 +49,7 @@ bool option_table_take(const struct option_table *table, void *target, int argc,
                        int *rest_ret, struct error *err);
 
 // "-d soon: expected seconds, more than 0"; returns false.
-bool option_wrong(const char *option, const char *value, const char *expected, struct error *err);
+bool option_table_wrong(const char *option, const char *value, const char *expected,
+                        struct error *err);
 
 #endif

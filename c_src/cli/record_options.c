@@ -52,7 +52,7 @@ static bool take_format(void *target, const char *value, struct error *err)
     line->has_format = true;
     line->is_text = strcmp(value, "perf-script") == 0;
     return line->is_text || strcmp(value, "capture") == 0 ||
-           option_wrong("--format", value, "capture or perf-script", err);
+           option_table_wrong("--format", value, "capture or perf-script", err);
 }
 
 static bool take_threads(void *target, const char *list, struct error *err)
@@ -128,7 +128,7 @@ static bool take_engine(void *target, const char *name, struct error *err)
             return true;
         }
     }
-    return option_wrong("--engine", name, "auto, bpf or perf-events", err);
+    return option_table_wrong("--engine", name, "auto, bpf or perf-events", err);
 }
 
 static bool take_max_cpu(void *target, const char *value, struct error *err)
@@ -138,7 +138,7 @@ static bool take_max_cpu(void *target, const char *value, struct error *err)
     double percent = value[0] >= '0' && value[0] <= '9' ? strtod(value, &end) : 0;
     bool whole = end != NULL && (*end == '\0' || strcmp(end, "%") == 0);
     if (!whole || !(percent > 0 && percent <= 100)) {
-        return option_wrong("--max-cpu", value, "percent of the machine, as 0.5%", err);
+        return option_table_wrong("--max-cpu", value, "percent of the machine, as 0.5%", err);
     }
     line->options.max_cpu_percent = percent;
     return true;

@@ -81,7 +81,7 @@ static bool take_key(void *target, const char *name, struct error *err)
             return true;
         }
     }
-    return option_wrong("--by", name, "function, process, thread or category", err);
+    return option_table_wrong("--by", name, "function, process, thread or category", err);
 }
 
 static bool take_from(void *target, const char *value, struct error *err)

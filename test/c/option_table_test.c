@@ -26,7 +26,7 @@ static bool take(void *target, const char *value, struct error *error)
 {
     struct line *to = target;
     (void)snprintf(to->taken, sizeof to->taken, "<%s>", value);
-    return strcmp(value, "no") != 0 || option_wrong("--taken", value, "anything else", error);
+    return strcmp(value, "no") != 0 || option_table_wrong("--taken", value, "anything else", error);
 }
 
 #define AT(member) .offset = offsetof(struct line, member)
