@@ -6,7 +6,8 @@
 -export([init_tier/2, init_walker/1, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
--export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, catch_log/1, release_log/1, log/2]).
+-export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, hidden/1, profiled/2,
+         is_ours/1, watch/1, catch_log/1, release_log/1, log/2]).
 
 -define(DEADLINE_MS, 30000).
 -define(POLL_MS, 10).
@@ -67,6 +68,11 @@ comments(#{files := Files}) ->
 
 texts(#{files := Files}) ->
     [begin {ok, Text} = file:read_file(Path), Text end || Path <- Files].
+
+%% Files that are being written, or were left so.
+hidden(Config) ->
+    {ok, Names} = file:list_dir(directory(Config)),
+    [Name || [$. | _] = Name <- Names].
 
 %% Waits for a condition; what it gives when it is no longer `false'.
 eventually(Condition) ->
@@ -164,6 +170,37 @@ end_all(Pids) ->
     [eventually(fun() -> not is_process_alive(Pid) end) || Pid <- Pids],
     ok.
 
+%% A process that runs Fun while it is profiled.
+profiled(Fun, Options) ->
+    Test = self(),
+    Pid = spawned(fun() -> Test ! {self(), flame_prof:profile_start(Options)}, Fun() end),
+    receive {Pid, ok} -> Pid end.
+
+%% Processes that run code of the profiler and of nothing else.
+is_ours(Pid) ->
+    case process_info(Pid, current_stacktrace) of
+        {current_stacktrace, Stack} ->
+            Modules = [M || {M, _, _, _} <- Stack],
+            Known = [M || M <- Modules, is_ours_module(atom_to_list(M))],
+            (Known =/= [] andalso not lists:any(fun is_of_tests/1, Modules))
+                orelse lists:member(registered(Pid), [flame_prof, flame_prof_sup,
+                                                      flame_prof_backtrace]);
+        undefined ->
+            false
+    end.
+
+is_ours_module("flame_prof" ++ _) -> true;
+is_ours_module(_) -> false.
+
+is_of_tests(Module) ->
+    Module =:= ?MODULE orelse lists:suffix("_SUITE", atom_to_list(Module)).
+
+registered(Pid) ->
+    case process_info(Pid, registered_name) of
+        {registered_name, Name} -> Name;
+        _ -> none
+    end.
+
 %% Computes for so long.
 burn(Ms) ->
     burn_until(erlang:monotonic_time(millisecond) + Ms, 0).
@@ -176,6 +213,9 @@ burn_until(End, N) ->
         false ->
             N
     end.
+
+watch(Pid) ->
+    ok = flame_prof_session:watch(Pid, profile, #{viral => self_only, status => all}).
 
 %% The handle of the open tier.
 tier_handle() ->
