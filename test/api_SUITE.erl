@@ -481,7 +481,8 @@ it_samples_children_of_selected_processes_when_asked(Config) ->
                               auto_process_opts => #{viral => spawn}}),
     Test = self(),
     Hog = spawned(fun() -> parent_hog(Test) end),
-    eventually(fun() -> maps:get(roots, maps:get(follow, flame_prof:info())) >= 1
+    %% On a busy machine it may not answer in time.
+    eventually(fun() -> maps:get(roots, maps:get(follow, flame_prof:info()), 0) >= 1
                             andalso is_followed(Hog) end),
     Hog ! spawn_one,
     Child = receive {child, C} -> C end,
