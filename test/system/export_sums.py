@@ -3,9 +3,10 @@
 """Reads what `flameprof export` wrote, knowing only the formats' own descriptions, and
 prints the sum of each weight, a line "NAME SUM" each:
 
-    export_sums.py perf|pprof|otlp|speedscope|firefox|trace|folded|gprofiler|html FILE
+    export_sums.py perf|fork|pprof|otlp|speedscope|firefox|trace|folded|gprofiler|html FILE
 
-perf is the source: perf-script text, of which changes are summed by sign."""
+perf is the source: perf-script text, of which changes are summed by sign. fork is the same
+text as the metric-aware fork of Flamescope takes it."""
 import ast
 import collections
 import decimal
@@ -224,6 +225,34 @@ def perf(path):
     return sums
 
 
+# Its expressions, each line searched for an event first; what it fails at is asserted.
+FORK_EVENT = re.compile(r" +([0-9.]+): .+?:")
+FORK_METRIC = re.compile(r"\bmetric_([^:]+):[\t ](-?[0-9.]+)[\t ]*,[\t ]*(-?[0-9.]+)\b")
+FORK_FRAME = re.compile(r"^[\t ]*[0-9a-fA-F]+ (.+) \((.*?)\)$")
+FORK_COMM = re.compile(r"^ *([^0-9]+)")
+
+
+def fork(path):
+    sums, times = collections.Counter(), []
+    for number, line in enumerate(contents(path).decode("utf-8").splitlines()):
+        assert number > 0 or line[:1] == "#" or FORK_EVENT.search(line), "no file of its kind"
+        event = None if line[:1] == "#" else FORK_EVENT.search(line)
+        if event is not None:
+            assert line[0] != "\t", "a frame that it takes for an event"
+            assert FORK_COMM.match(line).group(1).rstrip(), "no category"
+            times.append(float(event.group(1)))
+            for name, value, delta in FORK_METRIC.findall(line):
+                sums[name] += int(value)
+                sums[name + "_delta"] += int(delta)
+        elif line and line[0] != "#":
+            frame = FORK_FRAME.match(line)
+            assert frame and "->" not in frame.group(1) and "+" not in frame.group(1), line
+            sums["frames"] += 1
+    assert len(times) > 1 and times[-1] == max(times) > times[0] and times[-1] % 1 != 0
+    sums["samples"] = len(times)
+    return sums
+
+
 def html_block(page, name):
     text = re.search(b'<script type="text/plain" id="%s">(.*?)</script>' % name.encode(), page,
                      re.DOTALL).group(1)
@@ -323,7 +352,7 @@ def html(path):
     return sums
 
 
-READERS = {"perf": perf, "pprof": pprof, "otlp": otlp, "speedscope": speedscope,
+READERS = {"perf": perf, "fork": fork, "pprof": pprof, "otlp": otlp, "speedscope": speedscope,
            "firefox": firefox, "trace": trace, "folded": last_words,
            "gprofiler": last_words, "html": html}
 

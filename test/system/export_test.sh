@@ -214,6 +214,30 @@ script_takes_a_part() {
     want_said "# end: exported"
 }
 
+# What info says of a capture, in the words of export_sums.py.
+totals() { # CAPTURE
+    "$flameprof" info --json "$1" | python3 -c 'import json, sys
+file = json.load(sys.stdin)["files"][0]
+sums = {"samples": file["events"], "frames": file["frames"]}
+for name, metric in file["metrics"].items():
+    sums[name], sums[name + "_delta"] = metric["value"], metric["delta"]
+for name, total in sorted(sums.items()): print(name, total)'
+}
+
+the_fork_reads_the_text_of_a_capture() {
+    sample
+    sed -i 's/lists:map/lists:++/; s/a:b\/1/operator->/' x.perf # where it would cut
+    run convert -o x.fpc x.perf
+    want_code 0
+    run script -o y.perf x.fpc
+    want_code 0
+    want "its sums" cmp <(totals x.fpc) <("$here/export_sums.py" fork y.perf)
+    want "those of the source" cmp <("$here/export_sums.py" perf x.perf | grep -E '^(samples|erlang_[a-z]*) ') \
+        <("$here/export_sums.py" fork y.perf | grep -E '^(samples|erlang_[a-z]*) ')
+    run script -o y.perf.gz x.fpc
+    want "the same of gzip" cmp <(totals x.fpc) <("$here/export_sums.py" fork y.perf.gz)
+}
+
 nothing_is_left_of_what_failed() {
     sample
     run export -o /dev/full/x.pb.gz x.perf
@@ -224,4 +248,5 @@ nothing_is_left_of_what_failed() {
 run_cases pprof_keeps_every_sum otlp_keeps_every_sum speedscope_keeps_every_sum html_keeps_every_sum \
     html_holds_all_that_64_bits_do firefox_keeps_every_sum chrome_trace_keeps_every_sum \
     json_says_what_readers_round odd_names_are_valid_everywhere gprofiler_counts_every_sample \
-    svg_is_a_picture script_is_what_it_was script_takes_a_part nothing_is_left_of_what_failed
+    svg_is_a_picture script_is_what_it_was script_takes_a_part the_fork_reads_the_text_of_a_capture \
+    nothing_is_left_of_what_failed
