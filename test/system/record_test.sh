@@ -60,6 +60,28 @@ every_tick_is_accounted_for() {
     want "the sum of $out" awk '/^  ticks/ { exit !($2 == $4 + $7 + $10 + $13) }' <<<"$out"
 }
 
+# rate x CPUs x time = written + lost by reason, within 0.5 %: time by the clock of the
+# samples, from the first to the last one of each CPU, none of which is idle.
+what_was_lost_is_told() {
+    local buffer expected told lost
+    need_load
+    for buffer in 4M 8K; do
+        run record --self --buffer "$buffer" -F 997 -d 3 -o "$buffer.perf"
+        want_code 0
+        expected=$(sed -nE 's/^[^\t#].* \[([0-9]+)\] ([0-9]+\.[0-9]+): .*/\1 \2/p' "$buffer.perf" | awk '
+            !($1 in first) { first[$1] = $2 }
+            { last[$1] = $2 }
+            END { for (cpu in first) sum += int((last[cpu] - first[cpu]) * 997 + 1.5); print sum }')
+        told=$(field "$buffer.perf" ticks_expected)
+        lost=$(awk '/^# loss / { sum += $NF } END { print sum }' "$buffer.perf")
+        [ "$told" = $(($(field "$buffer.perf" samples) + lost)) ] || fail "$told is not samples + $lost lost"
+        want_between "$told written or lost ($lost lost)" "$((told * 1000))" "$((expected * 995 - 4000))" \
+            "$((expected * 1005 + 4000))"
+        echo "     $expected expected of a buffer of $buffer, $told told: $lost of them lost"
+    done
+    want "something was lost" [ "$lost" -gt 0 ]
+}
+
 only_the_chosen_processes() {
     local first second pids
     need_root
@@ -221,7 +243,8 @@ itself_only_when_asked() {
     want "itself" [ "$(fold y.perf | grep -c " $self ")" -gt 0 ]
 }
 
-run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for only_the_chosen_processes \
+run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for \
+    what_was_lost_is_told only_the_chosen_processes \
     threads_have_their_own_root it_ends_with_the_chosen_process a_command_with_its_children \
     a_command_that_does_nothing \
     a_deep_stack_keeps_both_ends processes_that_are_gone_have_names a_deleted_program_has_names \
