@@ -599,7 +599,11 @@ struct system_recording *system_recording_create(const struct system_recording_o
     }
     recording->options = *options;
     governor_init(&recording->governor, &options->limits);
-    if (!open_parts(recording, err)) {
+    int nice_before = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, 0, OWN_NICE); // of this thread only; where we may
+    bool ok = open_parts(recording, err);
+    (void)setpriority(PRIO_PROCESS, 0, nice_before); // a command is started from here
+    if (!ok) {
         system_recording_destroy(recording);
         return NULL;
     }
@@ -630,7 +634,7 @@ void system_recording_destroy(struct system_recording *recording)
 bool system_recording_start(struct system_recording *recording, struct error *err)
 {
     recording->drained_ns = clock_monotonic_ns();
-    (void)setpriority(PRIO_PROCESS, 0, OWN_NICE); // of this thread only; where we may
+    (void)setpriority(PRIO_PROCESS, 0, OWN_NICE);
     if (!system_source_start(recording->source, err)) {
         return false;
     }

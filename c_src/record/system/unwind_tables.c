@@ -30,7 +30,8 @@ struct unwind_tables {
     void *context;
     struct image *buckets[BUCKETS];
     uint32_t image_cnt;
-    struct image vdso;
+    struct image vdso; // of all processes; looked at for the first of them
+    bool has_vdso;
     struct unwind_code code[MAX_CODE]; // of the process that is being set
 };
 
@@ -58,18 +59,19 @@ static void clear_image(struct image *image)
     image->file = 0;
 }
 
-static void load_vdso(struct unwind_tables *tables)
+static void load_vdso(struct unwind_tables *tables, uint64_t now_ns)
 {
     const unsigned char *bytes = (const unsigned char *)getauxval(AT_SYSINFO_EHDR);
     struct elf_file file = {0};
     Elf64_Ehdr header;
+    tables->has_vdso = true;
     if (bytes == NULL) {
         return;
     }
     memcpy(&header, bytes, sizeof header); // it ends with its section headers
     size_t len = (size_t)(header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize);
     if (elf_file_open_memory(&file, bytes, len, NULL)) {
-        load_image(tables, &tables->vdso, &file, 0);
+        load_image(tables, &tables->vdso, &file, now_ns);
         elf_file_close(&file);
     }
 }
@@ -80,7 +82,6 @@ struct unwind_tables *unwind_tables_create(struct unwind_store *store, struct be
     if (tables != NULL) {
         tables->store = store;
         tables->layouts = layouts;
-        load_vdso(tables);
     }
     return tables;
 }
@@ -194,6 +195,14 @@ static struct image *image_of(struct unwind_tables *tables, const struct process
     return image;
 }
 
+static struct image *vdso_of(struct unwind_tables *tables, uint64_t now_ns)
+{
+    if (!tables->has_vdso) {
+        load_vdso(tables, now_ns);
+    }
+    return &tables->vdso;
+}
+
 // ---- processes ------------------------------------------------------------------------
 
 static struct unwind_code code_of(struct unwind_tables *tables, const struct process *process,
@@ -202,7 +211,7 @@ static struct unwind_code code_of(struct unwind_tables *tables, const struct pro
     struct unwind_code code = {.start = mapping->start, .end = mapping->end};
     struct image *image = NULL;
     if (mapping->kind == PROCESS_MAPPING_VDSO) {
-        image = &tables->vdso;
+        image = vdso_of(tables, now_ns);
     } else if (mapping->kind == PROCESS_MAPPING_FILE) {
         image = image_of(tables, process, mapping, now_ns);
     }
