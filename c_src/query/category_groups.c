@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DIRECT = 1 << 20 }; // entries of a level: 4 MiB
+enum { MAX_DIRECT = 1 << 20 }; // entries of a level, and of all at once: 4 MiB
 
 void category_groups_init(struct category_groups *groups, const struct profile *profile,
                           const uint32_t *dimensions, uint32_t level_cnt)
@@ -16,6 +16,13 @@ void category_groups_init(struct category_groups *groups, const struct profile *
         groups->levels[i].dimension = dimensions[i];
         groups->levels[i].value_cnt = profile->dimensions[dimensions[i]].value_cnt;
     }
+    uint64_t cnt = 1;
+    for (uint32_t i = 0; i < level_cnt && cnt <= MAX_DIRECT; i++) {
+        cnt *= groups->levels[i].value_cnt;
+    }
+    // Without it groups are found level by level.
+    groups->whole =
+        level_cnt > 0 && cnt > 0 && cnt <= MAX_DIRECT ? calloc(cnt, sizeof *groups->whole) : NULL;
 }
 
 void category_groups_deinit(struct category_groups *groups)
@@ -26,6 +33,7 @@ void category_groups_deinit(struct category_groups *groups)
         free(groups->levels[i].before);
         free(groups->levels[i].codes);
     }
+    free(groups->whole);
     *groups = (struct category_groups){.profile = NULL};
 }
 
@@ -91,8 +99,18 @@ static bool add(struct category_level *level, uint32_t before, uint32_t code, ui
     return number_map_add(&level->ids, (uint64_t)before << 32 | code, *group + 1);
 }
 
-bool category_groups_read(struct category_groups *groups, uint64_t first, uint32_t cnt,
-                          uint32_t *group)
+static inline bool find_or_add(struct category_level *level, uint32_t code, uint32_t *group)
+{
+    uint32_t id = find(level, *group, code);
+    if (id == 0) {
+        return add(level, *group, code, group);
+    }
+    *group = id - 1;
+    return true;
+}
+
+static bool read_levels(struct category_groups *groups, uint64_t first, uint32_t cnt,
+                        uint32_t *group)
 {
     int64_t codes[WEIGHT_BLOCK_ROWS];
     memset(group, 0, cnt * sizeof *group);
@@ -101,15 +119,93 @@ bool category_groups_read(struct category_groups *groups, uint64_t first, uint32
         const struct profile_dimension *dimension = &groups->profile->dimensions[level->dimension];
         profile_column_read(&dimension->codes, first, cnt, codes);
         for (uint32_t i = 0; i < cnt; i++) {
-            uint32_t id = find(level, group[i], (uint32_t)codes[i]);
-            if (id != 0) {
-                group[i] = id - 1;
-            } else if (!add(level, group[i], (uint32_t)codes[i], &group[i])) {
+            if (!find_or_add(level, (uint32_t)codes[i], &group[i])) {
                 return false;
             }
         }
     }
     return true;
+}
+
+// --- all levels at once --------------------------------------------------------
+
+// One loop per width, so that many rows are taken at a time. Codes are not negative.
+#define ADD_CODES(type)                                                                            \
+    static void add_##type(const type *restrict codes, uint32_t cnt, uint32_t value_cnt,           \
+                           uint32_t *restrict number)                                              \
+    {                                                                                              \
+        for (uint32_t i = 0; i < cnt; i++) {                                                       \
+            number[i] = number[i] * value_cnt + (uint32_t)codes[i];                                \
+        }                                                                                          \
+    }
+
+ADD_CODES(uint8_t)
+ADD_CODES(uint16_t)
+ADD_CODES(uint32_t)
+
+static void add_codes(const struct profile_column *column, uint64_t first, uint32_t cnt,
+                      uint32_t value_cnt, uint32_t *number)
+{
+    switch (column->width) {
+    case 1:
+        add_uint8_t((const uint8_t *)column->rows + first, cnt, value_cnt, number);
+        break;
+    case 2:
+        add_uint16_t((const uint16_t *)column->rows + first, cnt, value_cnt, number);
+        break;
+    case 4:
+        add_uint32_t((const uint32_t *)column->rows + first, cnt, value_cnt, number);
+        break;
+    default:
+        for (uint32_t i = 0; i < cnt; i++) {
+            number[i] = number[i] * value_cnt + (uint32_t)profile_column_at(column, first + i);
+        }
+        break;
+    }
+}
+
+static bool add_whole(struct category_groups *groups, uint32_t number, uint32_t *group)
+{
+    uint32_t codes[CATEGORY_GROUPS_MAX_LEVELS] = {0};
+    uint32_t rest = number;
+    for (uint32_t l = groups->level_cnt; l > 0; l--) {
+        codes[l - 1] = rest % groups->levels[l - 1].value_cnt;
+        rest /= groups->levels[l - 1].value_cnt;
+    }
+    *group = 0;
+    for (uint32_t l = 0; l < groups->level_cnt; l++) {
+        if (!find_or_add(&groups->levels[l], codes[l], group)) {
+            return false;
+        }
+    }
+    groups->whole[number] = *group + 1;
+    return true;
+}
+
+static bool read_whole(struct category_groups *groups, uint64_t first, uint32_t cnt,
+                       uint32_t *group)
+{
+    memset(group, 0, cnt * sizeof *group);
+    for (uint32_t l = 0; l < groups->level_cnt; l++) {
+        const struct category_level *level = &groups->levels[l];
+        add_codes(&groups->profile->dimensions[level->dimension].codes, first, cnt,
+                  level->value_cnt, group);
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint32_t number = group[i];
+        group[i] = groups->whole[number] - 1;
+        if (group[i] == UINT32_MAX && !add_whole(groups, number, &group[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool category_groups_read(struct category_groups *groups, uint64_t first, uint32_t cnt,
+                          uint32_t *group)
+{
+    return groups->whole != NULL ? read_whole(groups, first, cnt, group)
+                                 : read_levels(groups, first, cnt, group);
 }
 
 uint32_t category_groups_count(const struct category_groups *groups)

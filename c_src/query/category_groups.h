@@ -27,6 +27,7 @@ struct category_groups {
     const struct profile *profile; // borrowed
     struct category_level levels[CATEGORY_GROUPS_MAX_LEVELS];
     uint32_t level_cnt;
+    uint32_t *whole; // by all codes as one number: group + 1, 0 = none; NULL: too many
 };
 
 // `level_cnt` <= CATEGORY_GROUPS_MAX_LEVELS; with 0 everything is group 0.

@@ -6,20 +6,24 @@
 
 #include <stdlib.h>
 
-enum { FIRST_NODES = 1 << 15 };
+enum { FIRST_NODES = 1 << 12, FEW_GROUPS = 4, NODES_PER_SUM = 8 };
 
 // A chain of stacks in the present group.
 struct twig {
     uint32_t chain;
+    uint32_t cnt;    // of its nodes
     uint32_t parent; // a twig before it
     uint32_t node;   // its last one
     int64_t self;
     int64_t total;
 };
 
+// Of a chain: all that looking for its twig needs.
 struct place {
     uint32_t made_for; // the mark of its group
     uint32_t twig;
+    uint32_t parent; // chain
+    uint32_t cnt;    // of its nodes
 };
 
 struct grower {
@@ -49,13 +53,22 @@ static bool out_of_memory(const struct grower *grower)
 
 // --- nodes --------------------------------------------------------------------
 
-// As many as the sums so far let expect of all of them, where all are kept.
+// As many as a few groups can have, at most some for each sum; then as the sums so far
+// let expect of all of them, where all are kept.
 static uint64_t wanted_nodes(const struct grower *grower)
 {
+    uint64_t sign_cnt = grower->graph->has_signs ? 2 : 1;
     uint64_t twice = 2ULL * grower->capacity;
-    uint64_t all = grower->sums->cnt * (grower->graph->has_signs ? 2 : 1);
-    if (grower->done_cnt == 0 || grower->limit.max_nodes > 0 || grower->limit.min_share > 0) {
-        return twice;
+    uint64_t all = grower->sums->cnt * sign_cnt;
+    bool is_limited = grower->limit.max_nodes > 0 || grower->limit.min_share > 0;
+    if (grower->capacity == 0 && !is_limited) {
+        uint64_t groups = category_groups_count(&grower->sums->groups);
+        groups = groups < FEW_GROUPS ? groups : FEW_GROUPS;
+        uint64_t most = groups * sign_cnt * grower->chains->frame_cnt;
+        return FIRST_NODES + (most < NODES_PER_SUM * all ? most : NODES_PER_SUM * all);
+    }
+    if (grower->done_cnt == 0 || is_limited) {
+        return twice > 0 ? twice : FIRST_NODES;
     }
     double expected = (double)all / (double)grower->done_cnt * 1.125 * grower->graph->node_cnt;
     return expected > (double)twice ? (uint64_t)expected : twice;
@@ -72,7 +85,7 @@ static bool reserve_nodes(struct grower *grower, uint32_t cnt)
         return error_set(grower->err, ERROR_LIMIT,
                          "flame graph: too many nodes; filter or use fewer categories");
     }
-    uint64_t wanted = grower->capacity == 0 ? FIRST_NODES : wanted_nodes(grower);
+    uint64_t wanted = wanted_nodes(grower);
     wanted = wanted > needed ? wanted : needed;
     uint32_t capacity =
         wanted < STACK_VIEW_MAX_NODES ? (uint32_t)wanted : (uint32_t)STACK_VIEW_MAX_NODES;
@@ -145,7 +158,7 @@ static bool enter_group(struct grower *grower, uint32_t group, uint32_t sign)
         return false;
     }
     grower->mark++;
-    grower->places[0] = (struct place){grower->mark, 0};
+    grower->places[0] = (struct place){.made_for = grower->mark};
     grower->twigs[0] = (struct twig){.node = grower->top};
     grower->twig_cnt = 1;
     return true;
@@ -169,16 +182,18 @@ static void add_to_tops(struct grower *grower)
 static inline struct twig *twig_of(struct grower *grower, uint32_t chain)
 {
     uint32_t depth = 0;
-    for (; grower->places[chain].made_for != grower->mark;
-         chain = grower->chains->chains[chain].parent) {
+    for (; grower->places[chain].made_for != grower->mark; chain = grower->places[chain].parent) {
         grower->path[depth++] = chain;
     }
     uint32_t at = grower->places[chain].twig;
     while (depth > 0) {
         chain = grower->path[--depth];
-        grower->twigs[grower->twig_cnt] = (struct twig){.chain = chain, .parent = at};
+        struct place *place = &grower->places[chain];
+        grower->twigs[grower->twig_cnt] =
+            (struct twig){.chain = chain, .cnt = place->cnt, .parent = at};
         at = grower->twig_cnt++;
-        grower->places[chain] = (struct place){grower->mark, at};
+        place->made_for = grower->mark;
+        place->twig = at;
     }
     return &grower->twigs[at];
 }
@@ -219,24 +234,22 @@ static void sum_twigs(struct grower *grower)
 
 static void raise_limit(struct grower *grower)
 {
-    const struct stack_chain *chains = grower->chains->chains;
     if (!grower->may_skip) {
         return;
     }
     for (uint32_t i = 1; i < grower->twig_cnt && grower->limit.max_nodes > 0; i++) {
         const struct twig *twig = &grower->twigs[i];
         if (twig->total >= grower->limit.least) {
-            flame_limit_count(&grower->limit, twig->total,
-                              chains[twig->chain].end - chains[twig->chain].begin);
+            flame_limit_count(&grower->limit, twig->total, twig->cnt);
         }
     }
     flame_limit_raise(&grower->limit, grower->graph->nodes[0].total);
 }
 
 static void put_twig(struct flame_node *nodes, uint32_t at, const struct twig *twig,
-                     uint32_t parent, const frame_id *frames, uint32_t cnt)
+                     uint32_t parent, const frame_id *frames)
 {
-    for (uint32_t i = 0; i < cnt; i++) {
+    for (uint32_t i = 0; i < twig->cnt; i++) {
         nodes[at + i] = (struct flame_node){
             .parent = parent, .id = frames[i], .kind = FLAME_NODE_FRAME, .total = twig->total};
         parent = at + i;
@@ -251,18 +264,16 @@ static bool put_twigs(struct grower *grower)
     int64_t least = grower->limit.least;
     for (uint32_t i = 1; i < grower->twig_cnt; i++) {
         struct twig *twig = &grower->twigs[i];
-        const struct stack_chain *chain = &grower->chains->chains[twig->chain];
-        uint32_t cnt = chain->end - chain->begin;
         if (twig->total < least) {
-            grower->skipped_cnt += cnt;
+            grower->skipped_cnt += twig->cnt;
             continue;
         }
-        if (!reserve_nodes(grower, cnt)) {
+        if (!reserve_nodes(grower, twig->cnt)) {
             return false;
         }
         put_twig(graph->nodes, graph->node_cnt, twig, grower->twigs[twig->parent].node,
-                 grower->chains->frames + chain->begin, cnt);
-        graph->node_cnt += cnt;
+                 grower->chains->frames + grower->chains->chains[twig->chain].begin);
+        graph->node_cnt += twig->cnt;
         twig->node = graph->node_cnt - 1;
     }
     return true;
@@ -308,6 +319,24 @@ static bool grow_all(struct grower *grower)
     return true;
 }
 
+static bool allocate(struct grower *grower)
+{
+    const struct stack_chains *chains = grower->chains;
+    size_t cnt = (size_t)chains->cnt + 1;
+    grower->places = malloc(cnt * sizeof *grower->places);
+    grower->path = malloc(cnt * sizeof *grower->path);
+    grower->twigs = malloc(cnt * sizeof *grower->twigs);
+    if (grower->places == NULL || grower->path == NULL || grower->twigs == NULL) {
+        return out_of_memory(grower);
+    }
+    for (uint32_t i = 0; i < chains->cnt; i++) {
+        const struct stack_chain *chain = &chains->chains[i];
+        grower->places[i] =
+            (struct place){.parent = chain->parent, .cnt = chain->end - chain->begin};
+    }
+    return true;
+}
+
 bool flame_graph_grow(struct flame_graph *graph, const struct flame_options *options,
                       const struct stack_sums *sums, const struct stack_chains *chains,
                       struct error *err)
@@ -321,13 +350,7 @@ bool flame_graph_grow(struct flame_graph *graph, const struct flame_options *opt
         .limit = flame_limit_of(options->max_nodes, options->min_share),
         .err = err,
     };
-    size_t cnt = (size_t)chains->cnt + 1;
-    grower.places = calloc(cnt, sizeof *grower.places);
-    grower.path = malloc(cnt * sizeof *grower.path);
-    grower.twigs = malloc(cnt * sizeof *grower.twigs);
-    bool ok = (grower.places != NULL && grower.path != NULL && grower.twigs != NULL) ||
-              out_of_memory(&grower);
-    ok = ok && grow_all(&grower);
+    bool ok = allocate(&grower) && grow_all(&grower);
     graph->pruned_cnt = grower.skipped_cnt < UINT32_MAX ? (uint32_t)grower.skipped_cnt : UINT32_MAX;
     free(grower.places);
     free(grower.path);

@@ -11,9 +11,8 @@ struct chainer {
     const struct stack_view *view;
     const uint8_t *is_used;
     uint32_t stack_cnt;
-    uint8_t *parts;     // by node of the view: enum part
-    uint32_t *of_node;  // the chain that ends with it
-    uint32_t frame_cnt; // in all chains
+    uint8_t *parts;    // by node of the view: enum part
+    uint32_t *of_node; // the chain that ends with it
 };
 
 static void mark_used(struct chainer *chainer)
@@ -36,7 +35,7 @@ static uint32_t mark_branches(struct chainer *chainer)
             uint8_t *parent = &parts[chainer->view->nodes[i].parent];
             *parent = *parent == NO_PART ? PASSES : ENDS;
             cnt += parts[i] == ENDS;
-            chainer->frame_cnt++;
+            chainer->chains->frame_cnt++;
         }
     }
     return cnt;
@@ -46,7 +45,7 @@ static bool allocate(struct chainer *chainer, uint32_t chain_cnt)
 {
     struct stack_chains *chains = chainer->chains;
     chains->chains = malloc(chain_cnt * sizeof *chains->chains);
-    chains->frames = malloc(((size_t)chainer->frame_cnt + 1) * sizeof *chains->frames);
+    chains->frames = malloc(((size_t)chains->frame_cnt + 1) * sizeof *chains->frames);
     chains->of_stack = malloc(((size_t)chainer->stack_cnt + 1) * sizeof *chains->of_stack);
     chainer->of_node = malloc((size_t)chainer->view->node_cnt * sizeof *chainer->of_node);
     return chains->chains != NULL && chains->frames != NULL && chains->of_stack != NULL &&

@@ -20,7 +20,8 @@ struct stack_chain {
 struct stack_chains {
     struct stack_chain *chains; // [0] is the empty stack
     uint32_t cnt;
-    frame_id *frames;
+    frame_id *frames; // of all chains
+    uint32_t frame_cnt;
     uint32_t *of_stack; // by the profile's stack: the chain that ends with it
 };
 

@@ -22,6 +22,7 @@ struct adder {
     uint32_t node_cnt;
     bool is_grouped;
     bool has_one_weight;        // all rows weigh `weight[0]`
+    bool is_narrow;             // weights are 32 bits
     struct stack_total *totals; // by group (if all fit) and stack
     uint32_t *counts;           // the same where there is one weight: rows
     uint64_t capacity;          // of sums->sums
@@ -32,9 +33,11 @@ struct adder {
     uint8_t is_taken[WEIGHT_BLOCK_ROWS]; // of all rows of it
     // Of all rows that are taken, where groups come one by one.
     uint32_t *group_of; // in the order of time
-    uint64_t *end;      // by group: behind its last one
+    uint32_t *end;      // by group: behind its last one
     stack_id *stacks;   // by group, and within a group in the order of time
-    int64_t *weights;   // the same; NULL: there is one
+    int64_t *weights;   // the same; NULL: there is one, or they are narrow
+    uint64_t *rows;     // the same, stack and narrow weight; NULL: they are not
+    bool is_sorted;     // the sums of a group by stack, not by their first row
     stack_id *touched;  // stacks of the present group
     struct error *err;
 };
@@ -62,8 +65,7 @@ static const uint8_t *taken_rows(struct adder *adder, uint64_t first, uint32_t c
     return adder->is_taken;
 }
 
-static uint32_t keep(uint32_t *restrict kept, const uint32_t *of, const uint8_t *is_taken,
-                     uint32_t cnt)
+static uint32_t keep(uint32_t *kept, const uint32_t *of, const uint8_t *is_taken, uint32_t cnt)
 {
     uint32_t taken = 0;
     if (is_taken == NULL) {
@@ -95,13 +97,13 @@ static uint32_t take_block(struct adder *adder, uint64_t first, uint32_t cnt)
     return keep(adder->stack, adder->selection->profile->stack + first, is_taken, cnt);
 }
 
-// The groups of those rows. False when out of memory.
-static bool take_groups(struct adder *adder, uint64_t first, uint32_t cnt, uint32_t *group)
+// The groups of those rows, and how many they are. False when out of memory.
+static bool take_groups(struct adder *adder, uint64_t first, uint32_t cnt, uint32_t *taken)
 {
     if (!category_groups_read(&adder->sums->groups, first, cnt, adder->group)) {
         return out_of_memory(adder);
     }
-    (void)keep(group, adder->group, taken_rows(adder, first, cnt), cnt);
+    *taken = keep(adder->group, adder->group, taken_rows(adder, first, cnt), cnt);
     return true;
 }
 
@@ -209,15 +211,32 @@ static bool add_rows(struct adder *adder)
     const struct selection *selection = adder->selection;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
         uint32_t cnt = block_at(adder, at);
-        if (adder->is_grouped && !take_groups(adder, at, cnt, adder->group)) {
+        uint32_t taken = 0;
+        if (adder->is_grouped && !take_groups(adder, at, cnt, &taken)) {
             return false;
         }
-        uint32_t taken = take_block(adder, at, cnt);
+        taken = take_block(adder, at, cnt);
         for (uint32_t i = 0; i < taken && adder->is_grouped; i++) {
             adder->stack[i] += adder->group[i] * adder->node_cnt;
         }
         add_block(adder, taken);
     }
+    return true;
+}
+
+// By stack.
+static bool list_group(struct adder *adder, uint32_t group, uint64_t slot)
+{
+    if (!reserve_sums(adder, adder->node_cnt)) {
+        return false;
+    }
+    for (stack_id i = 0; i < adder->node_cnt; i++) {
+        struct stack_total total = total_at(adder, slot + i);
+        if (total.row_cnt > 0) {
+            put_sum(adder->sums, i, total);
+        }
+    }
+    adder->sums->group_end[group] = adder->sums->cnt;
     return true;
 }
 
@@ -228,16 +247,9 @@ static bool sum_directly(struct adder *adder, uint32_t most_groups)
         return false;
     }
     for (uint32_t group = 0; group < category_groups_count(&adder->sums->groups); group++) {
-        if (!reserve_sums(adder, adder->node_cnt)) {
+        if (!list_group(adder, group, (uint64_t)group * adder->node_cnt)) {
             return false;
         }
-        for (stack_id i = 0; i < adder->node_cnt; i++) {
-            struct stack_total total = total_at(adder, (uint64_t)group * adder->node_cnt + i);
-            if (total.row_cnt > 0) {
-                put_sum(adder->sums, i, total);
-            }
-        }
-        adder->sums->group_end[group] = adder->sums->cnt;
     }
     return true;
 }
@@ -250,11 +262,10 @@ static uint64_t find_groups(struct adder *adder)
     const struct selection *selection = adder->selection;
     uint64_t taken_cnt = 0;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
-        uint32_t cnt = block_at(adder, at);
-        if (!take_groups(adder, at, cnt, adder->group)) {
+        uint32_t taken = 0;
+        if (!take_groups(adder, at, block_at(adder, at), &taken)) {
             return UINT64_MAX;
         }
-        uint32_t taken = take_block(adder, at, cnt);
         memcpy(adder->group_of + taken_cnt, adder->group, taken * sizeof *adder->group);
         taken_cnt += taken;
     }
@@ -272,45 +283,64 @@ static void count_groups(struct adder *adder, uint64_t taken_cnt, uint32_t group
     }
 }
 
+static void order_block(struct adder *adder, const uint32_t *group, uint32_t taken)
+{
+    uint32_t *end = adder->end;
+    for (uint32_t i = 0; i < taken && adder->rows != NULL; i++) {
+        adder->rows[end[group[i]]++] =
+            (uint64_t)adder->stack[i] << 32 | (uint32_t)(int32_t)adder->weight[i];
+    }
+    for (uint32_t i = 0; i < taken && adder->weights != NULL; i++) {
+        adder->stacks[end[group[i]]] = adder->stack[i];
+        adder->weights[end[group[i]]++] = adder->weight[i];
+    }
+    for (uint32_t i = 0; i < taken && adder->has_one_weight; i++) {
+        adder->stacks[end[group[i]]++] = adder->stack[i];
+    }
+}
+
 static void order_rows(struct adder *adder)
 {
     const struct selection *selection = adder->selection;
     const uint32_t *group = adder->group_of;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
         uint32_t taken = take_block(adder, at, block_at(adder, at));
-        for (uint32_t i = 0; i < taken; i++) {
-            uint64_t to = adder->end[group[i]]++;
-            adder->stacks[to] = adder->stack[i];
-            if (adder->weights != NULL) {
-                adder->weights[to] = adder->weight[i];
-            }
-        }
+        order_block(adder, group, taken);
         group += taken;
     }
 }
 
+static inline uint32_t add_one(struct adder *adder, uint32_t touched, stack_id stack,
+                               int64_t weight)
+{
+    struct stack_total *total = &adder->totals[stack];
+    adder->touched[touched] = stack;
+    touched += total->row_cnt == 0;
+    add_weight(total, weight);
+    return touched;
+}
+
 // Returns how many stacks are touched.
-static uint32_t add_group(struct adder *adder, uint64_t begin, uint64_t end)
+static uint32_t add_group(struct adder *adder, uint32_t begin, uint32_t end)
 {
     uint32_t touched = 0;
-    for (uint64_t i = begin; i < end && adder->counts != NULL; i++) {
+    for (uint32_t i = begin; i < end && adder->counts != NULL; i++) {
         uint32_t *count = &adder->counts[adder->stacks[i]];
         adder->touched[touched] = adder->stacks[i];
-        touched += *count == 0 ? 1 : 0;
-        (*count)++;
+        touched += (*count)++ == 0;
     }
-    for (uint64_t i = begin; i < end && adder->counts == NULL; i++) {
-        struct stack_total *total = &adder->totals[adder->stacks[i]];
-        adder->touched[touched] = adder->stacks[i];
-        touched += total->row_cnt == 0 ? 1 : 0;
-        add_weight(total, adder->weights[i]);
+    for (uint32_t i = begin; i < end && adder->rows != NULL; i++) {
+        uint64_t row = adder->rows[i];
+        touched = add_one(adder, touched, (stack_id)(row >> 32), (int32_t)(uint32_t)row);
+    }
+    for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
+        touched = add_one(adder, touched, adder->stacks[i], adder->weights[i]);
     }
     return touched;
 }
 
-static bool sum_group(struct adder *adder, uint64_t begin, uint64_t end)
+static bool list_touched(struct adder *adder, uint32_t group, uint32_t touched)
 {
-    uint32_t touched = add_group(adder, begin, end);
     if (!reserve_sums(adder, touched)) {
         return false;
     }
@@ -323,21 +353,38 @@ static bool sum_group(struct adder *adder, uint64_t begin, uint64_t end)
             adder->totals[stack] = (struct stack_total){.row_cnt = 0};
         }
     }
+    adder->sums->group_end[group] = adder->sums->cnt;
     return true;
+}
+
+static bool sum_group(struct adder *adder, uint32_t group)
+{
+    uint32_t touched = add_group(adder, group == 0 ? 0 : adder->end[group - 1], adder->end[group]);
+    if (!adder->is_sorted) {
+        return list_touched(adder, group, touched);
+    }
+    size_t bytes = adder->node_cnt * sizeof *adder->totals;
+    bool ok = list_group(adder, group, 0);
+    memset(adder->totals, 0, bytes);
+    return ok;
 }
 
 static bool allocate_order(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
 {
+    size_t row_bytes = adder->is_narrow ? sizeof *adder->rows : sizeof *adder->stacks;
+    void *rows = malloc((taken_cnt + 1) * row_bytes);
+    big_memory_advise(rows, taken_cnt * row_bytes);
+    adder->rows = adder->is_narrow ? rows : NULL;
+    adder->stacks = adder->is_narrow ? NULL : rows;
     adder->end = calloc((size_t)group_cnt + 1, sizeof *adder->end);
     adder->touched = malloc(((size_t)adder->node_cnt + 1) * sizeof *adder->touched);
-    adder->stacks = malloc((taken_cnt + 1) * sizeof *adder->stacks);
-    big_memory_advise(adder->stacks, taken_cnt * sizeof *adder->stacks);
-    if (!adder->has_one_weight) {
+    bool has_weights = adder->has_one_weight || adder->is_narrow;
+    if (!has_weights) {
         adder->weights = malloc((taken_cnt + 1) * sizeof *adder->weights);
         big_memory_advise(adder->weights, taken_cnt * sizeof *adder->weights);
     }
-    return (adder->end != NULL && adder->touched != NULL && adder->stacks != NULL &&
-            (adder->weights != NULL || adder->has_one_weight)) ||
+    return (rows != NULL && adder->end != NULL && adder->touched != NULL &&
+            (has_weights || adder->weights != NULL)) ||
            out_of_memory(adder);
 }
 
@@ -359,8 +406,7 @@ static bool sum_by_group(struct adder *adder)
     order_rows(adder);
     bool ok = true;
     for (uint32_t i = 0; i < group_cnt && ok; i++) {
-        ok = sum_group(adder, i == 0 ? 0 : adder->end[i - 1], adder->end[i]);
-        adder->sums->group_end[i] = adder->sums->cnt;
+        ok = sum_group(adder, i);
     }
     return ok;
 }
@@ -378,6 +424,13 @@ static uint32_t most_groups(const struct adder *adder)
         most *= groups->levels[i].value_cnt;
     }
     return groups->level_cnt == 0 || most <= limit ? (uint32_t)most : 0;
+}
+
+// The decrease of INT32_MIN is wider than it.
+static bool is_narrow(const struct weight_reader *reader)
+{
+    return reader->column != NULL && reader->column->width > 0 && reader->column->width <= 4 &&
+           reader->column->min > INT32_MIN;
 }
 
 // Of as many rows as are selected, all as heavy as the heaviest.
@@ -403,9 +456,12 @@ static bool sum_rows(struct adder *adder, struct weight weight)
     adder->node_cnt = profile->dictionary.node_cnt;
     adder->is_grouped = adder->sums->groups.level_cnt > 0;
     adder->has_one_weight = adder->reader.column == NULL || adder->reader.column->width == 0;
+    adder->is_narrow = is_narrow(&adder->reader);
     adder->sums->is_exact = is_exact(adder);
     uint32_t most = most_groups(adder);
-    return most > 0 ? sum_directly(adder, most) : sum_by_group(adder);
+    // Tables of their own stay in the second cache, where all together do not.
+    adder->is_sorted = most > 1 && !adder->has_one_weight;
+    return most > 0 && !adder->is_sorted ? sum_directly(adder, most) : sum_by_group(adder);
 }
 
 bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
@@ -430,6 +486,7 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     free(adder->end);
     free(adder->stacks);
     free(adder->weights);
+    free(adder->rows);
     free(adder);
     return ok;
 }

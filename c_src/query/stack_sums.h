@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights per stack, and per group of categories: the one pass over the rows that
-// flame graphs and tables begin with. Positive and negative weights apart. One owner.
+// flame graphs and tables begin with. Positive and negative weights apart. 24 bytes for
+// a sum; while they are made a table of at most 32 MiB for all groups, or for one group
+// 28 bytes for a stack of the profile, and up to 16 for a row that is taken, as rows are
+// then put into the order of their groups first. One owner.
 #ifndef FLAME_PROF_QUERY_STACK_SUMS_H
 #define FLAME_PROF_QUERY_STACK_SUMS_H
 

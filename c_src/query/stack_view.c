@@ -187,6 +187,8 @@ static bool make(struct maker *maker, const uint8_t *is_used)
     while (bits < MAX_SLOT_BITS && 1U << (bits - 1) < maker->dictionary->node_cnt) {
         bits++;
     }
+    // From the leaf they have less in common.
+    bits += maker->options->is_reversed && bits < MAX_SLOT_BITS;
     if (!find_focus(maker) || !resize(maker, bits)) {
         return false;
     }

@@ -39,6 +39,7 @@ static struct profile *wide_profile(void)
     for (uint32_t i = 0; i < ROWS; i++) {
         uint64_t below = 1 + query_random(&state) % STACKS;
         rows[i].stack = stacks[query_random(&state) % below];
+        rows[i].period <<= 40; // no sum wraps around
         rows[i].delta = query_random(&state) % 5 == 0 ? 0 : rows[i].delta;
     }
     return query_profile(rows, ROWS);
@@ -108,7 +109,7 @@ static uint32_t top_of(const struct query_row *row, const struct shape *shape, c
 {
     char tid[24];
     (void)snprintf(tid, sizeof tid, "%" PRId64, row->tid);
-    const char *categories[] = {row->registered, row->status, tid};
+    const char *categories[] = {row->registered, row->status, tid, tid, tid, tid};
     uint32_t at = sign[0] == '\0' ? 0 : child_of(0, sign);
     for (uint32_t i = 0; i < shape->options.dimension_cnt; i++) {
         at = categories[i] == NULL ? at : child_of(at, categories[i]);
@@ -278,7 +279,8 @@ static void check_shapes(struct weight weight, uint32_t dimension_cnt)
     struct filter *filter = filter_create(TEXT("status!=running"), NULL, &err);
     struct pattern *pattern = pattern_create(TEXT("^f07$"), &fault);
     uint32_t registered = (uint32_t)profile_find_dimension(profile, TEXT("registered"));
-    uint32_t dimensions[] = {registered, PROFILE_STATUS, PROFILE_TID};
+    uint32_t dimensions[] = {registered,  PROFILE_STATUS, PROFILE_TID,
+                             PROFILE_TID, PROFILE_TID,    PROFILE_TID};
     for (int i = 0; i < 16; i++) {
         struct shape shape = {
             .options = {.weight = weight,
@@ -335,4 +337,10 @@ TEST(signs_of_some_groups)
 TEST(signs_of_many_groups)
 {
     check_shapes((struct weight){WEIGHT_DELTA, 0}, 3);
+}
+
+// Of six dimensions, for which there is no table of all groups.
+TEST(signs_of_groups_that_are_found_one_by_one)
+{
+    check_shapes((struct weight){WEIGHT_DELTA, 0}, 6);
 }
