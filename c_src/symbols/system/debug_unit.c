@@ -96,6 +96,46 @@ static struct line_cursor cursor_at(struct text section, uint64_t offset)
     return cursor;
 }
 
+static unsigned fixed_bytes(unsigned form)
+{
+    switch (form) {
+    case FORM_DATA1:
+    case FORM_FLAG:
+    case FORM_REF1:
+    case FORM_STRX1:
+    case FORM_ADDRX1:
+        return 1;
+    case FORM_DATA2:
+    case FORM_REF2:
+    case FORM_STRX2:
+    case FORM_ADDRX2:
+        return 2;
+    case FORM_STRX3:
+    case FORM_ADDRX3:
+        return 3;
+    case FORM_DATA4:
+    case FORM_REF4:
+    case FORM_STRP:
+    case FORM_LINE_STRP:
+    case FORM_SEC_OFFSET:
+    case FORM_REF_SUP4:
+    case FORM_STRP_SUP:
+    case FORM_STRX4:
+    case FORM_ADDRX4:
+    case FORM_GNU_REF_ALT:
+    case FORM_GNU_STRP_ALT:
+        return 4;
+    case FORM_ADDR:
+    case FORM_DATA8:
+    case FORM_REF8:
+    case FORM_REF_SIG8:
+    case FORM_REF_SUP8:
+        return 8;
+    default:
+        return 0;
+    }
+}
+
 // --- kinds of entries ---------------------------------------------------------------------
 
 static bool add_attribute(struct debug_unit *unit, uint64_t name, uint64_t form, int64_t constant)
@@ -148,6 +188,19 @@ static bool read_attributes(struct debug_unit *unit, struct line_cursor *table)
     }
 }
 
+// Most entries are of no interest: where their size is known, they are skipped at once.
+static void measure(const struct debug_unit *unit, struct debug_kind *kind)
+{
+    kind->has_fixed_bytes = true;
+    for (uint32_t i = 0; i < kind->attribute_cnt && kind->has_fixed_bytes; i++) {
+        unsigned form = unit->attributes[kind->first + i].form;
+        unsigned bytes = fixed_bytes(form);
+        bool is_nothing = form == FORM_FLAG_PRESENT || form == FORM_IMPLICIT_CONST;
+        kind->has_fixed_bytes = bytes > 0 || is_nothing;
+        kind->bytes += bytes;
+    }
+}
+
 static bool read_kinds(struct debug_unit *unit, uint64_t at)
 {
     struct line_cursor table = cursor_at(unit->sections->abbrev, at);
@@ -164,6 +217,7 @@ static bool read_kinds(struct debug_unit *unit, uint64_t at)
         kind.first = unit->attribute_cnt;
         ok = read_attributes(unit, &table) && ++unit->read_cnt < DEBUG_UNIT_MAX_READ;
         kind.attribute_cnt = unit->attribute_cnt - kind.first;
+        measure(unit, &kind);
         ok = ok && add_kind(unit, code, &kind);
     }
     unit->has_kinds = ok && !table.has_failed;
@@ -177,46 +231,6 @@ static uint64_t skip(struct line_cursor *at, uint64_t bytes)
 {
     line_cursor_skip(at, bytes);
     return 0;
-}
-
-static unsigned fixed_bytes(unsigned form)
-{
-    switch (form) {
-    case FORM_DATA1:
-    case FORM_FLAG:
-    case FORM_REF1:
-    case FORM_STRX1:
-    case FORM_ADDRX1:
-        return 1;
-    case FORM_DATA2:
-    case FORM_REF2:
-    case FORM_STRX2:
-    case FORM_ADDRX2:
-        return 2;
-    case FORM_STRX3:
-    case FORM_ADDRX3:
-        return 3;
-    case FORM_DATA4:
-    case FORM_REF4:
-    case FORM_STRP:
-    case FORM_LINE_STRP:
-    case FORM_SEC_OFFSET:
-    case FORM_REF_SUP4:
-    case FORM_STRP_SUP:
-    case FORM_STRX4:
-    case FORM_ADDRX4:
-    case FORM_GNU_REF_ALT:
-    case FORM_GNU_STRP_ALT:
-        return 4;
-    case FORM_ADDR:
-    case FORM_DATA8:
-    case FORM_REF8:
-    case FORM_REF_SIG8:
-    case FORM_REF_SUP8:
-        return 8;
-    default:
-        return 0;
-    }
 }
 
 static uint64_t read_number(struct line_cursor *at, unsigned form)
@@ -388,12 +402,44 @@ static uint64_t offset_of(const struct debug_unit *unit)
     return (uint64_t)(unit->entries.at - (const unsigned char *)unit->sections->info.bytes);
 }
 
+static bool is_told(uint32_t tag)
+{
+    return tag == DEBUG_TAG_INLINED || tag == DEBUG_TAG_SUBPROGRAM || tag == DEBUG_TAG_UNIT ||
+           tag == DEBUG_TAG_PARTIAL_UNIT;
+}
+
+static void skip_attributes(struct debug_unit *unit, const struct debug_kind *kind)
+{
+    if (kind->has_fixed_bytes) {
+        line_cursor_skip(&unit->entries, kind->bytes);
+        return;
+    }
+    for (uint32_t i = 0; i < kind->attribute_cnt && !unit->entries.has_failed; i++) {
+        (void)read_value(unit, &unit->entries, unit->attributes[kind->first + i].form);
+    }
+}
+
+static void read_entry(struct debug_unit *unit, const struct debug_kind *kind,
+                       struct debug_entry *entry)
+{
+    *entry = (struct debug_entry){
+        .offset = entry->offset, .tag = kind->tag, .has_children = kind->has_children};
+    for (uint32_t i = 0; i < kind->attribute_cnt && !unit->entries.has_failed; i++) {
+        const struct debug_attribute *attribute = &unit->attributes[kind->first + i];
+        struct debug_value value = read_value(unit, &unit->entries, attribute->form);
+        value.number = value.form == FORM_IMPLICIT_CONST ? attribute->constant : value.number;
+        keep(unit, entry, attribute->name, &value);
+    }
+}
+
 bool debug_unit_next(struct debug_unit *unit, struct debug_entry *entry)
 {
     if (unit->entries.has_failed || unit->entries.at >= unit->entries.end) {
         return false;
     }
-    *entry = (struct debug_entry){.offset = offset_of(unit)};
+    entry->offset = offset_of(unit);
+    entry->tag = 0;
+    entry->has_children = false;
     uint64_t code = line_cursor_uleb(&unit->entries);
     if (code == 0) {
         return !unit->entries.has_failed;
@@ -402,13 +448,12 @@ bool debug_unit_next(struct debug_unit *unit, struct debug_entry *entry)
         return false;
     }
     const struct debug_kind *kind = &unit->kinds[code];
-    entry->tag = kind->tag;
-    entry->has_children = kind->has_children;
-    for (uint32_t i = 0; i < kind->attribute_cnt && !unit->entries.has_failed; i++) {
-        const struct debug_attribute *attribute = &unit->attributes[kind->first + i];
-        struct debug_value value = read_value(unit, &unit->entries, attribute->form);
-        value.number = value.form == FORM_IMPLICIT_CONST ? attribute->constant : value.number;
-        keep(unit, entry, attribute->name, &value);
+    if (is_told(kind->tag)) {
+        read_entry(unit, kind, entry);
+    } else {
+        entry->tag = kind->tag;
+        entry->has_children = kind->has_children;
+        skip_attributes(unit, kind);
     }
     return !unit->entries.has_failed;
 }
@@ -429,7 +474,7 @@ static struct line_cursor take_unit(struct line_cursor *info)
 // What the first entry says holds for all of them.
 static bool read_first(struct debug_unit *unit)
 {
-    struct debug_entry entry;
+    struct debug_entry entry = {.tag = 0};
     struct line_cursor begin = unit->entries;
     unit->base = unit->addr_base = unit->rnglists_base = 0;
     unit->str_offsets_base = unit->version >= 5 ? 8 : 0;

@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 enum {
+    DEBUG_TAG_UNIT = 0x11,
+    DEBUG_TAG_PARTIAL_UNIT = 0x3c,
     DEBUG_TAG_INLINED = 0x1d,
     DEBUG_TAG_SUBPROGRAM = 0x2e,
     DEBUG_UNIT_MAX_KINDS = 1 << 16,      // abbreviations of a unit
@@ -30,6 +32,8 @@ struct debug_kind {
     uint32_t tag;
     uint32_t first; // of its attributes
     uint32_t attribute_cnt;
+    uint32_t bytes; // of all attributes, where none is of variable size
+    bool has_fixed_bytes;
     bool has_children;
 };
 
@@ -60,6 +64,7 @@ struct debug_entry {
     uint64_t offset; // in .debug_info
     uint32_t tag;    // 0 ends the children of the entry above
     bool has_children;
+    // Of the tags above; those of others are passed over, and nothing is set here.
     struct debug_value name, linkage_name;
     struct debug_value origin; // abstract origin or specification
     struct debug_value low, high, ranges;
