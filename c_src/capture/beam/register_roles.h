@@ -45,7 +45,9 @@ enum register_verdict {
 
 // Of a sample of Erlang code: the process is the scheduler's; who calls writes where rsp
 // points, so that if this is in the process's memory it is the stack; and the top
-// of the heap is between the heap's begin and that.
+// of the heap is between the heap's begin and that. One right sample in thousands
+// contradicts: who returns from a collection in C loads the stack's top an instruction
+// before the heap's.
 enum register_verdict register_roles_check_code(const struct register_roles *roles,
                                                 const struct otp_layout *layout,
                                                 const struct cpu_sample *sample);
