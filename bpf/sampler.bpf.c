@@ -11,6 +11,7 @@
 
 #include "filter.bpf.h"
 #include "kernel_types.h"
+#include "rule_memo.bpf.h"
 #include "sampler.h"
 #include "unwind_table.h"
 #include "user_walk.bpf.h"
@@ -180,7 +181,7 @@ static __always_inline __u32 find_rule(const struct unwind_page *page, __u32 low
     return shard->rows[at & (UNWIND_SHARD_ROWS - 1)].rule;
 }
 
-static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
+static __always_inline int search(struct user_walk *walk, __u64 place)
 {
     if ((place < walk->mapping.start || place >= walk->mapping.end) && !find_mapping(walk, place)) {
         return walk->process.mapping_cnt == 0 ? USER_WALK_NO_TABLES : USER_WALK_NO_MAPPING;
@@ -205,6 +206,26 @@ static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
     }
     walk->rule = *rule;
     return USER_WALK_RULE;
+}
+
+static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
+{
+    __u64 tag = rule_memo_tag(place, walk->process.version);
+    struct rule_memo *memo = rule_memo_of(tag);
+    if (memo == NULL || walk->process.version == 0) {
+        return search(walk, place);
+    }
+    if (memo->tag == tag) {
+        walk->rule = memo->rule;
+        return memo->rule.cfa == UNWIND_CFA_NONE ? USER_WALK_NO_RULE : USER_WALK_RULE;
+    }
+    int code = search(walk, place);
+    if (code == USER_WALK_RULE || code == USER_WALK_NO_RULE) {
+        memo->tag = tag;
+        memo->rule = walk->rule;
+        memo->rule.cfa = code == USER_WALK_RULE ? walk->rule.cfa : UNWIND_CFA_NONE;
+    }
+    return code;
 }
 
 // Where the user frame number `depth` goes.
@@ -357,6 +378,7 @@ static __always_inline int has_tables(struct work *work)
     const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
     if (process == NULL || process->address_space != work->record.address_space) {
         work->walk.process.mapping_cnt = 0;
+        work->walk.process.version = 0;
         return 0;
     }
     work->walk.process = *process;

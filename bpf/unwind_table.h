@@ -67,6 +67,8 @@ struct unwind_process {
     __u64 code_start; /* bounds of UNWIND_MAPPING_ERLANG */
     __u64 code_end;
     struct unwind_beam beam;
+    __u32 version; /* of these tables: no two that were ever published have the same; not 0 */
+    __u32 padding;
 };
 
 /* The order is that of enum frame_cfa in c_src/unwind/frame_rule.h, which explains it. */
@@ -108,6 +110,6 @@ _Static_assert(sizeof(struct unwind_row) == 4, "rows are packed");
 _Static_assert(sizeof(struct unwind_page) == 8, "an array that is mapped has strides of 8");
 _Static_assert(sizeof(struct unwind_mapping) == 32, "an array that is mapped has strides of 8");
 _Static_assert(sizeof(struct unwind_rule) == 16, "an array that is mapped has strides of 8");
-_Static_assert(sizeof(struct unwind_process) == 40, "padding nobody declared");
+_Static_assert(sizeof(struct unwind_process) == 48, "padding nobody declared");
 
 #endif

@@ -252,6 +252,22 @@ static __always_inline int user_walk_caller_fp(const struct user_walk *walk, __u
     return 1;
 }
 
+/* The frame pointer is most often saved right below the return address: one read for both. */
+static __always_inline int user_walk_caller(const struct user_walk *walk, __u64 cfa,
+                                            __u64 *return_address, __u64 *fp)
+{
+    const struct unwind_rule *rule = &walk->rule;
+    __u64 saved[2] = {0, 0};
+    if (rule->fp == UNWIND_FP_AT_CFA && rule->fp_offset + 8 == rule->return_offset) {
+        int ok = user_walk_read(saved, sizeof(saved), cfa + (__u64)(__s64)rule->fp_offset);
+        *fp = saved[0];
+        *return_address = saved[1];
+        return ok;
+    }
+    return user_walk_read(return_address, 8, cfa + (__u64)(__s64)rule->return_offset) &&
+           user_walk_caller_fp(walk, cfa, fp);
+}
+
 static __always_inline int user_walk_by_rule(struct user_walk *walk)
 {
     __u64 return_address = 0;
@@ -266,11 +282,10 @@ static __always_inline int user_walk_by_rule(struct user_walk *walk)
     if (cfa <= walk->sp) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME);
     }
-    if (!user_walk_read(&return_address, 8, cfa + (__u64)(__s64)walk->rule.return_offset) ||
-        !user_walk_caller_fp(walk, cfa, &fp)) {
+    if (!user_walk_caller(walk, cfa, &return_address, &fp)) {
         return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
     }
-    if (walk->rule.r13_offset != 0) {
+    if (walk->rule.r13_offset != 0 && walk->process.beam.stop != 0) { /* nobody else asks */
         (void)user_walk_read(&walk->r13, 8, cfa + (__u64)(__s64)walk->rule.r13_offset);
     }
     if (walk->rule.rbx_offset != 0) {

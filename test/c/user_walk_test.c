@@ -182,6 +182,17 @@ static struct user_walk by_rule(struct unwind_rule rule)
     return walk;
 }
 
+// Only the walk of a BEAM's stack asks for r13.
+TEST(r13_is_read_in_a_beam_alone)
+{
+    struct user_walk walk = by_rule((struct unwind_rule){
+        .cfa = UNWIND_CFA_SP, .cfa_offset = 32, .r13_offset = -24, .return_offset = -8});
+    walk.r13 = 1;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x60003);
+    CHECK_UINT(walk.r13, 1);
+}
+
 TEST(a_rule_finds_the_caller_without_a_frame_pointer)
 {
     struct user_walk walk = by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SP,
@@ -190,6 +201,7 @@ TEST(a_rule_finds_the_caller_without_a_frame_pointer)
                                                          .fp_offset = -16,
                                                          .r13_offset = -24,
                                                          .return_offset = -8});
+    walk.process.beam.stop = 88;
     CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
     CHECK_UINT(walk.pc, 0x60003);
     CHECK_UINT(walk.sp, STACK + 32);

@@ -276,6 +276,8 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
     (void)bpf_program__set_autoload(bpf->progs.on_watched_exit, options->exit_name_cnt > 0);
     (void)bpf_map__set_max_entries(bpf->maps.samples, power_of_two(options->ring_bytes));
     (void)bpf_map__set_max_entries(bpf->maps.counters, sampler->possible_cnt);
+    (void)bpf_map__set_max_entries(bpf->maps.rule_memos,
+                                   sampler->possible_cnt * SAMPLER_MEMO_PLACES);
     return true;
 }
 

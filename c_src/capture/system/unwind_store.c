@@ -30,6 +30,7 @@ struct unwind_store {
     uint32_t process_cnt;
     uint64_t refused_cnt;
     uint64_t evicted_cnt;
+    uint32_t versions;
 };
 
 struct unwind_store *unwind_store_create(const struct unwind_map_fds *fds, struct error *err)
@@ -212,6 +213,13 @@ static bool fill_process(struct unwind_store *store, struct entry *entry,
     return true;
 }
 
+// Not 0.
+static uint32_t next_version(struct unwind_store *store)
+{
+    store->versions += store->versions == UINT32_MAX ? 2 : 1;
+    return store->versions;
+}
+
 bool unwind_store_set_process(struct unwind_store *store, uint32_t pid, uint64_t address_space,
                               const struct unwind_code *code, uint32_t code_cnt,
                               const struct unwind_beam_layout *beam, uint64_t now_ns)
@@ -227,6 +235,7 @@ bool unwind_store_set_process(struct unwind_store *store, uint32_t pid, uint64_t
     entry->used_ns = now_ns;
     entry->process = (struct unwind_process){
         .address_space = address_space,
+        .version = next_version(store),
         .beam = {.stop = beam->stop, .heap = beam->heap, .htop = beam->htop},
     };
     bool ok = fill_process(store, entry, code, cnt, now_ns) &&
