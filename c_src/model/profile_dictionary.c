@@ -32,7 +32,7 @@ void profile_dictionary_deinit(struct profile_dictionary *dictionary)
     free(dictionary->nodes);
     number_map_deinit(&dictionary->places);
     number_map_deinit(&dictionary->frame_ids);
-    number_map_deinit(&dictionary->stack_ids);
+    stack_index_deinit(&dictionary->stack_ids);
     *dictionary = (struct profile_dictionary){0};
 }
 
@@ -107,7 +107,7 @@ static size_t entry_bytes(const struct profile_dictionary *dictionary)
            dictionary->node_capacity * sizeof *dictionary->nodes +
            number_map_memory_bytes(&dictionary->places) +
            number_map_memory_bytes(&dictionary->frame_ids) +
-           number_map_memory_bytes(&dictionary->stack_ids);
+           stack_index_memory_bytes(&dictionary->stack_ids);
 }
 
 // The entries with room for one more; NULL when they may not grow.
@@ -191,17 +191,21 @@ frame_id profile_dictionary_frame(struct profile_dictionary *dictionary,
 stack_id profile_dictionary_stack(struct profile_dictionary *dictionary, stack_id parent,
                                   frame_id frame)
 {
-    uint64_t key = (uint64_t)parent << 32 | frame;
-    stack_id id = number_map_find(&dictionary->stack_ids, key);
+    struct profile_node node = {parent, frame};
+    stack_id id = stack_index_find(&dictionary->stack_ids, dictionary->nodes, node);
     if (id != 0) {
         return id;
     }
     id = dictionary->node_cnt;
-    if (!reserve_node(dictionary) || !number_map_add(&dictionary->stack_ids, key, id)) {
+    if (!reserve_node(dictionary)) {
         dictionary->refused_cnt++;
         return parent;
     }
-    dictionary->nodes[id] = (struct profile_node){parent, frame};
+    dictionary->nodes[id] = node;
+    if (!stack_index_add(&dictionary->stack_ids, dictionary->nodes, id)) {
+        dictionary->refused_cnt++;
+        return parent;
+    }
     dictionary->node_cnt++;
     return id;
 }

@@ -9,13 +9,11 @@
 #include "base/number_map.h"
 #include "base/string_table.h"
 #include "base/text.h"
+#include "model/stack_index.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-typedef uint32_t frame_id;
-typedef uint32_t stack_id;
 
 enum profile_frame_kind {
     PROFILE_FRAME_UNKNOWN, // no symbol, no file
@@ -38,13 +36,6 @@ struct profile_frame {
     enum profile_frame_kind kind;
 };
 
-// A stack is its leaf's node; the root is nearest to node 0. A parent's id is less
-// than that of its children: one pass from the last node to the first sums up totals.
-struct profile_node {
-    stack_id parent;
-    frame_id frame;
-};
-
 // Read freely; change with the functions below only.
 struct profile_dictionary {
     struct string_table *strings;
@@ -56,7 +47,7 @@ struct profile_dictionary {
     uint32_t node_capacity;
     struct number_map places; // file, line
     struct number_map frame_ids;
-    struct number_map stack_ids;
+    struct stack_index stack_ids;
     uint32_t place_cnt;
     size_t max_bytes;
     uint64_t refused_cnt; // frames and nodes; string_table_refused has the strings
