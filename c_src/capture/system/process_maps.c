@@ -243,6 +243,22 @@ static bool read_lines(struct process_maps *maps, uint32_t pid)
     return ok;
 }
 
+// Of a thousand processes that are remembered each has its own.
+static void give_back_spare(struct process_maps *maps)
+{
+    void *mappings =
+        maps->cnt == 0 ? NULL : realloc(maps->mappings, maps->cnt * sizeof *maps->mappings);
+    if (mappings != NULL) {
+        maps->mappings = mappings;
+        maps->capacity = maps->cnt;
+    }
+    char *paths = maps->path_bytes == 0 ? NULL : realloc(maps->paths, maps->path_bytes);
+    if (paths != NULL) {
+        maps->paths = paths;
+        maps->path_capacity = maps->path_bytes;
+    }
+}
+
 enum process_maps_result process_maps_replace(struct process_maps *maps, struct process_maps *now)
 {
     if (is_same(maps, now)) {
@@ -252,6 +268,7 @@ enum process_maps_result process_maps_replace(struct process_maps *maps, struct 
     process_maps_deinit(maps);
     *maps = *now;
     *now = (struct process_maps){0};
+    give_back_spare(maps);
     return PROCESS_MAPS_CHANGED;
 }
 
