@@ -66,7 +66,7 @@ static bool open_told(struct beam_code *code, const void *told)
     };
     struct elf_file program = {.segments = &data, .segment_cnt = 1};
     return beam_code_init(code, (uint32_t)getpid(), (uint64_t)(uintptr_t)told, &program, 0x1000,
-                          1 << 20);
+                          1 << 20, NULL);
 }
 
 static bool open_code(struct beam_code *code)

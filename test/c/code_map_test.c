@@ -2,6 +2,7 @@
 // Names of code addresses, through loading, purging, replacing and lying files.
 #include "symbols/beam/code_map.h"
 
+#include "base/string_table.h"
 #include "fake_code.h"
 
 enum { CODE_BYTES = 0x1000 };
@@ -468,4 +469,28 @@ TEST(code_that_ends_before_it_begins_is_refused)
     CHECK_STR(name_at(BASE + CODE_BYTES + 0x40, 0), "n:first/0");
     CHECK(!code_map_covers(map, UINT64_MAX - 0x200));
     close_map();
+}
+
+// Two VMs with the same modules: the second adds no names, and the first takes none along.
+TEST(maps_can_share_their_names)
+{
+    struct string_table *names = string_table_create(1 << 20);
+    struct code_map *other = code_map_create_sharing(1 << 20, names);
+    struct code_key key;
+    make_module(BASE, "m");
+    key = key_of(1);
+    code_map_begin(other, 1);
+    CHECK(code_map_add(other, &key, file.bytes));
+    code_map_end(other);
+    uint32_t cnt = string_table_count(names);
+
+    map = code_map_create_sharing(1 << 20, names);
+    code_map_begin(map, 1);
+    CHECK(add_module(1, BASE, "m"));
+    code_map_end(map);
+    CHECK_UINT(string_table_count(names), cnt);
+    code_map_destroy(other);
+    CHECK_STR(name_at(BASE + 0x40, 1), "m:first/0");
+    close_map();
+    string_table_destroy(names);
 }

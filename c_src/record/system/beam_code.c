@@ -97,7 +97,8 @@ static bool is_descriptor(uint32_t pid, uint64_t address)
 }
 
 bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
-                    const struct elf_file *program, uint64_t bias, size_t max_bytes)
+                    const struct elf_file *program, uint64_t bias, size_t max_bytes,
+                    struct string_table *names)
 {
     bool is_told = is_descriptor(pid, told);
     *code = (struct beam_code){
@@ -105,7 +106,10 @@ bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
         .descriptor = is_told ? told : find_descriptor(pid, program, bias),
         .is_told = is_told,
     };
-    code->map = code->descriptor == 0 ? NULL : code_map_create(max_bytes);
+    if (code->descriptor != 0) {
+        code->map =
+            names == NULL ? code_map_create(max_bytes) : code_map_create_sharing(max_bytes, names);
+    }
     return code->map != NULL;
 }
 

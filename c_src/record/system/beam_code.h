@@ -5,6 +5,7 @@
 #ifndef FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
 #define FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
 
+#include "base/string_table.h"
 #include "symbols/beam/code_map.h"
 #include "symbols/system/elf_file.h"
 
@@ -24,9 +25,10 @@ struct beam_code {
 
 // The list is at `told`, if there is one; else it is looked for in the data of `program`,
 // which the VM has loaded `bias` above its addresses. False when there is none, or it may
-// not be read.
+// not be read. The names of functions go to `names`, which outlives it; NULL: it has its own.
 bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
-                    const struct elf_file *program, uint64_t bias, size_t max_bytes);
+                    const struct elf_file *program, uint64_t bias, size_t max_bytes,
+                    struct string_table *names);
 // Harmless twice and on a zeroed struct.
 void beam_code_deinit(struct beam_code *code);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/string_table.h"
 #include "capture/system/process_files.h"
 #include "record/system/beam_code.h"
 #include "record/system/beam_process.h"
@@ -10,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_VMS = 32, MAX_CODE_BYTES = 16 << 20 };
+enum { MAX_VMS = 32, MAX_CODE_BYTES = 16 << 20, MAX_SHARED_BYTES = 16 << 20 };
 #define LOOK_AGAIN_NS (50ULL * CLOCK_NS_PER_MS)
 
 // A VM that cannot be read has an entry, too, so that it is not tried at every sample.
@@ -25,6 +26,7 @@ struct vm {
 
 struct beam_names {
     struct beam_layouts *layouts; // borrowed
+    struct string_table *texts;   // that VMs have in common: most of their modules are OTP's
     struct vm vms[MAX_VMS];
     uint64_t uses;
     struct beam_names_stats stats;
@@ -33,9 +35,14 @@ struct beam_names {
 struct beam_names *beam_names_create(struct beam_layouts *layouts)
 {
     struct beam_names *names = calloc(1, sizeof *names);
-    if (names != NULL) {
-        names->layouts = layouts;
+    struct string_table *texts = string_table_create(MAX_SHARED_BYTES);
+    if (names == NULL || texts == NULL) {
+        string_table_destroy(texts);
+        free(names);
+        return NULL;
     }
+    names->layouts = layouts;
+    names->texts = texts;
     return names;
 }
 
@@ -43,6 +50,9 @@ void beam_names_destroy(struct beam_names *names)
 {
     for (int i = 0; names != NULL && i < MAX_VMS; i++) {
         beam_code_deinit(&names->vms[i].code);
+    }
+    if (names != NULL) {
+        string_table_destroy(names->texts);
     }
     free(names);
 }
@@ -59,7 +69,14 @@ static struct vm *find(struct beam_names *names, const struct process *process)
     return NULL;
 }
 
-static void open_code(struct vm *vm, const struct process *process, uint64_t told)
+// What VMs that are gone had stays. When that is much the next ones have tables of their own.
+static struct string_table *texts_of_next(const struct beam_names *names)
+{
+    return string_table_memory_bytes(names->texts) < MAX_SHARED_BYTES / 2 ? names->texts : NULL;
+}
+
+static void open_code(const struct beam_names *names, struct vm *vm, const struct process *process,
+                      uint64_t told)
 {
     const struct process_mapping *mapping = beam_process_program(process);
     struct elf_file program = {0};
@@ -75,7 +92,7 @@ static void open_code(struct vm *vm, const struct process *process, uint64_t tol
     bool ok =
         unwind_image_address(program.segments, program.segment_cnt, mapping->offset, &address) &&
         beam_code_init(&vm->code, process->pid, told, &program, mapping->start - address,
-                       MAX_CODE_BYTES);
+                       MAX_CODE_BYTES, texts_of_next(names));
     if (!ok) {
         log_info("the code of Erlang VM %u cannot be read: its functions are named by its perf "
                  "map, if it has one",
@@ -103,7 +120,7 @@ static void open_vm(struct beam_names *names, struct vm *vm, const struct proces
     if (told == NULL || !beam_process_told_encoding(told, &vm->encoding)) {
         vm->encoding = beam_process_pid_encoding(process);
     }
-    open_code(vm, process, told == NULL ? 0 : told->code_list);
+    open_code(names, vm, process, told == NULL ? 0 : told->code_list);
     count(names, vm);
 }
 

@@ -16,6 +16,7 @@ enum { UNCHANGED_ENOUGH = 16 };
 
 struct code_map {
     struct string_table *strings;
+    bool shares_strings;
     struct code_known known;
     uint32_t next_position;
     uint32_t unchanged_cnt;          // in a row, in the running refresh
@@ -46,19 +47,27 @@ static void drop_list(struct code_map *map, struct code_module_list *list)
     code_module_list_deinit(list);
 }
 
-struct code_map *code_map_create(size_t max_bytes)
+struct code_map *code_map_create_sharing(size_t max_bytes, struct string_table *names)
 {
     struct code_map *map = calloc(1, sizeof *map);
+    if (map != NULL) {
+        map->max_bytes = max_bytes;
+        map->lowest = UINT64_MAX;
+        map->strings = names;
+        map->shares_strings = true;
+    }
+    return map;
+}
+
+struct code_map *code_map_create(size_t max_bytes)
+{
+    struct string_table *names = string_table_create(max_bytes / 2);
+    struct code_map *map = names == NULL ? NULL : code_map_create_sharing(max_bytes, names);
     if (map == NULL) {
+        string_table_destroy(names);
         return NULL;
     }
-    map->max_bytes = max_bytes;
-    map->lowest = UINT64_MAX;
-    map->strings = string_table_create(max_bytes / 2);
-    if (map->strings == NULL) {
-        code_map_destroy(map);
-        return NULL;
-    }
+    map->shares_strings = false;
     return map;
 }
 
@@ -71,7 +80,9 @@ void code_map_destroy(struct code_map *map)
     drop_list(map, &map->fresh);
     drop_list(map, &map->retired);
     code_known_deinit(&map->known);
-    string_table_destroy(map->strings);
+    if (!map->shares_strings) {
+        string_table_destroy(map->strings);
+    }
     free(map);
 }
 
@@ -330,5 +341,5 @@ uint64_t code_map_refused_cnt(const struct code_map *map)
 
 size_t code_map_memory_bytes(const struct code_map *map)
 {
-    return map->module_bytes + string_table_memory_bytes(map->strings);
+    return map->module_bytes + (map->shares_strings ? 0 : string_table_memory_bytes(map->strings));
 }

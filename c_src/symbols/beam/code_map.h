@@ -24,8 +24,12 @@ struct code_location {
 };
 
 struct code_map;
+struct string_table;
 
 struct code_map *code_map_create(size_t max_bytes);
+// With names that are somebody else's, and outlive it: the nodes of a host have most of
+// their modules in common. They do not count against its limit.
+struct code_map *code_map_create_sharing(size_t max_bytes, struct string_table *names);
 void code_map_destroy(struct code_map *map);
 
 // A refresh: begin, then code_map_has or code_map_add for each entry from the
