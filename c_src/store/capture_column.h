@@ -5,6 +5,7 @@
 #define FLAME_PROF_STORE_CAPTURE_COLUMN_H
 
 #include "base/byte_cursor.h"
+#include "store/capture_chain.h"
 #include "store/capture_format.h"
 #include "store/capture_threads.h"
 
@@ -25,10 +26,11 @@ static inline size_t capture_column_bound(uint32_t cnt)
     return 21 + (size_t)cnt * 10;
 }
 
-// Room for one of each row; nothing is kept in it.
+// Room for one of each row, in which nothing is kept, and how the rows hang together.
 struct capture_scratch {
     uint64_t *tokens;
     uint32_t *rows;
+    const struct capture_chain *chain; // of the rows' codes
 };
 
 // Encodes `values` into `out`, as `encoding` or, where all are the same, as that.

@@ -61,15 +61,39 @@ static void step_tokens(const int64_t *values, uint32_t cnt, struct tokens *toke
     }
 }
 
+// The thread's last number, where this column told the threads `told`.
+static inline int64_t last_of(struct capture_threads *threads, const struct capture_rows *rows,
+                              const struct capture_chain *chain, const int64_t *told, uint32_t row)
+{
+    int32_t before = chain->before[row];
+    if (before >= 0) {
+        return told[before];
+    }
+    return before == CAPTURE_CHAIN_NOTHING
+               ? 0
+               : capture_thread_last(capture_threads_slot(threads, rows->codes[row]),
+                                     rows->codes[row]);
+}
+
+static void learn_last(struct capture_threads *threads, const struct capture_rows *rows,
+                       const struct capture_chain *chain, const int64_t *told)
+{
+    for (uint32_t i = 0; i < chain->last_cnt; i++) {
+        uint32_t row = chain->lasts[i];
+        int64_t code = rows->codes[row];
+        capture_thread_learn(capture_threads_slot(threads, code), code, told[row]);
+    }
+}
+
 static void own_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                       const int64_t *values, struct tokens *tokens)
+                       const struct capture_chain *chain, const int64_t *values,
+                       struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
-        struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
-        bool is_same = capture_thread_last(slot, rows->codes[i]) == values[i];
+        bool is_same = last_of(threads, rows, chain, values, i) == values[i];
         take(tokens, i, is_same ? 0 : zigzag(values[i]) + 1);
-        capture_thread_learn(slot, rows->codes[i], values[i]);
     }
+    learn_last(threads, rows, chain, values);
 }
 
 // Of codes themselves.
@@ -87,25 +111,25 @@ static void next_tokens(struct capture_threads *threads, const int64_t *values, 
 }
 
 static void gained_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                          const int64_t *values, struct tokens *tokens)
+                          const struct capture_chain *chain, const int64_t *values,
+                          struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
-        struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
-        int64_t last = capture_thread_last(slot, rows->codes[i]);
+        int64_t last = last_of(threads, rows, chain, values, i);
         take(tokens, i, zigzag(difference(difference(values[i], last), rows->others[i])));
-        capture_thread_learn(slot, rows->codes[i], values[i]);
     }
+    learn_last(threads, rows, chain, values);
 }
 
 static void elapsed_tokens(struct capture_threads *threads, const struct capture_rows *rows,
-                           const int64_t *values, struct tokens *tokens)
+                           const struct capture_chain *chain, const int64_t *values,
+                           struct tokens *tokens)
 {
     for (uint32_t i = 0; i < rows->cnt; i++) {
-        struct capture_thread *slot = capture_threads_slot(threads, rows->codes[i]);
-        int64_t last = capture_thread_last(slot, rows->codes[i]);
+        int64_t last = last_of(threads, rows, chain, rows->others, i);
         take(tokens, i, zigzag(difference(values[i], difference(rows->others[i], last))));
-        capture_thread_learn(slot, rows->codes[i], rows->others[i]);
     }
+    learn_last(threads, rows, chain, rows->others);
 }
 
 // --- tokens as bytes --------------------------------------------------------------
@@ -144,24 +168,24 @@ static bool has_lowest(const int64_t *values, uint32_t cnt)
 }
 
 static void make_tokens(struct capture_threads *threads, enum capture_encoding encoding,
-                        const struct capture_rows *rows, const int64_t *values,
-                        struct tokens *tokens)
+                        const struct capture_rows *rows, const struct capture_chain *chain,
+                        const int64_t *values, struct tokens *tokens)
 {
     switch (encoding) {
     case CAPTURE_STEPS:
         step_tokens(values, rows->cnt, tokens);
         break;
     case CAPTURE_OWN:
-        own_tokens(threads, rows, values, tokens);
+        own_tokens(threads, rows, chain, values, tokens);
         break;
     case CAPTURE_NEXT:
         next_tokens(threads, values, rows->cnt, tokens);
         break;
     case CAPTURE_GAINED:
-        gained_tokens(threads, rows, values, tokens);
+        gained_tokens(threads, rows, chain, values, tokens);
         break;
     case CAPTURE_ELAPSED:
-        elapsed_tokens(threads, rows, values, tokens);
+        elapsed_tokens(threads, rows, chain, values, tokens);
         break;
     default:
         plain_tokens(values, rows->cnt, tokens);
@@ -184,7 +208,7 @@ size_t capture_column_encode(struct capture_threads *threads, enum capture_encod
         return 0;
     }
     struct tokens tokens = {scratch->tokens, scratch->rows, 0};
-    make_tokens(threads, encoding, rows, values, &tokens);
+    make_tokens(threads, encoding, rows, scratch->chain, values, &tokens);
     bool is_few = tokens.told_cnt < rows->cnt / 2;
     out[0] = (unsigned char)(encoding | (is_few ? CAPTURE_FEW : 0));
     unsigned char *end = is_few ? put_few(&tokens, out + 1) : put_all(&tokens, rows->cnt, out + 1);

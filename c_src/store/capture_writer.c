@@ -26,7 +26,8 @@ struct capture_writer {
     bool is_anew; // the next chunk: they know nothing
     struct zstd_codec *codec;
     struct byte_buffer plain;
-    int64_t *values[3]; // threads, values, gains or times
+    int64_t *values[3];         // threads, values, gains or times
+    struct capture_chain chain; // of the present chunk's rows
     struct capture_scratch scratch;
     unsigned char *encoded;
     char *squeezed;
@@ -42,6 +43,7 @@ struct capture_writer *capture_writer_create(void)
     if (writer != NULL) {
         byte_buffer_init(&writer->plain, CAPTURE_MAX_PLAIN);
         writer->codec = zstd_codec_create(); // does without
+        writer->scratch.chain = &writer->chain;
     }
     return writer;
 }
@@ -70,6 +72,7 @@ void capture_writer_destroy(struct capture_writer *writer)
     for (int i = 0; i < 3; i++) {
         free(writer->values[i]);
     }
+    capture_chain_deinit(&writer->chain);
     free(writer->scratch.tokens);
     free(writer->scratch.rows);
     free(writer->encoded);
@@ -331,7 +334,8 @@ static bool append_samples(struct capture_writer *writer, const struct profile *
         each_threads(writer, capture_threads_forget);
     }
     profile_column_read(&batch->dimensions[PROFILE_TID].codes, 0, cnt, writer->values[0]);
-    bool ok = append_rows(writer, batch, cnt, out) && append_metrics(writer, batch, cnt, out);
+    bool ok = capture_chain_make(&writer->chain, writer->values[0], cnt) &&
+              append_rows(writer, batch, cnt, out) && append_metrics(writer, batch, cnt, out);
     writer->is_anew = !ok;
     return ok;
 }

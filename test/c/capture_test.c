@@ -181,7 +181,9 @@ static void check_column(enum capture_encoding encoding, const struct capture_ro
     struct capture_threads in = {0};
     uint64_t tokens[16];
     uint32_t told[16];
-    struct capture_scratch scratch = {tokens, told};
+    struct capture_chain chain = {0};
+    CHECK(capture_chain_make(&chain, rows->codes, rows->cnt));
+    struct capture_scratch scratch = {tokens, told, &chain};
     unsigned char bytes[21 + 10 * 16];
     int64_t back[16];
     for (int i = 0; i < 2; i++) {
@@ -196,6 +198,7 @@ static void check_column(enum capture_encoding encoding, const struct capture_ro
         CHECK(!capture_column_decode(&other, &cursor, rows, back));
         capture_threads_deinit(&other);
     }
+    capture_chain_deinit(&chain);
     capture_threads_deinit(&out);
     capture_threads_deinit(&in);
 }
