@@ -116,7 +116,6 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
             .thread_start_ns = tid,
             .weight = PERIOD_NS,
             .cpu_ns = *at * PERIOD_NS,
-            .weight = PERIOD_NS,
             .voluntary_switches = *at / 3,
             .involuntary_switches = *at / 7,
             .minor_faults = *at / 2,
@@ -124,7 +123,7 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
             .user_cnt = bench->depth,
             .frames = &bench->stacks[*at % bench->stack_cnt * bench->depth],
         };
-        (void)process_history_note(bench->history, sample.pid, sample.address_space,
+        (void)process_history_note(bench->history, sample.pid, sample.address_space, sample.time_ns,
                                    sample.time_ns);
         frame_names_note(bench->names, &sample, sample.time_ns, false);
         (void)sample_queue_push(&bench->queue, &sample);
