@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { MAX_SECTION_BYTES = 64 << 20, MAX_FUNCTIONS = 1 << 20 };
+enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
 
 // ---- the table ----------------------------------------------------------------------
 
@@ -48,11 +49,46 @@ static bool add_functions(struct call_frame_table *table)
     return table->function_cnt > 0;
 }
 
-static int by_start(const void *a, const void *b)
+// Into `to`, by DIGIT_BITS of what the addresses are above `base`.
+static void sort_by_digit(const struct call_frame_function *from, struct call_frame_function *to,
+                          uint32_t cnt, uint64_t base, unsigned shift)
 {
-    uint64_t left = ((const struct call_frame_function *)a)->start;
-    uint64_t right = ((const struct call_frame_function *)b)->start;
-    return left < right ? -1 : left > right;
+    uint32_t places[1 << DIGIT_BITS] = {0};
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        places[(from[i].start - base) >> shift & DIGIT_MASK]++;
+    }
+    for (uint32_t digit = 0; digit <= DIGIT_MASK; digit++) {
+        uint32_t digit_cnt = places[digit];
+        places[digit] = sum;
+        sum += digit_cnt;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        to[places[(from[i].start - base) >> shift & DIGIT_MASK]++] = from[i];
+    }
+}
+
+// Functions of one object are near each other: two or three rounds.
+static bool sort_by_start(struct call_frame_table *table)
+{
+    struct call_frame_function *from = table->functions;
+    struct call_frame_function *to = malloc(table->function_cnt * sizeof *to);
+    uint64_t low = UINT64_MAX;
+    uint64_t high = 0;
+    for (uint32_t i = 0; i < table->function_cnt; i++) {
+        low = from[i].start < low ? from[i].start : low;
+        high = from[i].start > high ? from[i].start : high;
+    }
+    for (unsigned shift = 0; to != NULL && shift < 64 && (high - low) >> shift != 0;
+         shift += DIGIT_BITS) {
+        struct call_frame_function *sorted = to;
+        sort_by_digit(from, to, table->function_cnt, low, shift);
+        to = from;
+        from = sorted;
+    }
+    table->functions = from;
+    free(to);
+    return to != NULL;
 }
 
 static bool is_sorted(const struct call_frame_table *table)
@@ -71,12 +107,10 @@ bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, siz
     *table = (struct call_frame_table){
         .section = {.bytes = bytes_take, .len = len, .address = address},
     };
-    if (bytes_take == NULL || len > MAX_SECTION_BYTES || !add_functions(table)) {
+    if (bytes_take == NULL || len > MAX_SECTION_BYTES || !add_functions(table) ||
+        (!is_sorted(table) && !sort_by_start(table))) {
         call_frame_table_deinit(table);
         return false;
-    }
-    if (!is_sorted(table)) {
-        qsort(table->functions, table->function_cnt, sizeof *table->functions, by_start);
     }
     return true;
 }

@@ -120,6 +120,24 @@ TEST(padding_between_functions_is_no_row_and_a_gap_is_one)
     check_row(2, CODE + 0x1000, FRAME_CFA_SP, 8);
 }
 
+TEST(functions_may_stand_in_any_order)
+{
+    static const uint64_t STARTS[] = {CODE + 0x900000000, CODE + 0x20, CODE + 0x10000000,
+                                      CODE + 0x1000, CODE};
+    const unsigned char program[] = {0x0E, 24};
+    begin_section("zR");
+    for (int i = 0; i < 5; i++) {
+        add_function(STARTS[i], 16, program, sizeof program);
+    }
+    CHECK_UINT(read_rows(), 0);
+    static const uint64_t SORTED[] = {CODE, CODE + 0x20, CODE + 0x1000, CODE + 0x10000000,
+                                      CODE + 0x900000000};
+    for (unsigned i = 0; i < 5; i++) {
+        check_row(2 * i, SORTED[i], FRAME_CFA_SP, 24);
+        check_row(2 * i + 1, SORTED[i] + 16, FRAME_CFA_NONE, 0);
+    }
+}
+
 TEST(expressions_that_compilers_and_linkers_write_are_known)
 {
     const unsigned char plt[] = {0x0F, 11,   0x77, 8,    0x80, 0,   0x3F,
