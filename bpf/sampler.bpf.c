@@ -361,7 +361,7 @@ static __always_inline void take_snapshot(struct work *work)
 static __always_inline int has_room_for_snapshot(void)
 {
     return snapshots && bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) <
-                            bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE) / 2;
+                            bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE) / 4 * 3;
 }
 
 static __always_inline int is_young(const struct sampler_record *record)

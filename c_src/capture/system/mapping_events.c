@@ -12,7 +12,7 @@
 
 enum {
     SLOTS = 1024, // a power of two; pids rise, so that the oldest are overwritten
-    MAX_RING_BYTES = 256 << 10,
+    MAX_RING_BYTES = 1 << 20,
     MIN_RING_BYTES = 32 << 10,
     ALL_RINGS_BYTES = 8 << 20,
 };
