@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/quiet_thread.h"
-#include "capture/beam/dictionary_identity.h"
+#include "capture/beam/identity_look.h"
 #include "capture/beam/process_snapshot.h"
 #include "capture/beam/stack_words.h"
 
@@ -85,38 +85,15 @@ static uint32_t share_of_tick(struct walker *walker)
 
 // ---- one sample ---------------------------------------------------------------
 
-// Nothing was moved between two looks: what was read in between is what was there.
-static bool same_heaps(const struct process_snapshot *before, const struct process_snapshot *after)
-{
-    return after->end == before->end && after->dictionary == before->dictionary &&
-           after->heap == before->heap && after->old_heap == before->old_heap &&
-           after->values[BEAM_METRIC_MINOR_GCS] == before->values[BEAM_METRIC_MINOR_GCS];
-}
-
 static void read_identity(struct walker *walker, struct target *target,
                           const struct process_snapshot *snapshot, uint64_t now_ns)
 {
-    struct dictionary_identity identity = {0};
-    struct word_reader reader = memory_reader_word_reader(&walker->reader);
-    if (snapshot->end == SNAPSHOT_STATUS_ONLY) {
-        return; // the heap is on the move; next time
+    enum identity_look look =
+        identity_look_at(&walker->reader, walker->layout, snapshot,
+                         walker->snapshots + SNAPSHOT_MAX_BATCH, &target->identity);
+    if (look != IDENTITY_LOOK_FAILED) {
+        target->identity_due_ns = look == IDENTITY_LOOK_STILL ? now_ns + IDENTITY_INTERVAL_NS : 0;
     }
-    bool is_still = snapshot->end == SNAPSHOT_WHOLE;
-    if (snapshot->dictionary != 0) {
-        dictionary_identity_read(&reader, walker->layout, snapshot->dictionary, UINT32_MAX,
-                                 &identity);
-        struct process_snapshot *again = walker->snapshots + SNAPSHOT_MAX_BATCH;
-        again->id = snapshot->id;
-        process_snapshot_batch(&walker->reader, walker->layout, &again, 1);
-        if (!same_heaps(snapshot, again)) {
-            return;
-        }
-        is_still = is_still && again->values[BEAM_METRIC_REDUCTIONS] ==
-                                   snapshot->values[BEAM_METRIC_REDUCTIONS];
-    }
-    target->identity = identity;
-    // What a running process showed is good enough to show, not to keep.
-    target->identity_due_ns = is_still ? now_ns + IDENTITY_INTERVAL_NS : 0;
 }
 
 // Values that could not be read this time are those of last time.
