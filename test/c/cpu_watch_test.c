@@ -16,6 +16,7 @@ enum { BURN_NS = 2 * CLOCK_NS_PER_MS, INTERVAL_NS = CLOCK_NS_PER_MS };
 
 static struct fake_vm vm;
 static struct memory_reader reader;
+static struct seen_processes known;
 static struct cpu_slot slots[2]; // this thread, and one that does nothing
 static struct cpu_watch watch;
 static unsigned char *scheduler;
@@ -56,6 +57,7 @@ static void set_up(void)
     const int32_t tids[2] = {(int32_t)syscall(SYS_gettid), atomic_load(&idle_tid)};
     for (int i = 0; i < 2; i++) {
         slots[i] = (struct cpu_slot){.layout = &vm.layout,
+                                     .seen = &known,
                                      .code_generation = &generation,
                                      .scheduler = fake_address(scheduler),
                                      .tid = tids[i],

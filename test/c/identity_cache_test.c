@@ -5,6 +5,7 @@
 #include "test.h"
 
 static struct identity_cache *cache;
+static uint64_t now_ns = 1000;
 
 static struct dictionary_identity seen(uint64_t id, enum identity_read read, uint64_t initial,
                                        uint64_t label)
@@ -13,7 +14,7 @@ static struct dictionary_identity seen(uint64_t id, enum identity_read read, uin
     identity.initial[0] = initial;
     identity.label_cnt = label != 0;
     identity.label[0] = label;
-    identity_cache_complete(cache, id, read, &identity);
+    identity_cache_complete(cache, id, read, now_ns, &identity);
     return identity;
 }
 
@@ -30,6 +31,23 @@ TEST(what_was_read_before_is_filled_in)
     CHECK_UINT(seen(4, IDENTITY_NOT_READ, 0, 0).initial[0], 0); // somebody else
     identity_cache_destroy(cache);
     identity_cache_destroy(NULL);
+}
+
+TEST(what_was_read_a_second_ago_is_old)
+{
+    cache = identity_cache_create();
+    CHECK(identity_cache_is_old(cache, 3, now_ns)); // never read
+    (void)seen(3, IDENTITY_READ_IN_PART, 7, 0);
+    CHECK(identity_cache_is_old(cache, 3, now_ns));
+    (void)seen(3, IDENTITY_READ, 7, 0);
+    CHECK(!identity_cache_is_old(cache, 3, now_ns));
+    CHECK(identity_cache_is_old(cache, 4, now_ns));
+    now_ns += 1000 * 1000 * 1000;
+    CHECK(!identity_cache_is_old(cache, 3, now_ns));
+    (void)seen(3, IDENTITY_NOT_READ, 0, 0);
+    now_ns++;
+    CHECK(identity_cache_is_old(cache, 3, now_ns));
+    identity_cache_destroy(cache);
 }
 
 TEST(those_seen_lately_are_remembered_among_many)

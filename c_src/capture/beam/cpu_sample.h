@@ -58,7 +58,7 @@ enum {
 };
 
 enum identity_read {
-    IDENTITY_NOT_READ,     // no process, or read a moment ago on the same scheduler
+    IDENTITY_NOT_READ,     // no process, or read with an earlier sample
     IDENTITY_READ_IN_PART, // amidst a collection
     IDENTITY_READ,
 };
@@ -70,10 +70,9 @@ struct cpu_sample {
     uint64_t name;           // atom term of the registered name, 0 = none
     uint64_t current_mfa[3]; // what p->current points to: atoms and arity; 0 = nothing
     uint64_t current_port;   // 0 = none
-    struct dictionary_identity identity;
-    uint64_t stack_base;    // end of the C stack below the JIT; 0 on dirty schedulers
-    uint64_t erlang_top;    // address of the first Erlang stack word kept
-    uint64_t omitted_words; // between leaf and root words of the Erlang stack
+    uint64_t stack_base;     // end of the C stack below the JIT; 0 on dirty schedulers
+    uint64_t erlang_top;     // address of the first Erlang stack word kept
+    uint64_t omitted_words;  // between leaf and root words of the Erlang stack
     uint64_t registers[CPU_REGISTER_CNT];
     uint32_t code_generation;
     uint32_t sleep_flags;   // of the scheduler
@@ -89,6 +88,7 @@ struct cpu_sample {
     uint16_t reserved[2];
     uint16_t leaf_words;
     uint16_t root_words;
+    struct dictionary_identity identity; // anything, when it was not read
     uint64_t words[]; // struct process, C stack: leaf, root, Erlang stack: leaf, root
 };
 

@@ -156,6 +156,7 @@ static bool init_slot(struct cpu_sampler *sampler, struct cpu_slot *slot,
     size_t ring_bytes = sampler->options.ring_bytes;
     slot->layout = subject->layout;
     slot->code_generation = subject->code_generation;
+    slot->seen = sampler->seen;
     slot->scheduler = scheduler_table_entry(subject->table, thread->kind, thread->no);
     slot->interval_ns = CLOCK_NS_PER_S / sampler->options.rate_hz;
     slot->tid = thread->tid;
@@ -163,6 +164,7 @@ static bool init_slot(struct cpu_sampler *sampler, struct cpu_slot *slot,
     slot->kind = (uint16_t)thread->kind;
     slot->no = (uint16_t)thread->no;
     slot->roles = sampler->options.roles;
+    tick_clock_init(&slot->clock);
     return spsc_ring_init(&slot->ring,
                           thread->kind == SCHEDULER_NORMAL ? ring_bytes : ring_bytes / 2);
 }
@@ -177,12 +179,23 @@ static bool take_slots(struct cpu_sampler *sampler, uint32_t cnt)
     return sampler->timers != NULL && sampler->slots != NULL;
 }
 
+// Written to, so that the handler takes no page fault.
+static struct seen_processes *none_seen(void)
+{
+    struct seen_processes *seen = malloc(sizeof *seen);
+    for (size_t i = 0; seen != NULL && i < SEEN_PROCESSES_CNT; i++) {
+        atomic_store_explicit(&seen->ids[i], 0, memory_order_relaxed);
+    }
+    return seen;
+}
+
 static bool init_slots(struct cpu_sampler *sampler, const struct subject *subject,
                        struct error *err)
 {
     struct scheduler_thread *threads = calloc(MAX_THREADS, sizeof *threads);
     uint32_t cnt = threads == NULL ? 0 : scheduler_threads_list(threads, MAX_THREADS);
-    bool ok = threads != NULL && (cnt == 0 || take_slots(sampler, cnt));
+    sampler->seen = none_seen();
+    bool ok = threads != NULL && sampler->seen != NULL && (cnt == 0 || take_slots(sampler, cnt));
     for (uint32_t i = 0; i < cnt && ok; i++) {
         if (threads[i].no <= subject->table->arrays[threads[i].kind].cnt) {
             ok = init_slot(sampler, &sampler->slots[sampler->slot_cnt++], subject, &threads[i]);
@@ -313,8 +326,11 @@ bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *lay
 void cpu_sampler_check(struct cpu_sampler *sampler)
 {
     if (sampler->running) {
-        bool may_read = memory_reader_check(&sampler->reader);
-        set_reading(sampler, may_read && sampler->reader.kind == READER_GUARDED_LOAD);
+        sampler->may_read = memory_reader_check(&sampler->reader);
+        set_reading(sampler, sampler->may_read && sampler->reader.kind == READER_GUARDED_LOAD);
+        for (uint32_t i = 0; i < sampler->slot_cnt; i++) {
+            tick_clock_adjust(&sampler->slots[i].clock);
+        }
     }
 }
 
@@ -326,6 +342,7 @@ void cpu_sampler_stop(struct cpu_sampler *sampler)
         return;
     }
     sampler->running = false;
+    sampler->may_read = false;
     cpu_watch_stop(&sampler->watch);
     for (uint32_t i = 0; sampler->method == CPU_METHOD_SIGNAL && i < sampler->slot_cnt; i++) {
         struct cpu_timer *timer = &sampler->timers[i];
@@ -345,6 +362,9 @@ void cpu_sampler_deinit(struct cpu_sampler *sampler)
     // A handler that hangs on a suspended thread may still write into its ring.
     for (uint32_t i = 0; i < sampler->slot_cnt && sampler->abandoned_cnt == 0; i++) {
         spsc_ring_deinit(&sampler->slots[i].ring);
+    }
+    if (sampler->abandoned_cnt == 0) {
+        free(sampler->seen);
     }
     if (sampler->method == CPU_METHOD_FOREIGN) {
         free(sampler->slots);

@@ -36,11 +36,13 @@ struct cpu_sampler_options {
 
 struct cpu_sampler {
     struct cpu_sampler_options options;
-    struct memory_reader reader; // holds the fault handlers while armed
+    struct memory_reader reader; // holds the fault handlers while armed; the consumer's
+    bool may_read;               // by it, until the next cpu_sampler_check
     enum cpu_method method;      // in use, never AUTO once started
     struct error refused;        // why AUTO does not signal; code ERROR_NONE otherwise
     struct cpu_watch watch;      // CPU_METHOD_FOREIGN
     struct cpu_slot *slots;      // slot_cnt of them; the handler's are lent by the pool
+    struct seen_processes *seen; // of all slots
     struct cpu_timer *timers;    // of the slots
     uint32_t slot_cnt;
     uint32_t taken_cnt;     // slots there are, used or not
@@ -60,7 +62,7 @@ bool cpu_sampler_start(struct cpu_sampler *sampler, const struct otp_layout *lay
                        const struct scheduler_table *table, const _Atomic uint32_t *code_generation,
                        const struct cpu_sampler_options *options, struct error *err);
 
-// A few times a second, by the consumer: are guarded loads still ours?
+// A few times a second, by the consumer: are guarded loads still ours, and what time is it?
 void cpu_sampler_check(struct cpu_sampler *sampler);
 
 // No sample is produced after it returns. What is in the rings stays there.

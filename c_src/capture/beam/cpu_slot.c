@@ -21,10 +21,17 @@ enum {
     MAX_LOOKS = 3,   // at a process that changes meanwhile
     SAVED_WORDS = 8, // return address and callee-saved registers below the stack base
     CACHE_LINE_BYTES = 64,
-    PREFETCH_BYTES = 4096, // what most samples take
-    FLAG_GC = 1 << 17,     // ERTS_PSFLG_GC
+    RING_BYTES = 768,         // the sample's first, before what it copies has come
+    STACK_BYTES = 256,        // what many stacks have
+    PROCESS_BYTES = 704,      // of struct process
+    CODE_BYTES = 3072,        // from cpu_slot_take on
+    CODE_BEFORE_BYTES = 1920, // what it calls, and the compiler did not make a part of it
+    READ_BEFORE_BYTES = 448,  // from guarded_read_words back to where it copies
+    RING_CODE_BYTES = 256,
+    DICTIONARY_BYTES = 192, // of one without much in it
+    DICTIONARY_CODE_BYTES = 1024,
+    FLAG_GC = 1 << 17, // ERTS_PSFLG_GC
     MAX_DICTIONARY_ENTRIES = 24,
-    KNOWN_NS = 1000000000, // a label may change
     FLAG_EXITING = 1 << 11,
     FLAG_FREE = 1 << 10,
 };
@@ -34,6 +41,10 @@ struct take {
     struct cpu_sample *sample;
     uint64_t *next; // where words are appended
     const uint64_t *process;
+    uint64_t current; // process of the scheduler, 0 = none
+    uint64_t rsp;
+    uint64_t stack_base; // of the C stack below the JIT, 0 = unknown
+    uint64_t site;       // of the call into C code, 0 = unknown
 };
 
 static bool read_words(struct cpu_slot *slot, uint64_t address, void *to, size_t cnt)
@@ -54,12 +65,34 @@ static uint64_t load(uint64_t address)
     return *(const volatile uint64_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
 }
 
-// The consumer has had these lines on its own CPU: they are asked for while it is
-// found out what will be written to them.
-static void prefetch_to_write(const void *to)
+// Others ran since the last sample, and what the handler touches is in no cache mostly: it
+// is asked for before anything waits for it. At an address where nothing is, that does
+// nothing. Not __builtin_prefetch: a function that does only this has no effect to gcc, and
+// calls of it are left out.
+static void prefetch(uint64_t address, size_t bytes)
 {
-    for (size_t at = 0; at < PREFETCH_BYTES; at += CACHE_LINE_BYTES) {
-        __builtin_prefetch((const char *)to + at, 1);
+    uint64_t first = address & ~(CACHE_LINE_BYTES - 1ULL);
+    size_t cnt = (address - first + bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
+    for (size_t i = 0; i < cnt; i++) {
+        __asm__ volatile("prefetcht0 (%0)" : : "r"(first + i * CACHE_LINE_BYTES));
+    }
+}
+
+// The code, too, would be waited for line after line. Where a compiler puts it elsewhere it
+// is as slow as without.
+static void prefetch_code(void)
+{
+    prefetch((uint64_t)(uintptr_t)cpu_slot_take - CODE_BEFORE_BYTES,
+             CODE_BEFORE_BYTES + CODE_BYTES);
+    prefetch((uint64_t)(uintptr_t)guarded_read_words - READ_BEFORE_BYTES,
+             READ_BEFORE_BYTES + CACHE_LINE_BYTES);
+    prefetch((uint64_t)(uintptr_t)spsc_ring_reserve, RING_CODE_BYTES);
+}
+
+static void prefetch_to_write(const void *to, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) {
+        __asm__ volatile("prefetchw (%0)" : : "r"((const char *)to + at));
     }
 }
 
@@ -83,18 +116,15 @@ static uint32_t state_flags(const struct take *take)
 
 static void copy_registers(struct cpu_sample *sample, const greg_t *registers)
 {
-    static const struct {
-        int from;
-        int to;
-    } MAP[] = {
-        {REG_RBX, CPU_REGISTER_RBX}, {REG_RBP, CPU_REGISTER_RBP}, {REG_RSP, CPU_REGISTER_RSP},
-        {REG_R12, CPU_REGISTER_R12}, {REG_R13, CPU_REGISTER_R13}, {REG_R14, CPU_REGISTER_R14},
-        {REG_R15, CPU_REGISTER_R15}, {REG_RIP, CPU_REGISTER_RIP},
-    };
-    memset(sample->registers, 0, sizeof sample->registers);
-    for (size_t i = 0; i < sizeof MAP / sizeof MAP[0]; i++) {
-        sample->registers[MAP[i].to] = (uint64_t)registers[MAP[i].from];
-    }
+    uint64_t *to = sample->registers;
+    to[CPU_REGISTER_RBX] = (uint64_t)registers[REG_RBX];
+    to[CPU_REGISTER_RBP] = (uint64_t)registers[REG_RBP];
+    to[CPU_REGISTER_RSP] = (uint64_t)registers[REG_RSP];
+    to[CPU_REGISTER_R12] = (uint64_t)registers[REG_R12];
+    to[CPU_REGISTER_R13] = (uint64_t)registers[REG_R13];
+    to[CPU_REGISTER_R14] = (uint64_t)registers[REG_R14];
+    to[CPU_REGISTER_R15] = (uint64_t)registers[REG_R15];
+    to[CPU_REGISTER_RIP] = (uint64_t)registers[REG_RIP];
 }
 
 // ---- which process ------------------------------------------------------------------
@@ -108,24 +138,39 @@ static bool is_listed(const struct take *take, uint64_t address, uint64_t id)
     return index < layout->slot_cnt && load(layout->table_address + index * 8) == address;
 }
 
+// Where the struct, not verified yet, leads to.
+static void prefetch_companions(const struct take *take, const uint64_t *process)
+{
+    const struct otp_layout *layout = take->slot->layout;
+    uint64_t id = process[layout->offset[LAYOUT_ID] / 8];
+    prefetch(layout->table_address + 8 * otp_layout_slot(layout, id), 8);
+    prefetch(process[layout->offset[LAYOUT_STOP] / 8], STACK_BYTES);
+    prefetch(process[layout->offset[LAYOUT_REG] / 8], LAYOUT_MAX_REGPROC_BYTES);
+    prefetch(process[layout->offset[LAYOUT_CURRENT] / 8], 24);
+    prefetch((uint64_t)(uintptr_t)seen_processes_place(take->slot->seen, id), 8);
+}
+
 static bool read_process(struct take *take, uint64_t address)
 {
     const struct otp_layout *layout = take->slot->layout;
-    return address > 0xFFFF && address % 8 == 0 && address < (1ULL << 47) &&
-           read_words(take->slot, address, take->next, layout->process_words) &&
-           is_listed(take, address, take->next[layout->offset[LAYOUT_ID] / 8]);
+    if (address <= 0xFFFF || address % 8 != 0 || address >= (1ULL << 47) ||
+        !read_words(take->slot, address, take->next, layout->process_words)) {
+        return false;
+    }
+    prefetch_companions(take, take->next);
+    return is_listed(take, address, take->next[layout->offset[LAYOUT_ID] / 8]);
 }
 
 // While a pseudo process is current, the real one is in its register or, in C code, where
 // the caller's was saved.
-static uint64_t real_process(struct take *take, uint64_t stack_base, uint64_t rsp)
+static uint64_t real_process(struct take *take)
 {
     uint64_t saved[SAVED_WORDS];
     if (read_process(take, in_role(take, REGISTER_ROLE_PROCESS))) {
         return in_role(take, REGISTER_ROLE_PROCESS);
     }
-    if (stack_base < sizeof saved || stack_base - sizeof saved < rsp ||
-        !read_words(take->slot, stack_base - sizeof saved, saved, SAVED_WORDS)) {
+    if (take->stack_base < sizeof saved || take->stack_base - sizeof saved < take->rsp ||
+        !read_words(take->slot, take->stack_base - sizeof saved, saved, SAVED_WORDS)) {
         return 0;
     }
     for (int i = 0; i < SAVED_WORDS; i++) {
@@ -163,18 +208,19 @@ static void read_identity(struct take *take)
     take->sample->identity_read = is_collecting ? IDENTITY_READ_IN_PART : IDENTITY_READ;
 }
 
-// The dictionary is in no cache mostly, so it is not read with each sample.
-static void read_identity_if_due(struct take *take)
+// The dictionary is in no cache mostly: what changes in it later, the writer's thread sees.
+static void read_identity_once(struct take *take)
 {
     uint64_t id = field(take, LAYOUT_ID);
-    struct known_process *known =
-        &take->slot->known[(id * 0x9E3779B97F4A7C15ULL >> 32) % CPU_SLOT_KNOWN];
-    if (known->id == id && take->sample->time_ns < known->until_ns) {
+    if (seen_processes_has(take->slot->seen, id)) {
         return;
     }
+    prefetch(field(take, LAYOUT_DICTIONARY), DICTIONARY_BYTES);
+    prefetch((uint64_t)(uintptr_t)dictionary_identity_read - DICTIONARY_CODE_BYTES / 2,
+             DICTIONARY_CODE_BYTES);
     read_identity(take);
     if (take->sample->identity_read == IDENTITY_READ) {
-        *known = (struct known_process){id, take->sample->time_ns + KNOWN_NS};
+        seen_processes_add(take->slot->seen, id);
     }
 }
 
@@ -197,28 +243,28 @@ static void append_c_words(struct take *take, uint64_t address, uint64_t cnt, ui
 }
 
 // A dirty scheduler's stack ends where nobody told us.
-static void copy_endless_c_stack(struct take *take, uint64_t rsp)
+static void copy_endless_c_stack(struct take *take)
 {
     uint64_t cnt = CPU_SAMPLE_C_WORDS;
     while (cnt > 0 && take->sample->c_words == 0) {
-        append_c_words(take, rsp, cnt, &take->sample->c_words);
+        append_c_words(take, take->rsp & ~7ULL, cnt, &take->sample->c_words);
         cnt /= 2;
     }
 }
 
-static void copy_c_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+static void copy_c_stack(struct take *take)
 {
-    rsp &= ~7ULL;
-    if (stack_base == 0) {
-        copy_endless_c_stack(take, rsp);
+    uint64_t rsp = take->rsp & ~7ULL;
+    if (take->stack_base == 0) {
+        copy_endless_c_stack(take);
         return;
     }
-    uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
+    uint64_t depth = take->stack_base > rsp ? (take->stack_base - rsp) / 8 : 0;
     bool is_deep = depth > CPU_SAMPLE_C_WORDS + CPU_SAMPLE_C_ROOT_WORDS;
     append_c_words(take, rsp, is_deep ? CPU_SAMPLE_C_WORDS : depth, &take->sample->c_words);
     if (is_deep && take->sample->c_words > 0) {
-        append_c_words(take, stack_base - CPU_SAMPLE_C_ROOT_WORDS * 8ULL, CPU_SAMPLE_C_ROOT_WORDS,
-                       &take->sample->c_root_words);
+        append_c_words(take, take->stack_base - CPU_SAMPLE_C_ROOT_WORDS * 8ULL,
+                       CPU_SAMPLE_C_ROOT_WORDS, &take->sample->c_root_words);
     }
 }
 
@@ -246,16 +292,21 @@ static enum stack_top decode_site(const unsigned char *code, int32_t htop, int32
     return STACK_TOP_ASSUMED;
 }
 
-static enum stack_top site_of(struct take *take, uint64_t rsp, uint64_t stack_base)
+// Where JIT code called C code; 0 = not readable.
+static uint64_t find_site(struct take *take)
+{
+    uint64_t site = take->sample->registers[CPU_REGISTER_RIP]; // JIT code on the C stack
+    if (take->rsp < take->stack_base && !read_words(take->slot, take->stack_base - 8, &site, 1)) {
+        return 0;
+    }
+    return site >= SITE_BYTES + 0xFFFF && site < (1ULL << 47) ? site : 0;
+}
+
+static enum stack_top kind_of_site(struct take *take)
 {
     unsigned char code[SITE_BYTES];
-    uint64_t site = take->sample->registers[CPU_REGISTER_RIP]; // JIT code on the C stack
     const int32_t *offset = take->slot->layout->offset;
-    if (rsp < stack_base && !read_words(take->slot, stack_base - 8, &site, 1)) {
-        return STACK_TOP_ASSUMED;
-    }
-    if (site < SITE_BYTES + 0xFFFF || site >= (1ULL << 47) ||
-        !read_words(take->slot, site - SITE_BYTES, code, SITE_BYTES / 8)) {
+    if (take->site == 0 || !read_words(take->slot, take->site - SITE_BYTES, code, SITE_BYTES / 8)) {
         return STACK_TOP_ASSUMED;
     }
     return decode_site(code, offset[LAYOUT_HTOP], offset[LAYOUT_STOP]);
@@ -264,16 +315,16 @@ static enum stack_top site_of(struct take *take, uint64_t rsp, uint64_t stack_ba
 // C code keeps what its caller saved in the register or on its stack, below the base. Of the
 // words there that lie in the process's stack it is the highest: the top of its heap
 // is saved as well.
-static uint64_t saved_stack_top(struct take *take, uint64_t rsp, uint64_t stack_base)
+static uint64_t saved_stack_top(struct take *take)
 {
     uint64_t htop = field(take, LAYOUT_HTOP);
     uint64_t hend = field(take, LAYOUT_HEND);
     uint64_t kept = in_role(take, REGISTER_ROLE_SAVED_STACK);
     uint64_t saved[SAVED_WORDS];
     uint64_t found = kept > htop && kept <= hend && kept % 8 == 0 ? kept : 0;
-    uint64_t depth = stack_base > rsp ? (stack_base - rsp) / 8 : 0;
+    uint64_t depth = take->stack_base > take->rsp ? (take->stack_base - take->rsp) / 8 : 0;
     size_t cnt = depth < SAVED_WORDS ? depth : SAVED_WORDS;
-    if (cnt == 0 || !read_words(take->slot, stack_base - cnt * 8, saved, cnt)) {
+    if (cnt == 0 || !read_words(take->slot, take->stack_base - cnt * 8, saved, cnt)) {
         return found;
     }
     for (size_t i = 0; i + 1 < cnt; i++) {
@@ -283,7 +334,7 @@ static uint64_t saved_stack_top(struct take *take, uint64_t rsp, uint64_t stack_
     return found;
 }
 
-static uint64_t find_stack_top(struct take *take, uint64_t rsp, uint64_t stack_base)
+static uint64_t find_stack_top(struct take *take)
 {
     struct cpu_sample *sample = take->sample;
     uint64_t stop = field(take, LAYOUT_STOP);
@@ -296,11 +347,11 @@ static uint64_t find_stack_top(struct take *take, uint64_t rsp, uint64_t stack_b
     if (sample->mode == CPU_MODE_DIRTY || (flags & FLAG_GC) != 0) {
         return stop; // whoever collects has stored it
     }
-    sample->stack_top = (uint16_t)site_of(take, rsp, stack_base);
+    sample->stack_top = (uint16_t)kind_of_site(take);
     if (sample->stack_top != STACK_TOP_SAVED) {
         return stop;
     }
-    return saved_stack_top(take, rsp, stack_base);
+    return saved_stack_top(take);
 }
 
 static void copy_erlang_stack(struct take *take, uint64_t top)
@@ -338,9 +389,9 @@ static void copy_moved_stack(struct take *take, uint64_t top)
     take->next += cnt;
 }
 
-static void take_stack(struct take *take, uint64_t rsp, uint64_t stack_base)
+static void take_stack(struct take *take)
 {
-    uint64_t top = find_stack_top(take, rsp, stack_base);
+    uint64_t top = find_stack_top(take);
     bool is_inside = top >= field(take, LAYOUT_HEAP) && top <= field(take, LAYOUT_HEND);
     if ((state_flags(take) & FLAG_GC) != 0 && !is_inside && top > 0xFFFF && top % 8 == 0 &&
         top < (1ULL << 47)) {
@@ -358,22 +409,32 @@ static bool is_on_erlang_stack(const struct take *take)
     return top >= field(take, LAYOUT_HEAP) && top <= field(take, LAYOUT_HEND);
 }
 
-static bool find_process(struct take *take, uint64_t rsp, uint64_t stack_base)
+static bool find_process(struct take *take)
 {
     struct cpu_sample *sample = take->sample;
-    uint64_t current = load(take->slot->scheduler + SCHEDULER_CURRENT_PROCESS);
     take->process = take->next;
-    if (current == 0) {
+    if (take->current == 0) {
         return false;
     }
-    sample->process = current;
-    if (!read_process(take, current)) {
-        sample->process = real_process(take, stack_base, rsp);
+    sample->process = take->current;
+    if (!read_process(take, take->current)) {
+        sample->process = real_process(take);
     }
     return sample->process != 0;
 }
 
-static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
+// In the order in which others hang on it; the C stack is being copied meanwhile.
+static void take_c_code(struct take *take)
+{
+    if (take->sample->mode == CPU_MODE_NATIVE) {
+        take->site = find_site(take);
+        prefetch(take->site - SITE_BYTES, SITE_BYTES);
+    }
+    copy_c_stack(take);
+    read_current_mfa(take);
+}
+
+static void take_process(struct take *take)
 {
     struct cpu_sample *sample = take->sample;
     sample->process_words = (uint16_t)take->slot->layout->process_words;
@@ -383,15 +444,14 @@ static void take_process(struct take *take, uint64_t rsp, uint64_t stack_base)
     } else {
         sample->mode = is_on_erlang_stack(take) ? CPU_MODE_ERLANG : CPU_MODE_NATIVE;
     }
-    read_name(take);
-    read_identity_if_due(take);
     if (sample->mode != CPU_MODE_ERLANG) {
-        read_current_mfa(take);
-        copy_c_stack(take, rsp, stack_base);
+        take_c_code(take);
     }
     if ((state_flags(take) & (FLAG_EXITING | FLAG_FREE)) == 0) {
-        take_stack(take, rsp, stack_base);
+        take_stack(take);
     }
+    read_name(take);
+    read_identity_once(take);
 }
 
 static void read_idle(struct take *take)
@@ -411,31 +471,57 @@ static void read_idle(struct take *take)
 
 static void fill(struct take *take, const greg_t *registers)
 {
-    struct cpu_slot *slot = take->slot;
-    struct cpu_sample *sample = take->sample;
-    copy_registers(sample, registers);
-    uint64_t rsp = sample->registers[CPU_REGISTER_RSP];
-    uint64_t base =
-        slot->kind == SCHEDULER_NORMAL ? load(slot->scheduler + SCHEDULER_REGISTERS) : 0;
-    if (find_process(take, rsp, base)) {
-        bool bounded = rsp <= base && base - rsp < MAX_C_STACK_BYTES;
-        sample->stack_base = bounded ? base : 0;
-        take_process(take, rsp, sample->stack_base);
+    copy_registers(take->sample, registers);
+    bool bounded =
+        take->rsp <= take->stack_base && take->stack_base - take->rsp < MAX_C_STACK_BYTES;
+    take->stack_base = bounded ? take->stack_base : 0;
+    take->sample->stack_base = take->stack_base;
+    if (find_process(take)) {
+        take_process(take);
         return;
     }
     read_idle(take);
-    sample->stack_base = rsp <= base && base - rsp < MAX_C_STACK_BYTES ? base : 0;
-    copy_c_stack(take, rsp, sample->stack_base);
+    copy_c_stack(take);
 }
 
-static void begin(struct cpu_slot *slot, struct cpu_sample *sample, uint64_t period_ns)
+static void begin(struct cpu_slot *slot, struct cpu_sample *sample, uint64_t time_ns,
+                  uint64_t period_ns)
 {
-    memset(sample, 0, sizeof *sample);
-    sample->time_ns = clock_monotonic_ns();
+    memset(sample, 0, offsetof(struct cpu_sample, identity));
+    sample->time_ns = time_ns;
     sample->period_ns = period_ns;
     sample->kind = slot->kind;
     sample->scheduler_no = slot->no;
     sample->code_generation = atomic_load_explicit(slot->code_generation, memory_order_relaxed);
+}
+
+// What can be told where it is. The process first: most hangs on it.
+static void look_ahead(struct take *take, const greg_t *registers)
+{
+    const struct cpu_slot *slot = take->slot;
+    take->rsp = (uint64_t)registers[REG_RSP];
+    take->current = load(slot->scheduler + SCHEDULER_CURRENT_PROCESS);
+    take->stack_base =
+        slot->kind == SCHEDULER_NORMAL ? load(slot->scheduler + SCHEDULER_REGISTERS) : 0;
+    if (take->current != 0) {
+        prefetch(take->current, PROCESS_BYTES);
+    }
+    prefetch((uint64_t)(uintptr_t)slot->layout, sizeof *slot->layout);
+    prefetch(take->rsp, STACK_BYTES);
+    prefetch(take->stack_base - 8, 8);
+    prefetch((uint64_t)(uintptr_t)slot->code_generation, 4);
+}
+
+static void take_sample(struct cpu_slot *slot, struct cpu_sample *sample, uint64_t period_ns,
+                        const greg_t *registers, uint64_t begin_ticks)
+{
+    struct take take = {.slot = slot, .sample = sample, .next = sample->words};
+    look_ahead(&take, registers);
+    prefetch_to_write(sample, RING_BYTES);
+    begin(slot, sample, tick_clock_ns(&slot->clock, begin_ticks), period_ns);
+    fill(&take, registers);
+    sample->handler_ticks = (uint32_t)(clock_ticks() - begin_ticks);
+    spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
 }
 
 void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucontext)
@@ -443,16 +529,14 @@ void cpu_slot_take(struct cpu_slot *slot, uint64_t period_cnt, const void *ucont
     uint64_t begin_ticks = clock_ticks();
     const ucontext_t *context = ucontext;
     enum cpu_outcome outcome = CPU_OUTCOME_DISARMED;
+    prefetch((uint64_t)(uintptr_t)slot, sizeof *slot);
+    prefetch_code();
     if (atomic_load_explicit(&slot->armed, memory_order_acquire)) {
         struct cpu_sample *sample = spsc_ring_reserve(&slot->ring, CPU_SAMPLE_MAX_BYTES);
         outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
         if (sample != NULL) {
-            prefetch_to_write(sample);
-            begin(slot, sample, period_cnt * slot->interval_ns);
-            struct take take = {slot, sample, sample->words, NULL};
-            fill(&take, context->uc_mcontext.gregs);
-            sample->handler_ticks = (uint32_t)(clock_ticks() - begin_ticks);
-            spsc_ring_commit(&slot->ring, (uint32_t)((char *)take.next - (char *)sample));
+            take_sample(slot, sample, period_cnt * slot->interval_ns, context->uc_mcontext.gregs,
+                        begin_ticks);
         }
     }
     atomic_fetch_add_explicit(&slot->outcomes[outcome], period_cnt, memory_order_relaxed);
@@ -533,8 +617,8 @@ bool cpu_slot_look(struct cpu_slot *slot, uint64_t period_ns)
     struct cpu_sample *sample = spsc_ring_reserve(&slot->ring, CPU_SAMPLE_MAX_BYTES);
     enum cpu_outcome outcome = sample == NULL ? CPU_OUTCOME_RING_FULL : CPU_OUTCOME_TAKEN;
     if (sample != NULL) {
-        begin(slot, sample, period_ns);
-        struct take take = {slot, sample, sample->words, NULL};
+        begin(slot, sample, clock_monotonic_ns(), period_ns);
+        struct take take = {.slot = slot, .sample = sample, .next = sample->words};
         uint64_t current = load(slot->scheduler + SCHEDULER_CURRENT_PROCESS);
         if (current != 0) {
             watch_process(&take, current);

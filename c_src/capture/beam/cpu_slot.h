@@ -7,9 +7,11 @@
 #define FLAME_PROF_CAPTURE_BEAM_CPU_SLOT_H
 
 #include "base/spsc_ring.h"
+#include "base/tick_clock.h"
 #include "capture/beam/cpu_sample.h"
 #include "capture/beam/otp_layout.h"
 #include "capture/beam/register_roles.h"
+#include "capture/beam/seen_processes.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,17 +26,11 @@ enum cpu_outcome {
     CPU_OUTCOME_CNT
 };
 
-enum { CPU_SLOT_KNOWN = 64 };
-
-// A process whose dictionary need not be read until then.
-struct known_process {
-    uint64_t id;
-    uint64_t until_ns;
-};
-
+// What the handler reads first comes first: a few cache lines.
 struct cpu_slot {
     const struct otp_layout *layout;         // constant while armed
     const _Atomic uint32_t *code_generation; // of the walker
+    struct seen_processes *seen;             // shared by all slots
     uint64_t scheduler;                      // address of ErtsSchedulerData
     uint64_t interval_ns;                    // CPU time between two samples
     int32_t tid;
@@ -44,8 +40,8 @@ struct cpu_slot {
     struct register_roles roles;
     _Atomic bool armed;
     _Atomic bool may_guard; // guarded loads are ours to use; else process_vm_readv
-    struct known_process known[CPU_SLOT_KNOWN]; // the handler's own
     struct spsc_ring ring;
+    struct tick_clock clock;                    // as the consumer sets it
     _Atomic uint64_t outcomes[CPU_OUTCOME_CNT]; // in samples, overruns included
 };
 

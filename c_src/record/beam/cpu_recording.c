@@ -2,6 +2,7 @@
 #include "record/beam/cpu_recording.h"
 
 #include "base/clock.h"
+#include "capture/beam/identity_look.h"
 #include "capture/beam/process_progress.h"
 #include "capture/beam/process_snapshot.h"
 #include "capture/beam/stack_words.h"
@@ -66,6 +67,7 @@ struct cpu_recording {
     struct dump dump;
     uint64_t drained_ns; // everything older is out of the rings of the schedulers
     struct process_snapshot snapshot;
+    struct process_snapshot looks[2]; // at who is looked at again
     struct cpu_stack stack;
     struct history history[HISTORY_CELLS];
     uint64_t handler_cnt[HANDLER_BUCKETS];
@@ -388,14 +390,46 @@ static bool is_wrong(const struct cpu_recording *recording)
     return has_too_many(&recording->in_code) || has_too_many(&recording->in_calls);
 }
 
+static enum identity_read look_from_outside(struct cpu_recording *recording, uint64_t id,
+                                            struct dictionary_identity *identity)
+{
+    struct memory_reader *reader = &recording->sampler.reader;
+    const struct otp_layout *layout = recording->sources.layout;
+    struct process_snapshot *now = &recording->looks[0];
+    if (!recording->sampler.may_read) {
+        return IDENTITY_NOT_READ;
+    }
+    now->id = id;
+    process_snapshot_batch(reader, layout, &now, 1);
+    enum identity_look look = identity_look_at(reader, layout, now, &recording->looks[1], identity);
+    return look == IDENTITY_LOOK_STILL     ? IDENTITY_READ
+           : look == IDENTITY_LOOK_RUNNING ? IDENTITY_READ_IN_PART
+                                           : IDENTITY_NOT_READ;
+}
+
+// The handler reads a dictionary once. Who runs all the time is left to it.
+static void look_again(struct cpu_recording *recording, uint64_t id, uint64_t time_ns,
+                       struct dictionary_identity *identity)
+{
+    enum identity_read read = look_from_outside(recording, id, identity);
+    identity_cache_complete(recording->identities, id, read, time_ns, identity);
+    if (read != IDENTITY_READ) {
+        seen_processes_forget(recording->sampler.seen, id);
+    }
+}
+
 // The sample is ours until it is taken out of its ring.
 static void complete_identity(struct cpu_recording *recording, const struct cpu_sample *sample)
 {
     struct cpu_sample *ours = (struct cpu_sample *)(uintptr_t)sample;
-    if (sample->process_words > 0) {
-        uint64_t id = sample->words[recording->sources.layout->offset[LAYOUT_ID] / 8];
-        identity_cache_complete(recording->identities, id,
-                                (enum identity_read)sample->identity_read, &ours->identity);
+    if (sample->process_words == 0) {
+        return;
+    }
+    uint64_t id = sample->words[recording->sources.layout->offset[LAYOUT_ID] / 8];
+    identity_cache_complete(recording->identities, id, (enum identity_read)sample->identity_read,
+                            sample->time_ns, &ours->identity);
+    if (identity_cache_is_old(recording->identities, id, sample->time_ns)) {
+        look_again(recording, id, sample->time_ns, &ours->identity);
     }
 }
 

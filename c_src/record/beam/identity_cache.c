@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETS = 1024, WAYS = 4 };
+enum { SETS = 1024, WAYS = 4, OLD_NS = 1000 * 1000 * 1000 };
 
 struct entry {
     uint64_t id; // 0 = unused
     uint64_t seen;
+    uint64_t read_ns; // when it was last read whole, 0 = never
     struct dictionary_identity identity;
 };
 
@@ -56,16 +57,23 @@ static void merge(struct dictionary_identity *known, const struct dictionary_ide
 }
 
 void identity_cache_complete(struct identity_cache *cache, uint64_t id, enum identity_read read,
-                             struct dictionary_identity *identity)
+                             uint64_t time_ns, struct dictionary_identity *identity)
 {
     struct entry *entry = entry_of(cache, id);
     entry->seen = ++cache->now;
     if (read == IDENTITY_READ) {
         entry->identity = *identity;
+        entry->read_ns = time_ns;
         return;
     }
     if (read == IDENTITY_READ_IN_PART) {
         merge(&entry->identity, identity);
     }
     *identity = entry->identity;
+}
+
+bool identity_cache_is_old(struct identity_cache *cache, uint64_t id, uint64_t time_ns)
+{
+    uint64_t read_ns = entry_of(cache, id)->read_ns;
+    return read_ns == 0 || time_ns > read_ns + OLD_NS;
 }
