@@ -7,6 +7,7 @@
 #include "record/beam/beam_recording.h"
 
 #include "base/clock.h"
+#include "child_process.h" // sanitizers leave SIGSEGV to us
 #include "fake_code.h"
 #include "fake_vm.h"
 #include "file_tree.h"
