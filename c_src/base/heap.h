@@ -9,4 +9,9 @@
 // something, on a thread that may wait. Does nothing where there is no such call.
 void heap_give_back(void);
 
+// Large blocks go back to the kernel when they are freed, from now on. glibc learns from the
+// first large one that is freed to keep the next ones, up to 32 MiB each, among the small
+// ones. Of the whole process: for a program's beginning.
+void heap_keep_no_large(void);
+
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/heap.h"
 #include "base/log.h"
 #include "cli/child_command.h"
 #include "cli/command.h"
@@ -302,6 +303,7 @@ int cmd_record(int argc, char **argv)
     if (!record_options_check(&run.options, &err)) {
         return command_misused("record", &err);
     }
+    heap_keep_no_large();
     install_log(&run);
     stop_signal_install();
     if (run.options.flight.keep_ns != 0) {
