@@ -7,6 +7,7 @@
 enum {
     MIN_RATE_NS = 50 * CLOCK_NS_PER_MS, // shorter, the rate is not exact enough
     MAX_READ_TICKS = 20000,             // for both clocks; else something came between
+    MAX_DRIFT_NS = CLOCK_NS_PER_MS,     // more, and the counter stood still or jumped
 };
 
 // https://www.kernel.org/doc/html/latest/timers/timekeeping.html: a kernel that finds its
@@ -43,11 +44,30 @@ void tick_clock_init(struct tick_clock *clock)
     }
 }
 
+static bool has_drifted(const struct tick_clock *clock, uint64_t ticks, uint64_t ns)
+{
+    int64_t drift = (int64_t)(tick_clock_ns(clock, ticks) - ns);
+    return atomic_load_explicit(&clock->version, memory_order_relaxed) != 0 &&
+           (drift > MAX_DRIFT_NS || drift < -MAX_DRIFT_NS);
+}
+
+// What it was before a suspended machine went on, or one that moved, says nothing of now.
+static void begin_again(struct tick_clock *clock, uint64_t ticks, uint64_t ns)
+{
+    atomic_store_explicit(&clock->version, 0, memory_order_release);
+    clock->begin_ticks = ticks;
+    clock->begin_ns = ns;
+}
+
 void tick_clock_adjust(struct tick_clock *clock)
 {
     uint64_t ticks;
     uint64_t ns;
     if (clock->begin_ticks == 0 || !read_both(&ticks, &ns) || ns - clock->begin_ns < MIN_RATE_NS) {
+        return;
+    }
+    if (has_drifted(clock, ticks, ns)) {
+        begin_again(clock, ticks, ns);
         return;
     }
     double speed = (double)(ns - clock->begin_ns) / (double)(ticks - clock->begin_ticks);

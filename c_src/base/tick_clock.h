@@ -30,7 +30,8 @@ struct tick_clock {
 // earliest, and for good where it does not, the time is the kernel's.
 void tick_clock_init(struct tick_clock *clock);
 
-// A few times a second, by one thread.
+// A few times a second, by one thread. After a suspension or a move to another machine,
+// where the counter jumps, the time is the kernel's until there is a new rate.
 void tick_clock_adjust(struct tick_clock *clock);
 
 // What CLOCK_MONOTONIC was when clock_ticks() was `ticks`, a moment ago. Within a few

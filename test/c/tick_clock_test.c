@@ -59,3 +59,21 @@ TEST(what_was_a_moment_before_the_rate_was_told_is_before_it)
     uint64_t then_ns = tick_clock_ns(&ticking, ticks);
     CHECK(then_ns + SLACK_NS >= before_ns && then_ns <= after_ns + SLACK_NS);
 }
+
+TEST(after_a_jump_of_the_counter_it_begins_again)
+{
+    tick_clock_init(&ticking);
+    sleep_ms(60);
+    tick_clock_adjust(&ticking);
+    if (ticking.version == 0) {
+        TEST_SKIP("this kernel goes by another clock");
+    }
+    ticking.rates[ticking.version % 2].ns += UINT64_C(3600) * CLOCK_NS_PER_S;
+    tick_clock_adjust(&ticking);
+    CHECK(ticking.version == 0);
+    check_now();
+    sleep_ms(60);
+    tick_clock_adjust(&ticking);
+    CHECK(ticking.version != 0);
+    check_now();
+}
