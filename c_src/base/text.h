@@ -24,4 +24,16 @@ static inline bool text_equal(struct text a, struct text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
 }
 
+static inline bool text_begins_with(struct text text, struct text begin)
+{
+    return text.len >= begin.len &&
+           (begin.len == 0 || memcmp(text.bytes, begin.bytes, begin.len) == 0);
+}
+
+static inline bool text_ends_with(struct text text, struct text end)
+{
+    return text.len >= end.len &&
+           (end.len == 0 || memcmp(text.bytes + text.len - end.len, end.bytes, end.len) == 0);
+}
+
 #endif

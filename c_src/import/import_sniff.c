@@ -10,12 +10,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool begins_with(struct text text, const char *word)
-{
-    struct text begin = text_of(word);
-    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
-}
-
 static struct text trimmed(struct text line)
 {
     while (line.len > 0 && (line.bytes[0] == ' ' || line.bytes[0] == '\t')) {
@@ -43,7 +37,7 @@ static bool is_folded(struct text line)
 static bool is_bcc_process(struct text line)
 {
     struct text text = trimmed(line);
-    return line.len > 2 && line.bytes[0] == ' ' && begins_with(text, "-  ") &&
+    return line.len > 2 && line.bytes[0] == ' ' && text_begins_with(text, TEXT("-  ")) &&
            text.bytes[text.len - 1] == ')';
 }
 
@@ -64,7 +58,7 @@ static bool is_pprof(struct text begin)
 static enum import_format sniff_line(struct text line)
 {
     struct script_event event = {.label_turn = 0};
-    if (begins_with(trimmed(line), "@[") || is_bcc_process(line)) {
+    if (text_begins_with(trimmed(line), TEXT("@[")) || is_bcc_process(line)) {
         return IMPORT_STACKS;
     }
     if (line.bytes[0] != '\t' && script_event_parse(line, &event)) {
@@ -80,7 +74,7 @@ enum import_format import_sniff(struct text begin)
     if (is_pprof(begin)) {
         return IMPORT_PPROF;
     }
-    bool is_ours = begins_with(begin, "# flame_prof");
+    bool is_ours = text_begins_with(begin, TEXT("# flame_prof"));
     for (int i = 0; at < end && i < MAX_LINES; i++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *line_end = newline == NULL ? end : newline;

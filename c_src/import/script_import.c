@@ -100,17 +100,11 @@ static const struct metric_slot *find_metric(const struct script_import *import,
 
 // --- comments -----------------------------------------------------------------
 
-static bool begins_with(struct text text, struct text begin)
-{
-    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
-}
-
 // `UNIT`, maybe with `, no delta` behind it.
 static void take_metric(struct script_import *import, struct text name, struct text unit)
 {
     static const struct text NO_DELTA = TEXT(", no delta");
-    bool lacks_delta = unit.len >= NO_DELTA.len && memcmp(unit.bytes + unit.len - NO_DELTA.len,
-                                                          NO_DELTA.bytes, NO_DELTA.len) == 0;
+    bool lacks_delta = text_ends_with(unit, NO_DELTA);
     unit.len -= lacks_delta ? NO_DELTA.len : 0;
     if (find_metric(import, name, 0) == NULL) {
         (void)add_metric(import, name, unit, lacks_delta);
@@ -126,7 +120,7 @@ static void take_comment(struct script_import *import, struct text line)
         return;
     }
     value = perf_script_text_plain(&import->plain, value);
-    if (begins_with(key, METRIC)) {
+    if (text_begins_with(key, METRIC)) {
         take_metric(import, (struct text){key.bytes + METRIC.len, key.len - METRIC.len}, value);
         return;
     }

@@ -25,11 +25,6 @@ void script_notes_deinit(struct script_notes *notes)
     byte_buffer_deinit(&notes->shown);
 }
 
-static bool begins_with(struct text text, struct text begin)
-{
-    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
-}
-
 static struct text behind(struct text text, struct text begin)
 {
     return (struct text){text.bytes + begin.len, text.len - begin.len};
@@ -121,9 +116,7 @@ struct text script_notes_comm(const struct script_notes *notes, uint32_t tid, st
 static void take_label(struct script_notes *notes, struct text kind, struct text name)
 {
     static const struct text NUMBER = TEXT(", number");
-    bool is_number =
-        name.len > NUMBER.len &&
-        begins_with((struct text){name.bytes + name.len - NUMBER.len, NUMBER.len}, NUMBER);
+    bool is_number = name.len > NUMBER.len && text_ends_with(name, NUMBER);
     name.len -= is_number ? NUMBER.len : 0;
     if (notes->label_cnt == SCRIPT_NOTES_MAX_LABELS) {
         return;
@@ -157,9 +150,9 @@ bool script_notes_take(struct script_notes *notes, struct text key, struct text 
         take_absent(notes, value);
     } else if (text_equal(key, TEXT("time_ns"))) {
         notes->has_time = take_number(value, &notes->time_ns);
-    } else if (begins_with(key, COMM)) {
+    } else if (text_begins_with(key, COMM)) {
         take_comm(notes, behind(key, COMM), value);
-    } else if (begins_with(key, LABEL)) {
+    } else if (text_begins_with(key, LABEL)) {
         take_label(notes, behind(key, LABEL), value);
     } else {
         return false;

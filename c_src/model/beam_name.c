@@ -29,15 +29,10 @@ static struct text part(struct text text, uint32_t from, uint32_t to)
     return (struct text){text.bytes + from, to - from};
 }
 
-static bool begins_with(struct text text, struct text prefix)
-{
-    return text.len >= prefix.len && memcmp(text.bytes, prefix.bytes, prefix.len) == 0;
-}
-
 struct text beam_name_module(struct text module)
 {
     struct text elixir = TEXT("Elixir.");
-    bool is_elixir = module.len > elixir.len && begins_with(module, elixir);
+    bool is_elixir = module.len > elixir.len && text_begins_with(module, elixir);
     return is_elixir ? part(module, elixir.len, module.len) : module;
 }
 
@@ -51,7 +46,7 @@ static uint32_t fun_at(struct text text)
 {
     struct text fun = TEXT("-fun-");
     for (uint32_t at = text.len; at > 0; at--) {
-        if (begins_with(part(text, at - 1, text.len), fun)) {
+        if (text_begins_with(part(text, at - 1, text.len), fun)) {
             return at - 1;
         }
     }
@@ -65,7 +60,7 @@ static void put_made(struct output *out, struct text module, struct text functio
     struct text captured = TEXT("fun.");
     struct text name = part(function, 1, function.len - 1);
     uint32_t fun = fun_at(name);
-    bool is_capture = begins_with(name, captured);
+    bool is_capture = text_begins_with(name, captured);
     put(out, is_capture ? TEXT("&") : TEXT(""));
     put(out, module);
     put(out, TEXT("."));

@@ -38,16 +38,6 @@ void profile_dictionary_deinit(struct profile_dictionary *dictionary)
 
 // --- kinds --------------------------------------------------------------------
 
-static bool ends_with(struct text text, struct text end)
-{
-    return text.len >= end.len && memcmp(text.bytes + text.len - end.len, end.bytes, end.len) == 0;
-}
-
-static bool begins_with(struct text text, struct text begin)
-{
-    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
-}
-
 static bool in_brackets(struct text text)
 {
     return text.len >= 2 && text.bytes[0] == '[' && text.bytes[text.len - 1] == ']';
@@ -57,15 +47,15 @@ static bool is_kernel_file(struct text file)
 {
     bool special = in_brackets(file) && !text_equal(file, TEXT("[vdso]")) &&
                    !text_equal(file, TEXT("[unknown]")) && !text_equal(file, TEXT("[heap]")) &&
-                   !text_equal(file, TEXT("[stack]")) && !begins_with(file, TEXT("[anon"));
-    return special || ends_with(file, TEXT(".ko")) ||
+                   !text_equal(file, TEXT("[stack]")) && !text_begins_with(file, TEXT("[anon"));
+    return special || text_ends_with(file, TEXT(".ko")) ||
            (file.len >= 7 && memmem(file.bytes, file.len, "vmlinux", 7) != NULL);
 }
 
 static bool is_beam_file(struct text file)
 {
-    return ends_with(file, TEXT(".erl")) || ends_with(file, TEXT(".ex")) ||
-           ends_with(file, TEXT(".exs")) || ends_with(file, TEXT(".hrl")) ||
+    return text_ends_with(file, TEXT(".erl")) || text_ends_with(file, TEXT(".ex")) ||
+           text_ends_with(file, TEXT(".exs")) || text_ends_with(file, TEXT(".hrl")) ||
            text_equal(file, TEXT("bif")) || text_equal(file, TEXT("nif"));
 }
 
@@ -77,7 +67,7 @@ enum profile_frame_kind profile_frame_kind_of(struct text name, struct text file
     if (text_equal(file, TEXT("inlined"))) {
         return PROFILE_FRAME_INLINED;
     }
-    if (begins_with(file, TEXT("/tmp/perf-")) && ends_with(file, TEXT(".map"))) {
+    if (text_begins_with(file, TEXT("/tmp/perf-")) && text_ends_with(file, TEXT(".map"))) {
         return PROFILE_FRAME_JIT;
     }
     if (is_kernel_file(file)) {

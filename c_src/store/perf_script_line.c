@@ -37,11 +37,6 @@ static struct text trimmed(struct text text)
     return text;
 }
 
-static bool starts_with(struct text text, struct text prefix)
-{
-    return text.len >= prefix.len && memcmp(text.bytes, prefix.bytes, prefix.len) == 0;
-}
-
 // Takes decimal digits from the front; false when there are none or too many.
 static bool take_number(struct text *text, uint64_t *value)
 {
@@ -199,7 +194,7 @@ static const struct text METRIC = {"metric_", 7};
 // metric_NAME: VALUE, DELTA
 static bool take_metric(struct text *text, struct perf_script_metric *metric)
 {
-    if (!starts_with(*text, METRIC)) {
+    if (!text_begins_with(*text, METRIC)) {
         return false;
     }
     struct text rest = from(*text, METRIC.len);
@@ -272,16 +267,16 @@ bool perf_script_line_event(struct text line, struct perf_script_event *event,
         return false;
     }
     take_metrics(&right, event, metrics, dropped);
-    if (starts_with(right, TEXT("period: "))) {
+    if (text_begins_with(right, TEXT("period: "))) {
         right = trimmed(from(right, 8));
     }
     // A metric that cannot be read must not pass for an event's name.
-    if (starts_with(right, METRIC) || !take_event_name(&right, event)) {
+    if (text_begins_with(right, METRIC) || !take_event_name(&right, event)) {
         return false;
     }
     take_metrics(&right, event, metrics, dropped);
     *rest = right;
-    return !starts_with(right, METRIC);
+    return !text_begins_with(right, METRIC);
 }
 
 // --- frames -------------------------------------------------------------------
@@ -374,7 +369,7 @@ bool perf_script_line_frame(struct text line, struct perf_script_frame *frame)
 
 bool perf_script_line_field(struct text line, struct text *key, struct text *value)
 {
-    if (!starts_with(line, TEXT("# "))) {
+    if (!text_begins_with(line, TEXT("# "))) {
         return false;
     }
     struct text text = from(line, 2);

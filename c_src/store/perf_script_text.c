@@ -105,11 +105,6 @@ static const struct {
 
 enum { ESCAPE_CNT = sizeof ESCAPES / sizeof ESCAPES[0] };
 
-static bool begins_with(struct text text, struct text begin)
-{
-    return text.len >= begin.len && memcmp(text.bytes, begin.bytes, begin.len) == 0;
-}
-
 struct text perf_script_text_plain(struct byte_buffer *scratch, struct text name)
 {
     if (name.len < 3 || (memmem(name.bytes, name.len, "\xEF\xBC", 2) == NULL &&
@@ -122,7 +117,7 @@ struct text perf_script_text_plain(struct byte_buffer *scratch, struct text name
         struct text plain = shown;
         struct text left = {name.bytes + i, name.len - i};
         for (size_t e = 0; e < ESCAPE_CNT; e++) {
-            if (begins_with(left, ESCAPES[e].shown) && (i == 0 || !ESCAPES[e].is_first_only)) {
+            if (text_begins_with(left, ESCAPES[e].shown) && (i == 0 || !ESCAPES[e].is_first_only)) {
                 shown = ESCAPES[e].shown;
                 plain = ESCAPES[e].plain;
             }

@@ -7,17 +7,10 @@
 
 // --- lines --------------------------------------------------------------------
 
-static bool starts_with(struct text text, const char *prefix)
-{
-    size_t len = strlen(prefix);
-    return text.len >= len && memcmp(text.bytes, prefix, len) == 0;
-}
-
 static struct text without_deleted(struct text path)
 {
     static const struct text MARK = {" (deleted)", 10};
-    if (path.len > MARK.len &&
-        memcmp(path.bytes + path.len - MARK.len, MARK.bytes, MARK.len) == 0) {
+    if (path.len > MARK.len && text_ends_with(path, MARK)) {
         path.len -= MARK.len;
     }
     return path;
@@ -26,15 +19,16 @@ static struct text without_deleted(struct text path)
 // Memory files are what a JIT writes its code to; they have no symbols of their own.
 static bool is_memory_file(struct text path)
 {
-    return starts_with(path, "/memfd:") || starts_with(path, "/dev/zero") ||
-           starts_with(path, "/SYSV") || starts_with(path, "//anon") ||
-           starts_with(path, "/dev/shm/") || starts_with(path, "/anon_hugepage");
+    return text_begins_with(path, TEXT("/memfd:")) || text_begins_with(path, TEXT("/dev/zero")) ||
+           text_begins_with(path, TEXT("/SYSV")) || text_begins_with(path, TEXT("//anon")) ||
+           text_begins_with(path, TEXT("/dev/shm/")) ||
+           text_begins_with(path, TEXT("/anon_hugepage"));
 }
 
 static enum process_mapping_kind kind_of(struct text path)
 {
     if (path.len == 0 || is_memory_file(path) || text_equal(path, TEXT("[heap]")) ||
-        starts_with(path, "[anon") || starts_with(path, "[stack")) {
+        text_begins_with(path, TEXT("[anon")) || text_begins_with(path, TEXT("[stack"))) {
         return PROCESS_MAPPING_ANONYMOUS;
     }
     if (text_equal(path, TEXT("[vdso]"))) {

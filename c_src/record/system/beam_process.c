@@ -16,12 +16,6 @@ static const struct {
     {17, {.stop = 88, .heap = 192, .htop = 80}}, // OTP 29
 };
 
-static bool ends_with(struct text text, const char *end)
-{
-    size_t len = strlen(end);
-    return text.len >= len && memcmp(text.bytes + text.len - len, end, len) == 0;
-}
-
 // .../erts-13.1.5/bin/beam.smp
 static uint32_t erts_major_of(struct text path)
 {
@@ -39,7 +33,7 @@ static uint32_t erts_major_of(struct text path)
 
 static bool is_beam(struct text path)
 {
-    return ends_with(path, "/beam.smp") || ends_with(path, "/beam.jit.smp");
+    return text_ends_with(path, TEXT("/beam.smp")) || text_ends_with(path, TEXT("/beam.jit.smp"));
 }
 
 bool beam_process_is_program(const struct process *process, const struct process_mapping *mapping)

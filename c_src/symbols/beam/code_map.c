@@ -253,11 +253,6 @@ static const struct code_module *find_module(const struct code_map *map, uint64_
     return retired != NULL ? retired : live;
 }
 
-static bool begins_with(struct text name, struct text prefix)
-{
-    return name.len >= prefix.len && memcmp(name.bytes, prefix.bytes, prefix.len) == 0;
-}
-
 bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
                    struct code_location *location_ret)
 {
@@ -277,7 +272,8 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
         .file = string_table_text(map->strings, line == NULL ? function->module_file : line->file),
         .line = line == NULL ? 0 : line->line,
         .function_start = module->base + function->start,
-        .is_stub = begins_with(name, TEXT("global::")) || begins_with(name, TEXT("erts_beamasm:")),
+        .is_stub = text_begins_with(name, TEXT("global::")) ||
+                   text_begins_with(name, TEXT("erts_beamasm:")),
     };
     return true;
 }
