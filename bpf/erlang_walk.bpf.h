@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The Erlang part of a scheduler's stack; part of user_walk.bpf.h. Code that the
+ * The Erlang part of a scheduler's stack, for user_walk.bpf.h. Code that the
  * BEAM's JIT made keeps the running process in r13 and no frame pointers; its stack
  * is the upper end of the process's heap block, from E up to `hend`. Return addresses
  * are its words that point into JIT code with the two lowest bits 0 (a tag that terms
@@ -14,6 +14,8 @@
  */
 #ifndef FLAME_PROF_BPF_ERLANG_WALK_H
 #define FLAME_PROF_BPF_ERLANG_WALK_H
+
+#include "user_walk_state.bpf.h"
 
 enum {
     ERLANG_PID_TAG = 3,
