@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 #include "capture/beam/identity_look.h"
-#include "capture/beam/process_progress.h"
 #include "capture/beam/process_snapshot.h"
-#include "capture/beam/stack_words.h"
+#include "record/beam/cpu_histories.h"
 #include "record/beam/cpu_stack.h"
+#include "record/beam/handler_times.h"
 #include "record/beam/identity_cache.h"
 
 #include <stdio.h>
@@ -15,34 +15,12 @@
 #include <unistd.h>
 
 enum {
-    HISTORY_CELLS = 4096,
-    HANDLER_BUCKETS = 64, // of 100 ns
-    HANDLER_BUCKET_NS = 100,
     MAX_MISMATCH_CNT = 5, // of any number of samples
     MAX_MISMATCH_PERCENT = 2,
     KEPT_SPARE = 8, // a part of the room for kept samples is for what comes meanwhile
-    RATE_WINDOW_NS = 100 * 1000 * 1000,
 };
 
 static const char WRONG[] = "registers contradict the VM's data";
-
-// Reductions per CPU time, over a window of the process's own time.
-struct reduction_rate {
-    bool has_begun;
-    int64_t reductions; // when the window began
-    int64_t cpu_ns;
-    int64_t per_ms; // of the last window long enough
-};
-
-// What is remembered of a process (of a scheduler, when it ran none) for the deltas.
-struct history {
-    uint64_t key;
-    bool has_sizes;
-    int64_t values[BEAM_METRIC_CNT];
-    struct process_progress progress;
-    struct reduction_rate rate;
-    int64_t cpu_ns; // seen
-};
 
 // How often registers were as their roles have it.
 struct register_check {
@@ -69,90 +47,15 @@ struct cpu_recording {
     struct process_snapshot snapshot;
     struct process_snapshot looks[2]; // at who is looked at again
     struct cpu_stack stack;
-    struct history history[HISTORY_CELLS];
-    uint64_t handler_cnt[HANDLER_BUCKETS];
+    struct cpu_histories histories;
+    struct handler_times handler_times;
     uint64_t lost_seen;
     struct register_check in_code;
     struct register_check in_calls;
-    uint64_t begin_ns; // of the two clocks, to convert ticks
-    uint64_t begin_ticks;
     struct cpu_recording_status status;
 };
 
 // ---- one sample ---------------------------------------------------------------------
-
-static struct history *history_of(struct cpu_recording *recording, uint64_t key)
-{
-    uint64_t hash = key * 0x9E3779B97F4A7C15ULL;
-    struct history *history = &recording->history[(hash >> 32) % HISTORY_CELLS];
-    if (history->key != key) {
-        *history = (struct history){.key = key};
-    }
-    return history;
-}
-
-// A key that is no pid term: their low bits are never all zero.
-static uint64_t scheduler_key(const struct cpu_sample *sample)
-{
-    return ((uint64_t)sample->kind << 32 | sample->scheduler_no) << 8;
-}
-
-static void fill_metrics(struct history *history, const struct process_snapshot *snapshot,
-                         uint64_t period_ns, struct metric_value *metrics)
-{
-    for (int i = 0; snapshot != NULL && i < BEAM_METRIC_CNT; i++) {
-        bool known = snapshot->sizes_known || i == BEAM_METRIC_REDUCTIONS ||
-                     i == BEAM_METRIC_MESSAGE_QUEUE_LEN;
-        int64_t value = known ? snapshot->values[i] : history->values[i];
-        metrics[i].value = value;
-        metrics[i].delta =
-            history->has_sizes ? (int64_t)((uint64_t)value - (uint64_t)history->values[i]) : 0;
-        history->values[i] = value;
-    }
-    history->has_sizes = history->has_sizes || (snapshot != NULL && snapshot->sizes_known);
-    history->cpu_ns += (int64_t)period_ns;
-    metrics[BEAM_METRIC_CPU_NS] = (struct metric_value){history->cpu_ns, (int64_t)period_ns};
-}
-
-// The count is as of the process's last switch: over a window that does not matter.
-static void fill_rate(struct history *history, const struct process_snapshot *snapshot,
-                      struct metric_value *metric)
-{
-    struct reduction_rate *rate = &history->rate;
-    int64_t reductions = snapshot->values[BEAM_METRIC_REDUCTIONS];
-    int64_t window_ns = history->cpu_ns - rate->cpu_ns;
-    int64_t before = rate->per_ms;
-    if (!rate->has_begun) {
-        *rate = (struct reduction_rate){true, reductions, history->cpu_ns, 0};
-    } else if (window_ns >= RATE_WINDOW_NS && reductions >= rate->reductions) {
-        rate->per_ms = (int64_t)((double)(reductions - rate->reductions) * 1e6 / (double)window_ns);
-        rate->reductions = reductions;
-        rate->cpu_ns = history->cpu_ns;
-    }
-    *metric = (struct metric_value){rate->per_ms, rate->per_ms - before};
-}
-
-static void fill_further(struct cpu_recording *recording, struct history *history,
-                         const struct cpu_sample *sample, const struct process_snapshot *snapshot,
-                         struct metric_value *metrics)
-{
-    enum scheduler_kind kind = (enum scheduler_kind)sample->kind;
-    struct vm_gauges *gauges = recording->sources.gauges;
-    int64_t run_queue_len = vm_gauges_run_queue_len(gauges, kind, sample->scheduler_no);
-    const uint64_t *stack =
-        sample->words + sample->process_words + sample->c_words + sample->c_root_words;
-    uint32_t stack_words = (uint32_t)sample->leaf_words + sample->root_words;
-    vm_gauges_take_account(gauges, kind, sample->scheduler_no, metrics);
-    if (snapshot == NULL) {
-        metrics[BEAM_METRIC_RUN_QUEUE_LEN].value = run_queue_len;
-        return;
-    }
-    int64_t depth =
-        stack_words == 0 ? -1 : stack_words_depth(stack, stack_words, sample->omitted_words);
-    process_progress_look(&history->progress, snapshot, depth, run_queue_len, sample->time_ns,
-                          metrics);
-    fill_rate(history, snapshot, &metrics[BEAM_METRIC_REDUCTION_RATE]);
-}
 
 static void add_process_facts(struct cpu_recording *recording, const struct cpu_sample *sample,
                               const struct process_snapshot *snapshot,
@@ -223,18 +126,6 @@ static void note_quality(struct cpu_recording *recording, const struct cpu_sampl
     }
 }
 
-static void note_handler(struct cpu_recording *recording, uint32_t ticks)
-{
-    uint64_t elapsed_ns = clock_monotonic_ns() - recording->begin_ns;
-    uint64_t elapsed_ticks = clock_ticks() - recording->begin_ticks;
-    uint64_t ns = elapsed_ticks == 0
-                      ? 0
-                      : (uint64_t)((double)ticks * (double)elapsed_ns / (double)elapsed_ticks);
-    recording->status.handler_total_ns += ns;
-    uint64_t bucket = ns / HANDLER_BUCKET_NS;
-    recording->handler_cnt[bucket < HANDLER_BUCKETS ? bucket : HANDLER_BUCKETS - 1]++;
-}
-
 // Contradictions mean that we read wrong data, or call the wrong thread a scheduler.
 static void note_verdict(struct cpu_recording *recording, struct register_check *check,
                          enum register_verdict verdict)
@@ -289,10 +180,7 @@ static void write_sample(struct cpu_recording *recording, const struct cpu_sampl
     }
     add_categories(recording, sample, snapshot);
     mark_own(recording, snapshot);
-    uint64_t key = snapshot != NULL ? snapshot->id : scheduler_key(sample);
-    struct history *history = history_of(recording, key);
-    fill_metrics(history, snapshot, sample->period_ns, metrics);
-    fill_further(recording, history, sample, snapshot, metrics);
+    cpu_histories_take(&recording->histories, recording->sources.gauges, sample, snapshot, metrics);
     metric_choice_take(&recording->metrics, metrics, chosen);
     note_quality(recording, sample);
     const struct sample written = {
@@ -319,7 +207,7 @@ static void note_arrival(struct cpu_recording *recording, const struct cpu_sampl
                                            recording->sources.layout, sample));
     recording->status.cpu_ns += sample->period_ns;
     if (recording->sampler.method == CPU_METHOD_SIGNAL) {
-        note_handler(recording, sample->handler_ticks);
+        handler_times_add(&recording->handler_times, sample->handler_ticks);
     }
     if (sample->process_words > 0) {
         uint64_t id = sample->words[recording->sources.layout->offset[LAYOUT_ID] / 8];
@@ -527,22 +415,6 @@ void cpu_recording_end_dump(struct cpu_recording *recording)
 
 // ---- status ------------------------------------------------------------------------------
 
-static uint64_t handler_median_ns(const struct cpu_recording *recording)
-{
-    uint64_t total = 0;
-    uint64_t below = 0;
-    for (int i = 0; i < HANDLER_BUCKETS; i++) {
-        total += recording->handler_cnt[i];
-    }
-    for (int i = 0; i < HANDLER_BUCKETS; i++) {
-        below += recording->handler_cnt[i];
-        if (total > 0 && below * 2 >= total) {
-            return (uint64_t)i * HANDLER_BUCKET_NS + HANDLER_BUCKET_NS / 2;
-        }
-    }
-    return 0;
-}
-
 void cpu_recording_tick(struct cpu_recording *recording)
 {
     struct cpu_recording_status *status = &recording->status;
@@ -563,7 +435,8 @@ void cpu_recording_tick(struct cpu_recording *recording)
     if (is_wrong(recording)) {
         (void)error_set(&status->last_error, ERROR_LAYOUT, "CPU sampling has ended: %s", WRONG);
     }
-    status->handler_median_ns = handler_median_ns(recording);
+    status->handler_median_ns = handler_times_median_ns(&recording->handler_times);
+    status->handler_total_ns = recording->handler_times.total_ns;
     status->thread_ns = cpu_sampler_thread_ns(&recording->sampler);
     status->finished_file_cnt = output->files.finished_cnt;
     (void)snprintf(status->last_file, sizeof status->last_file, "%s", output->files.finished_name);
@@ -696,8 +569,7 @@ struct cpu_recording *cpu_recording_start(const struct cpu_recording_sources *so
     }
     recording->sources = *sources;
     recording->options = *options;
-    recording->begin_ns = clock_monotonic_ns();
-    recording->begin_ticks = clock_ticks();
+    handler_times_begin(&recording->handler_times);
     set_session(recording, session);
     if (!start_parts(recording, output, err)) {
         cpu_recording_stop(recording);
