@@ -92,6 +92,7 @@ static struct system_recording_options recording_options(const struct record_opt
                 .sink = sink,
                 .max_file_ns = options->rotate_ns,
                 .max_file_bytes = options->rotate_bytes,
+                .max_held_bytes = options->max_memory_bytes / 4,
             },
         .names =
             {

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+// Names and stacks of a capture, in the memory of a node that has 64 MiB for all of us.
+enum { MAX_HELD_BYTES = 16 << 20 };
+
 static bool get_u64(ErlNifEnv *env, ERL_NIF_TERM map, const char *key, uint64_t *value_ret,
                     struct error *err)
 {
@@ -238,6 +241,7 @@ static bool get_output_options(ErlNifEnv *env, ERL_NIF_TERM config,
     (void)nif_get_bool(env, config, "gzip", &gzip);
     (void)nif_get_bool(env, config, "capture", &capture);
     options->sink = capture ? &CAPTURE_SINK : &PERF_SCRIPT_SINK;
+    options->max_held_bytes = MAX_HELD_BYTES;
     options->files = (struct file_series_options){
         .directory = texts->directory,
         .stem = texts->stem,

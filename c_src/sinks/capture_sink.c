@@ -272,6 +272,12 @@ static bool capture_flush(void *state, struct byte_buffer *out)
     return profile_builder_flush(sink->builder, NULL);
 }
 
+static uint64_t capture_held_bytes(const void *state)
+{
+    const struct capture_sink *sink = state;
+    return sink->builder == NULL ? 0 : profile_memory_bytes(profile_builder_profile(sink->builder));
+}
+
 static void capture_synced(void *state, bool reached)
 {
     struct capture_sink *sink = state;
@@ -300,6 +306,7 @@ const struct sink CAPTURE_SINK = {
     .sample = capture_sample,
     .note = capture_note,
     .flush = capture_flush,
+    .held_bytes = capture_held_bytes,
     .synced = capture_synced,
     .end = capture_end,
 };

@@ -13,6 +13,7 @@ enum {
     MIN_SAMPLES_PER_FILE = 2,      // Flamescope's flame graph needs two
 };
 #define DEFAULT_SYNC_NS (1ULL * CLOCK_NS_PER_S)
+#define DEFAULT_HELD_BYTES (64ULL << 20)
 
 // ---- one file -------------------------------------------------------------------
 
@@ -179,6 +180,9 @@ bool recording_open(struct recording *recording, const struct session *session,
     if (recording->options.sync_ns == 0) {
         recording->options.sync_ns = DEFAULT_SYNC_NS;
     }
+    if (recording->options.max_held_bytes == 0) {
+        recording->options.max_held_bytes = DEFAULT_HELD_BYTES;
+    }
     if (sink->create != NULL) {
         recording->sink_state = sink->create();
         if (recording->sink_state == NULL) {
@@ -255,6 +259,12 @@ void recording_note(struct recording *recording, const char *key, const char *va
     recording_comment(recording, recording->note_key, recording->note);
 }
 
+static uint64_t held_bytes(const struct recording *recording)
+{
+    bool holds = recording->sink_state != NULL && recording->sink->held_bytes != NULL;
+    return holds ? recording->sink->held_bytes(recording->sink_state) : 0;
+}
+
 static bool rotation_due(const struct recording *recording, uint64_t now_ns)
 {
     const struct recording_options *options = &recording->options;
@@ -262,7 +272,9 @@ static bool rotation_due(const struct recording *recording, uint64_t now_ns)
     bool old =
         options->max_file_ns != 0 && now_ns - recording->file_begin_ns >= options->max_file_ns;
     bool big = options->max_file_bytes != 0 && bytes >= options->max_file_bytes;
-    return (old || big) && recording->summary.sample_cnt >= MIN_SAMPLES_PER_FILE;
+    bool large = options->files.naming == FILE_NAMING_SERIES &&
+                 held_bytes(recording) >= options->max_held_bytes;
+    return (old || big || large) && recording->summary.sample_cnt >= MIN_SAMPLES_PER_FILE;
 }
 
 static bool rotate(struct recording *recording, struct error *err)
@@ -306,6 +318,11 @@ void recording_tick(struct recording *recording)
     if (!ok) {
         give_up_file(recording, &err);
     }
+}
+
+uint64_t recording_memory_bytes(const struct recording *recording)
+{
+    return recording->buffer.capacity + held_bytes(recording);
 }
 
 bool recording_begin_file(struct recording *recording, const struct loss_snapshot *losses_at_begin,

@@ -18,6 +18,7 @@ struct recording_options {
     const struct sink *sink; // whose suffix the files have; NULL = perf-script text
     uint64_t max_file_ns;    // a file is closed after this long; 0 = never
     uint64_t max_file_bytes; // uncompressed bytes; 0 = no limit
+    uint64_t max_held_bytes; // of what the sink holds in memory of a file; 0 = 64 MiB
     uint64_t sync_ns;        // longest time a sample stays in memory; 0 = 1 s
     bool on_demand;          // no file but by recording_begin_file
     // What the recorder has cost since it began, for the footer; NULL: it does not say.
@@ -83,8 +84,12 @@ void recording_comment(struct recording *recording, const char *key, const char 
 // the last note only.
 void recording_note(struct recording *recording, const char *key, const char *value);
 
-// Call a few times a second: syncs and rotates when due.
+// Call a few times a second: syncs, and rotates when due. A file of a series is closed, too,
+// when what the sink holds of it has grown beyond `max_held_bytes`.
 void recording_tick(struct recording *recording);
+
+// Memory, of the buffer and what the sink holds.
+uint64_t recording_memory_bytes(const struct recording *recording);
 
 // Ends the last file with `end_reason` in its footer (an empty file is
 // discarded). False, with the reason, when the last file could not be

@@ -44,6 +44,8 @@ struct sink {
     // Appends what it holds back; called before the buffer goes to the file. NULL where
     // it holds back nothing.
     bool (*flush)(void *state, struct byte_buffer *out);
+    // What it has in memory of the present file, and grows with it. NULL where nothing does.
+    uint64_t (*held_bytes)(const void *state);
     // Whether what was appended since the last call reached the file, or never will.
     // NULL where that makes no difference.
     void (*synced)(void *state, bool reached);

@@ -203,6 +203,47 @@ TEST(files_end_by_size)
     CHECK_UINT(recording.files.finished_cnt, sums.files);
 }
 
+static uint64_t held(const void *state)
+{
+    (void)state;
+    return recording.summary.sample_cnt * 1000; // as names of a file would
+}
+
+static void *no_state(void)
+{
+    return &recording;
+}
+
+static void keep_it(void *state)
+{
+    (void)state;
+}
+
+TEST(files_of_a_series_end_by_what_the_sink_holds_of_them)
+{
+    for (int naming = FILE_NAMING_SINGLE; naming <= FILE_NAMING_SERIES; naming++) {
+        struct sink sink = PERF_SCRIPT_SINK;
+        sink.create = no_state;
+        sink.destroy = keep_it;
+        sink.held_bytes = held;
+        struct recording_options options =
+            options_for(naming == FILE_NAMING_SERIES ? "held" : "held_single");
+        options.files.naming = (enum file_naming)naming;
+        options.sink = &sink;
+        options.max_held_bytes = 100 * 1000;
+        open_recording(&options);
+        for (int i = 0; i < 50; i++) {
+            write_samples(10);
+            CHECK(recording_memory_bytes(&recording) >= recording.summary.sample_cnt * 1000);
+            recording_tick(&recording);
+        }
+        close_recording("stopped");
+        struct sums sums = check_files();
+        CHECK_UINT(sums.files, naming == FILE_NAMING_SERIES ? 5 : 1);
+        CHECK_UINT(sums.samples, 500);
+    }
+}
+
 // The clock is the recording's: its beginning is moved into the past.
 TEST(files_end_by_time)
 {

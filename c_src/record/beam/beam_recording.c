@@ -256,7 +256,7 @@ static void publish(struct beam_recording *recording)
     status->module_cnt = code_map_module_cnt(recording->code.code);
     status->memory_bytes = code_map_memory_bytes(recording->code.code) +
                            recording->walker.ring.size + sizeof *recording +
-                           output->buffer.capacity;
+                           recording_memory_bytes(output);
     status->memory_bytes += status->cpu.memory_bytes;
     pthread_mutex_unlock(&recording->lock);
 }

@@ -446,7 +446,7 @@ void cpu_recording_tick(struct cpu_recording *recording)
     for (uint32_t i = 0; i < recording->sampler.slot_cnt; i++) {
         ring_bytes += recording->sampler.slots[i].ring.size;
     }
-    status->memory_bytes = ring_bytes + sizeof *recording + output->buffer.capacity;
+    status->memory_bytes = ring_bytes + sizeof *recording + recording_memory_bytes(output);
 }
 
 // ---- life -----------------------------------------------------------------------------------
