@@ -2,6 +2,7 @@
 #include "record/beam/cpu_stack.h"
 
 #include "capture/beam/process_status.h"
+#include "record/beam/erlang_frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -215,26 +216,18 @@ static void add_native(struct builder *builder, int nif)
 
 static void add_code(struct builder *builder, uint64_t address, bool is_return)
 {
-    const struct cpu_stack_sources *sources = builder->sources;
-    struct code_location location;
-    if (!code_map_find(sources->code, address - is_return, builder->sample->code_generation,
-                       &location)) {
-        if (code_map_covers(sources->code, address)) {
-            builder->stack->has_unknown = true;
-            add(builder, (struct frame){
-                             .address = address, .name = TEXT("[unknown]"), .file = TEXT("beam")});
-        }
-        return;
+    const struct erlang_frames frames = {
+        .code = builder->sources->code,
+        .generation = builder->sample->code_generation,
+        .flatten_recursive = builder->sources->flatten_recursive,
+        .last_function = &builder->last_function,
+    };
+    struct frame frame;
+    enum erlang_frame kind = erlang_frame_at(&frames, address, is_return, &frame);
+    if (kind != ERLANG_FRAME_NONE) {
+        builder->stack->has_unknown |= kind == ERLANG_FRAME_UNKNOWN;
+        add(builder, frame);
     }
-    bool repeats = sources->flatten_recursive && location.function_start == builder->last_function;
-    if (location.is_stub || repeats) {
-        return;
-    }
-    builder->last_function = location.function_start;
-    add(builder, (struct frame){.address = address,
-                                .name = location.name,
-                                .line = location.line,
-                                .file = location.file});
 }
 
 static bool is_return_address(const struct builder *builder, uint64_t word)

@@ -2,6 +2,7 @@
 #include "record/beam/process_stack.h"
 
 #include "capture/beam/process_status.h"
+#include "record/beam/erlang_frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,33 +40,21 @@ static void add_note(struct builder *builder, struct text name, struct text file
     add(builder, (struct frame){.name = name, .file = file});
 }
 
-// Return addresses point behind the call: they are looked up one byte before, as
-// the VM does (gather_stacktrace, beam_common.c).
 static void add_address(struct builder *builder, uint32_t i)
 {
     const struct process_stack_sources *sources = &builder->stack->sources;
-    uint64_t address = builder->raw->frames[i];
-    struct code_location location;
-    if (!code_map_find(sources->code, address - (i > 0), builder->raw->code_generation,
-                       &location)) {
-        if (code_map_covers(sources->code, address)) {
-            builder->stack->has_unknown = true;
-            add(builder, (struct frame){
-                             .address = address, .name = TEXT("[unknown]"), .file = TEXT("beam")});
-        }
-        return;
+    const struct erlang_frames frames = {
+        .code = sources->code,
+        .generation = builder->raw->code_generation,
+        .flatten_recursive = sources->flatten_recursive,
+        .last_function = &builder->last_function,
+    };
+    struct frame frame;
+    enum erlang_frame kind = erlang_frame_at(&frames, builder->raw->frames[i], i > 0, &frame);
+    if (kind != ERLANG_FRAME_NONE) {
+        builder->stack->has_unknown |= kind == ERLANG_FRAME_UNKNOWN;
+        add(builder, frame);
     }
-    bool repeats = sources->flatten_recursive && location.function_start == builder->last_function;
-    if (location.is_stub || repeats) {
-        return;
-    }
-    builder->last_function = location.function_start;
-    add(builder, (struct frame){
-                     .address = address,
-                     .name = location.name,
-                     .line = location.line,
-                     .file = location.file,
-                 });
 }
 
 static void add_gap(struct builder *builder)
