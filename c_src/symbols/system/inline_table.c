@@ -3,6 +3,7 @@
 
 #include "symbols/system/debug_ranges.h"
 #include "symbols/system/grown_array.h"
+#include "symbols/system/name_pool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,7 @@ struct inline_table {
     uint32_t call_cnt, call_capacity;
     struct segment *segments; // by start
     uint32_t segment_cnt, segment_capacity;
-    char *names; // NUL-terminated, one after the other
-    uint32_t name_bytes, name_capacity;
+    struct name_pool names;
 };
 
 struct range {
@@ -228,17 +228,7 @@ static struct function *named_function(const struct reading *reading, uint64_t o
 
 static uint32_t keep_name(struct inline_table *table, struct text name)
 {
-    uint32_t at = table->name_bytes;
-    char *names = grown_array(table->names, &table->name_capacity, at + name.len + 1,
-                              INLINE_TABLE_MAX_NAMES_BYTES, 1);
-    if (names == NULL) {
-        return NONE;
-    }
-    table->names = names;
-    memcpy(names + at, name.bytes, name.len);
-    names[at + name.len] = '\0';
-    table->name_bytes += name.len + 1;
-    return at;
+    return name_pool_add(&table->names, name, INLINE_TABLE_MAX_NAMES_BYTES);
 }
 
 static void name_calls(struct reading *reading)
@@ -374,7 +364,7 @@ void inline_table_destroy(struct inline_table *table)
     if (table != NULL) {
         free(table->calls);
         free(table->segments);
-        free(table->names);
+        name_pool_deinit(&table->names);
     }
     free(table);
 }
@@ -404,8 +394,8 @@ uint32_t inline_table_find(const struct inline_table *table, uint64_t address,
          i = table->calls[i].parent) { // which is always smaller
         const struct call *call = &table->calls[i];
         if (call->name != NONE) {
-            calls[cnt++] = (struct inlined_call){text_of(table->names + call->name), call->line,
-                                                 call->function};
+            calls[cnt++] = (struct inlined_call){name_pool_text(&table->names, call->name),
+                                                 call->line, call->function};
         }
     }
     return cnt;
@@ -416,5 +406,5 @@ size_t inline_table_memory_bytes(const struct inline_table *table)
     return table == NULL
                ? 0
                : sizeof *table + table->call_capacity * sizeof *table->calls +
-                     table->segment_capacity * sizeof *table->segments + table->name_capacity;
+                     table->segment_capacity * sizeof *table->segments + table->names.capacity;
 }

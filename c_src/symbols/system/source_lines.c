@@ -4,11 +4,17 @@
 #include "symbols/system/debug_sections.h"
 #include "symbols/system/grown_array.h"
 #include "symbols/system/line_unit.h"
+#include "symbols/system/name_pool.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAMES_BYTES = 4 << 20, MAX_SEQUENCES = 1 << 18, NO_NAME = UINT32_MAX };
+enum {
+    MAX_NAME_BYTES = 255,
+    MAX_NAMES_BYTES = 4 << 20,
+    MAX_SEQUENCES = 1 << 18,
+    NO_NAME = NAME_POOL_NONE,
+};
 
 // Good up to the next row of its sequence, or its end.
 struct row {
@@ -29,8 +35,7 @@ struct source_lines {
     uint32_t row_cnt, row_capacity;
     struct sequence *sequences; // by start
     uint32_t sequence_cnt, sequence_capacity;
-    char *names; // NUL-terminated, one after the other
-    uint32_t name_bytes, name_capacity;
+    struct name_pool names;
 };
 
 struct reading {
@@ -55,19 +60,8 @@ static struct text base_name(struct text path)
 static uint32_t add_name(struct source_lines *lines, struct text path)
 {
     struct text name = base_name(path);
-    uint32_t at = lines->name_bytes;
-    char *names = name.len == 0 || name.len > 255
-                      ? NULL
-                      : grown_array(lines->names, &lines->name_capacity, at + name.len + 1,
-                                    MAX_NAMES_BYTES, 1);
-    if (names == NULL) {
-        return NO_NAME;
-    }
-    lines->names = names;
-    memcpy(lines->names + at, name.bytes, name.len);
-    lines->names[at + name.len] = '\0';
-    lines->name_bytes += name.len + 1;
-    return at;
+    bool is_name = name.len > 0 && name.len <= MAX_NAME_BYTES;
+    return is_name ? name_pool_add(&lines->names, name, MAX_NAMES_BYTES) : NO_NAME;
 }
 
 static uint32_t name_of(struct reading *reading, uint32_t file)
@@ -184,7 +178,7 @@ void source_lines_destroy(struct source_lines *lines)
     }
     free(lines->rows);
     free(lines->sequences);
-    free(lines->names);
+    name_pool_deinit(&lines->names);
     free(lines);
 }
 
@@ -245,7 +239,7 @@ bool source_lines_find(const struct source_lines *lines, uint64_t address, struc
     if (row->line == 0 || row->name == NO_NAME) {
         return false;
     }
-    *file = text_of(lines->names + row->name);
+    *file = name_pool_text(&lines->names, row->name);
     *line = row->line;
     return true;
 }
@@ -255,5 +249,5 @@ size_t source_lines_memory_bytes(const struct source_lines *lines)
     return lines == NULL
                ? 0
                : sizeof *lines + lines->row_capacity * sizeof *lines->rows +
-                     lines->sequence_capacity * sizeof *lines->sequences + lines->name_capacity;
+                     lines->sequence_capacity * sizeof *lines->sequences + lines->names.capacity;
 }
