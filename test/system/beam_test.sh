@@ -56,8 +56,10 @@ names_agree_with_the_perf_map() {
     run record -F 499 -p "$vm" -d 2 -o x.perf
     want_code 0
     # Frames in Erlang files, by address, against the ranges of the map.
-    # A leaf is where the code is, the others are behind their calls.
-    awk '/^\t/ && ($0 ~ /\(.*\.erl\)$/ || $2 ~ /^global::/) { print $1, was_event ? 0 : 1, $2 } { was_event = !/^\t/ }' x.perf |
+    # A leaf, and what the kernel interrupted, is where the code is, the others are behind
+    # their calls.
+    awk '/^\t/ && ($0 ~ /\(.*\.erl\)$/ || $2 ~ /^global::/) { print $1, is_exact ? 0 : 1, $2 }
+         { is_exact = !/^\t/ || /\(\[kernel[^)]*\)$/ }' x.perf |
         sort -u >frames
     # shellcheck disable=SC2016 # perl's
     agreed=$(perl -e '
