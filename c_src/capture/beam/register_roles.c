@@ -45,11 +45,12 @@ enum register_verdict register_roles_check_code(const struct register_roles *rol
     if (sample->mode == CPU_MODE_NATIVE) {
         return inside ? REGISTERS_CONTRADICT : REGISTERS_SAY_NOTHING;
     }
-    bool agree =
-        registers[roles->number[REGISTER_ROLE_PROCESS]] == sample->process && inside &&
-        registers[roles->number[REGISTER_ROLE_STACK]] == rsp &&
-        is_above_heap(layout, sample, registers[roles->number[REGISTER_ROLE_HEAP_TOP]], rsp);
-    return agree ? REGISTERS_AGREE : REGISTERS_CONTRADICT;
+    if (registers[roles->number[REGISTER_ROLE_PROCESS]] != sample->process || !inside ||
+        rsp % 8 != 0 || registers[roles->number[REGISTER_ROLE_STACK]] != rsp) {
+        return REGISTERS_CONTRADICT;
+    }
+    uint64_t heap_top = registers[roles->number[REGISTER_ROLE_HEAP_TOP]];
+    return is_above_heap(layout, sample, heap_top, rsp) ? REGISTERS_AGREE : REGISTERS_SAY_NOTHING;
 }
 
 enum register_verdict register_roles_check_call(const struct register_roles *roles,

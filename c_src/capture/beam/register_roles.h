@@ -43,11 +43,10 @@ enum register_verdict {
     REGISTERS_CONTRADICT,
 };
 
-// Of a sample of Erlang code: the process is the scheduler's; who calls writes where rsp
-// points, so that if this is in the process's memory it is the stack; and the top
-// of the heap is between the heap's begin and that. One right sample in thousands
-// contradicts: who returns from a collection in C loads the stack's top an instruction
-// before the heap's.
+// Of a sample of Erlang code: the process is the scheduler's; and who calls writes where rsp
+// points, so that if this is in the process's memory it is the stack. The top of the heap
+// may be that of a heap that is gone: who returns from a collection in C loads it an
+// instruction after the stack's.
 enum register_verdict register_roles_check_code(const struct register_roles *roles,
                                                 const struct otp_layout *layout,
                                                 const struct cpu_sample *sample);
