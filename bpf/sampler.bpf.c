@@ -401,7 +401,7 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit, int
             break;
         }
     }
-    if (work->walk.end == SAMPLER_UNWIND_NO_MAPPING && is_young(&work->record) &&
+    if (work->walk.end == SAMPLER_UNWIND_NO_MAPPING && may_copy && is_young(&work->record) &&
         has_room_for_snapshot()) {
         take_snapshot(work); // a library was loaded since its mappings were read
         return;
