@@ -8,7 +8,7 @@
 -module(chaos_load).
 
 -export([make_tables/0, begin_all/1, end_all/1]).
--export([count/1, count/2, counts/0, found/1, one_of/1]).
+-export([count/1, count/2, counts/0, found/1, one_of/1, alone_with_code/1]).
 -export([sleeper/0]).
 
 -define(HOT_MODULES, 6).
@@ -65,7 +65,7 @@ count(What, Increment) ->
 %% @doc How often, by what was counted.
 -spec counts() -> #{term() => pos_integer()}.
 counts() ->
-    maps:from_list(ets:tab2list(?MODULE)).
+    maps:from_list([Count || {What, _} = Count <- ets:tab2list(?MODULE), What =/= purging]).
 
 %% @doc What should not have been; told at once, since the VM may end.
 found(What) ->
@@ -280,10 +280,21 @@ load_fresh(N, Ms) ->
 
 %% With the processes that run it.
 purge(Module) ->
-    erts_code_purger:purge(Module).
+    alone_with_code(fun() -> erts_code_purger:purge(Module) end).
 
 soft_purge(Module) ->
-    erts_code_purger:soft_purge(Module).
+    alone_with_code(fun() -> erts_code_purger:soft_purge(Module) end).
+
+%% @doc Nobody else's code is purged meanwhile. While it purges, OTP's purger forgets who asks
+%% it to finish an on_load function, and the code server waits for ever: it does not expect
+%% that others than the code server purge, too
+%% (https://github.com/erlang/otp/blob/OTP-27.0/erts/preloaded/src/erts_code_purger.erl,
+%% cpc_receive/4).
+alone_with_code(Fun) ->
+    case ets:insert_new(?MODULE, {purging, self()}) of
+        true -> try Fun() after ets:delete(?MODULE, purging) end;
+        false -> timer:sleep(2), alone_with_code(Fun)
+    end.
 
 delete(Module) ->
     erlang:module_loaded(Module) andalso erlang:delete_module(Module).

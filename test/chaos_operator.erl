@@ -249,8 +249,11 @@ modules() ->
 
 %% What runs the version before the last one is killed.
 loaded_anew(Module) ->
-    _ = erlang:check_old_code(Module) andalso code:purge(Module),
-    case code:load_file(Module) of
-        {module, Module} -> true;
-        {error, on_load_failure} -> false
-    end.
+    chaos_load:alone_with_code(
+      fun() ->
+          _ = erlang:check_old_code(Module) andalso code:purge(Module),
+          case code:load_file(Module) of
+              {module, Module} -> true;
+              {error, on_load_failure} -> false
+          end
+      end).

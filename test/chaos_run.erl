@@ -55,8 +55,10 @@ begin_load(#{acts := on}) ->
 begin_load(#{acts := off}) ->
     chaos_load:begin_all(#{loaders => 6, code_ms => 5, share => 1.0, more => [], priority => high}).
 
-%% What starts at its first use is no leak: the timer server, who asks for names of hosts.
+%% What starts at its first use is no leak: the timer server, who asks for names of hosts. The
+%% library is loaded while nobody purges, see chaos_load:alone_with_code/1.
 warm_up(#{nif := Nif, epmd := Epmd}) ->
+    {module, _} = code:ensure_loaded(flame_prof_nif),
     _ = os:cmd("ERL_EPMD_PORT=" ++ Epmd ++ " epmd -daemon"),
     _ = timer:tc(timer, start, []),
     _ = Nif =/= undefined andalso (ok = walker_test_nif:load(Nif)),
