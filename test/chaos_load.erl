@@ -288,7 +288,7 @@ soft_purge(Module) ->
 %% @doc Nobody else's code is purged meanwhile. While it purges, OTP's purger forgets who asks
 %% it to finish an on_load function, and the code server waits for ever: it does not expect
 %% that others than the code server purge, too
-%% (https://github.com/erlang/otp/blob/OTP-27.0/erts/preloaded/src/erts_code_purger.erl,
+%% (https://github.com/erlang/otp/blob/0458f3a34ea5/erts/preloaded/src/erts_code_purger.erl,
 %% cpc_receive/4).
 alone_with_code(Fun) ->
     case ets:insert_new(?MODULE, {purging, self()}) of
