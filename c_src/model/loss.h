@@ -11,7 +11,7 @@
 #define LOSS_REASONS(X)                                                                            \
     X(LOSS_CHANGED, "changed_while_read") /* BEAM: moved between the two reads, every retry */     \
     X(LOSS_UNREADABLE, "unreadable")      /* BEAM: memory went away under the read */              \
-    X(LOSS_IMPLAUSIBLE, "implausible")    /* BEAM: fields contradict each other */                 \
+    X(LOSS_IMPLAUSIBLE, "implausible")    /* fields contradict each other */                       \
     X(LOSS_RING_FULL, "ring_full")        /* writer too slow or stuck */                           \
     X(LOSS_MISSED_TICK, "missed_tick")    /* the sampling thread woke too late: whole ticks */     \
     X(LOSS_WRITE_FAILED, "write_failed")  /* disk full or gone */                                  \

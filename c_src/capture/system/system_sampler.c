@@ -53,6 +53,7 @@ struct system_sampler {
     uint64_t start_ns;
     uint64_t cpus_checked_ns;
     size_t drained_bytes; // of the last time
+    uint64_t implausible[SYSTEM_EVENT_CNT];
     uint64_t tail_missed; // ticks due between the last one and the stop
     uint64_t frames[SYSTEM_MAX_FRAMES];
 };
@@ -154,11 +155,18 @@ static bool is_whole(const struct sampler_record *record, size_t size)
            size >= SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)frame_cnt + record->snapshot_words);
 }
 
+static enum system_event event_of(const struct sampler_record *record, size_t size)
+{
+    bool is_told = size >= SAMPLER_RECORD_HEADER_BYTES && record->event < SAMPLER_EVENT_CNT;
+    return is_told ? (enum system_event)record->event : SYSTEM_EVENT_CPU_CLOCK;
+}
+
 static void hand_over(struct system_sampler *sampler, const struct sampler_record *record,
                       size_t size)
 {
     if (!is_whole(record, size)) {
-        return; // our own BPF program never sends such a record
+        sampler->implausible[event_of(record, size)]++;
+        return;
     }
     struct system_sample sample;
     copy_frames(record, sampler->frames);
@@ -644,6 +652,8 @@ struct system_event_counts system_sampler_event_counts(const struct system_sampl
         sum.samples += counters->samples;
         sum.ring_full += counters->ring_full;
     }
+    sum.implausible = sampler->implausible[event];
+    sum.samples -= sum.implausible;
     return sum;
 }
 
@@ -680,6 +690,8 @@ struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)
         sum.ring_full += counters->ring_full;
         sum.cpu_cnt += cpu_clock_is_open(clock_of(sampler, SYSTEM_EVENT_CPU_CLOCK, cpu)) ? 1 : 0;
     }
+    sum.implausible = sampler->implausible[SYSTEM_EVENT_CPU_CLOCK];
+    sum.samples -= sum.implausible;
     return sum;
 }
 

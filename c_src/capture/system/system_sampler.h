@@ -52,11 +52,12 @@ struct system_ticks {
     uint64_t excluded; // filtered out or the excluded process
     uint64_t samples;  // in the ring, or drained from it
     uint64_t ring_full;
-    uint32_t cpu_cnt; // sampled now
+    uint64_t implausible; // records that contradict themselves; none, if we made no mistake
+    uint32_t cpu_cnt;     // sampled now
 };
 
 // Of an event besides the clock, since the start, over all CPUs. What was due is samples +
-// ring_full + limited + no_room; threads that have not come back yet are in none.
+// ring_full + limited + no_room + implausible; threads that have not come back yet are in none.
 struct system_event_counts {
     uint64_t seen;
     uint64_t excluded;
@@ -65,6 +66,7 @@ struct system_event_counts {
     uint64_t no_room; // more threads off their CPU than there is room for
     uint64_t samples;
     uint64_t ring_full;
+    uint64_t implausible;
 };
 
 struct system_sampler;

@@ -302,9 +302,12 @@ static void take_clock_ticks(struct system_recording *recording)
     struct loss_counters *losses = &recording->outputs[SYSTEM_EVENT_CPU_CLOCK].losses;
     uint64_t ring_full = now.ring_full - seen->ring_full;
     uint64_t missed = now.missed - seen->missed;
+    uint64_t implausible = now.implausible - seen->implausible;
+    loss_add(losses, LOSS_IMPLAUSIBLE, implausible);
     loss_add(losses, LOSS_RING_FULL, ring_full);
     loss_add(losses, LOSS_THROTTLED, missed);
-    count_ticks(losses, ring_samples(recording, now.samples - seen->samples), ring_full + missed);
+    count_ticks(losses, ring_samples(recording, now.samples - seen->samples),
+                ring_full + missed + implausible);
     *seen = now;
 }
 
@@ -316,11 +319,13 @@ static void take_event_counts(struct system_recording *recording, enum system_ev
     uint64_t ring_full = now.ring_full - seen->ring_full;
     uint64_t limited = now.limited - seen->limited;
     uint64_t no_room = now.no_room - seen->no_room;
+    uint64_t implausible = now.implausible - seen->implausible;
+    loss_add(losses, LOSS_IMPLAUSIBLE, implausible);
     loss_add(losses, LOSS_RING_FULL, ring_full);
     loss_add(losses, LOSS_LIMITED, limited);
     loss_add(losses, LOSS_NO_MEMORY, no_room);
     count_ticks(losses, ring_samples(recording, now.samples - seen->samples),
-                ring_full + limited + no_room);
+                ring_full + limited + no_room + implausible);
     *seen = now;
 }
 
