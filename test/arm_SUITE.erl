@@ -8,11 +8,16 @@
 
 -compile([export_all, nowarn_export_all]).
 
--import(flame_prof_case, [directory/1, samples/1, eventually/1, ticks/1, now_us/0, of_process/2,
-                          spawned/1, idle/0, hogs/1, end_all/1]).
+-import(flame_prof_case, [directory/1, samples/1, eventually/1, ticks/1, pause_us/1, now_us/0,
+                          of_process/2, spawned/1, idle/0, hogs/1, end_all/1]).
 
 suite() ->
     [{timetrap, {minutes, 2}}].
+
+%% Times of samples have six decimals.
+-define(ROUNDED_US, 2).
+%% So long a dump waits at least for what has been sampled to arrive.
+-define(DUMP_WAITS_US, 20000).
 
 all() ->
     [{group, portable}, {group, walker}].
@@ -72,6 +77,12 @@ header(File) ->
 number(Key, File) ->
     binary_to_integer(maps:get(Key, header(File))).
 
+%% Of one process: how often it was its turn and there is no sample.
+lost(File) ->
+    lists:sum([binary_to_integer(Count)
+               || {<<"loss ", Reason/binary>>, Count} <- maps:to_list(header(File)),
+                  Reason =/= <<"missed_tick">>]).
+
 files(Config) ->
     {ok, Names} = file:list_dir(directory(Config)),
     Names.
@@ -79,7 +90,7 @@ files(Config) ->
 %% --- armed --------------------------------------------------------------------------
 
 armed_writes_nothing_until_asked(Config) ->
-    {ok, _} = arm(Config, #{}),
+    {ok, _} = arm(Config, #{keep => 600}),
     ok = flame_prof:profile_start(),
     ticks(200),
     ?assertMatch(#{samples := 0, file := undefined, files := []}, flame_prof:info()),
@@ -91,7 +102,8 @@ armed_writes_nothing_until_asked(Config) ->
                  [Name || Name <- files(Config), not lists:prefix("flame_prof_cpu-", Name)]),
     #{samples := Samples} = perf_script_reader:read(File),
     Mine = of_process(self(), Samples),
-    ?assert(length(Mine) >= 150),
+    ?assert(length(Mine) + lost(File) >= 200),
+    ?assert(length(Mine) >= 100),
     %% From before it was asked for, nothing from after it but what lay between.
     ?assert(maps:get(time_us, hd(Mine)) < Asked - 1000000),
     ?assertMatch(#{<<"trigger">> := <<"on_call">>, <<"trigger_note">> := <<"for the test">>,
@@ -103,31 +115,51 @@ armed_writes_nothing_until_asked(Config) ->
     ?assertEqual([File], Files),
     ?assertEqual(length(Samples), Count).
 
+%% What is older than that is not in the file, what is younger is: the first sample tells
+%% how long before it the last one was that is not.
 armed_keeps_only_the_last_seconds(Config) ->
-    {ok, _} = arm(Config, #{keep => 1}),
+    {ok, _} = arm(Config, #{keep => 2}),
     ok = flame_prof:profile_start(),
-    ticks(400),
+    ticks(100),
+    #{ticks_taken := Early} = flame_prof:info(),
+    pause_us(4000000),
+    Asked = now_us(),
     {ok, File} = flame_prof:dump(),
+    Returned = now_us(),
     #{samples := Samples} = perf_script_reader:read(File),
-    Times = [Time || #{time_us := Time} <- Samples],
-    Span = lists:last(Times) - hd(Times),
-    ct:pal("~b us, ~b ticks", [Span, number(<<"ticks_taken">>, File)]),
-    ?assert(Span > 500000 andalso Span < 1800000),
-    ?assert(number(<<"ticks_taken">>, File) < 400).
+    #{time_us := First, period_ns := PeriodNs} = hd(Samples),
+    Ticks = number(<<"ticks_taken">>, File),
+    ct:pal("~b us before, ~b ticks, ~b before them", [Asked - First, Ticks, Early]),
+    ?assert(First >= Asked - 2000000),
+    ?assert(First - PeriodNs div 1000 =< Returned - 2000000 + ?ROUNDED_US),
+    ?assertMatch(#{ticks_taken := All} when Ticks =< All - Early, flame_prof:info()).
 
+%% What is in the file ends there, and what comes then is in the next one.
 armed_goes_on_for_the_time_asked(Config) ->
-    {ok, _} = arm(Config, #{keep => 1}),
+    {ok, _} = arm(Config, #{keep => 600}),
     ok = flame_prof:profile_start(),
     ticks(20),
     Asked = now_us(),
     {ok, File} = flame_prof:dump(#{keep_after => 1}),
-    ?assert(now_us() - Asked >= 1000000),
+    Returned = now_us(),
+    ?assert(Returned - Asked >= 1000000),
     #{samples := Samples} = perf_script_reader:read(File),
     Last = maps:get(time_us, lists:last(Samples)),
-    ?assert(Last - Asked > 700000 andalso Last - Asked < 1500000).
+    ?assert(Last >= Asked),
+    ?assert(Last =< max(Asked + 1500000, Returned - ?DUMP_WAITS_US)),
+    ticks(20),
+    ?assert(goes_on_at(Last) >= Asked + 1000000).
+
+%% The time of the first sample after all that is in a file.
+goes_on_at(Last) ->
+    {ok, Next} = flame_prof:dump(),
+    #{samples := [#{time_us := First, period_ns := PeriodNs} | _]} = perf_script_reader:read(Next),
+    ?assert(First > Last),
+    ?assert(First - PeriodNs div 1000 =< Last + ?ROUNDED_US),
+    First.
 
 armed_dumps_do_not_repeat_themselves(Config) ->
-    {ok, _} = arm(Config, #{}),
+    {ok, _} = arm(Config, #{keep => 600}),
     ok = flame_prof:profile_start(),
     ticks(50),
     {ok, First} = flame_prof:dump(),
@@ -153,6 +185,8 @@ armed_memory_is_bounded(Config) ->
     #{kept := #{kept_bytes := Bytes}, memory_bytes := Memory} = flame_prof:info(),
     ct:pal("~b bytes kept, ~b in all", [Bytes, Memory]),
     ?assert(Bytes =< 1024 * 1024),
+    %% Or it has what would write them busy.
+    end_all(Pids),
     {ok, File} = flame_prof:dump(),
     ?assert(number(<<"dump_dropped_early">>, File) > 1000),
     ?assert(number(<<"dump_kept_ns">>, File) < 600 * 1000000000).
@@ -214,7 +248,7 @@ armed_dumps_one_at_a_time(Config) ->
     ?assertMatch({ok, _}, receive {first, Result} -> Result end).
 
 armed_until_it_is_stopped_in_the_middle_of_a_dump(Config) ->
-    {ok, _} = arm(Config, #{}),
+    {ok, _} = arm(Config, #{keep => 600}),
     ok = flame_prof:profile_start(),
     ticks(50),
     Test = self(),
@@ -222,10 +256,13 @@ armed_until_it_is_stopped_in_the_middle_of_a_dump(Config) ->
     eventually(fun() -> maps:get(dumping, dumps()) =:= on_call end),
     ticks(30),
     {Us, {ok, #{files := [File]} = Summary}} = timer:tc(fun() -> flame_prof:disarm() end),
-    ?assert(Us < 1000000),
+    %% Not at the end of the time that was asked for.
+    ?assert(Us < 30000000),
     ?assertMatch({error, {write_failed, _}}, receive {dump, Result} -> Result end),
     ?assertEqual(length(samples(Summary)), number(<<"samples">>, File)),
-    ?assert(length(of_process(self(), samples(Summary))) >= 50).
+    Mine = length(of_process(self(), samples(Summary))),
+    ?assert(Mine + lost(File) >= 50),
+    ?assert(Mine >= 25).
 
 armed_leaves_nothing_when_it_is_killed(Config) ->
     Session = armed_with(Config, #{long_gc => 1000, message_queue_len => 100000}, #{}),
@@ -242,12 +279,15 @@ armed_leaves_nothing_when_it_is_killed(Config) ->
 trigger_message_queue_len(Config) ->
     Victim = idle(),
     true = register(arm_victim, Victim),
-    _ = armed_with(Config, #{message_queue_len => 500}, #{}),
+    _ = armed_with(Config, #{message_queue_len => 500}, #{keep => 600}),
     [Victim ! N || N <- lists:seq(1, 600)],
     #{file := File, value := Value, pid := Pid} = dumped(message_queue_len),
-    ?assertEqual({Victim, 600}, {Pid, Value}),
+    %% Whoever looks in the middle of it sees less.
+    ?assertEqual(Victim, Pid),
+    ?assert(Value >= 500 andalso Value =< 600),
     Text = list_to_binary(pid_to_list(Victim)),
-    ?assertMatch(#{<<"trigger">> := <<"message_queue_len">>, <<"trigger_value">> := <<"600">>,
+    Length = integer_to_binary(Value),
+    ?assertMatch(#{<<"trigger">> := <<"message_queue_len">>, <<"trigger_value">> := Length,
                    <<"trigger_limit">> := <<"500">>, <<"trigger_pid">> := Text,
                    <<"trigger_name">> := <<"arm_victim">>, <<"trigger_time">> := <<_, _/binary>>},
                  header(File)),
@@ -256,9 +296,10 @@ trigger_message_queue_len(Config) ->
     Fired = number(<<"trigger_time_ns">>, File) div 1000,
     Times = [Time || #{time_us := Time} <- Samples],
     ?assert(hd(Times) < Fired),
-    ?assert(lists:last(Times) > Fired + 500000),
+    ?assert(lists:last(Times) > Fired),
     %% Reached once.
     ticks(150),
+    ?assert(goes_on_at(lists:last(Times)) > Fired + 1000000),
     ?assertMatch(#{by_trigger := 1, suppressed := #{too_soon := 0}}, dumps()).
 
 trigger_process_memory(Config) ->
@@ -353,7 +394,7 @@ trigger_dumps_are_limited(Config) ->
     ?assertEqual(3, length(Files)).
 
 trigger_waits_for_the_distance(Config) ->
-    _ = armed_with(Config, #{message_queue_len => 100}, #{dump_distance => 2, keep_after => 0}),
+    _ = armed_with(Config, #{message_queue_len => 100}, #{dump_distance => 8, keep_after => 0}),
     [First, Second] = [idle(), idle()],
     [First ! N || N <- lists:seq(1, 150)],
     #{pid := First} = dumped(message_queue_len),

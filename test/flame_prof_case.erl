@@ -4,12 +4,14 @@
 -module(flame_prof_case).
 
 -export([init_tier/2, init_walker/1, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
--export([eventually/1, eventually/2, ticks/1, now_us/0, number/1, of_process/2, gaps_us/1]).
+-export([eventually/1, eventually/2, ticks/1, pause_us/1, now_us/0, number/1, of_process/2, gaps_us/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
 -export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, hidden/1, profiled/2,
          is_ours/1, watch/1, catch_log/1, release_log/1, log/2]).
 
--define(DEADLINE_MS, 30000).
+%% A machine that gives its processors elsewhere, or a tenth of one, is slow: it takes a
+%% while, and nothing but a defect takes so long.
+-define(DEADLINE_MS, 120000).
 -define(POLL_MS, 10).
 
 %% For a group of cases of one tier: skipped, with the reason, where it cannot run.
@@ -95,15 +97,29 @@ eventually_by(Condition, Deadline) ->
             Result
     end.
 
-%% Waits until so many more ticks have been taken; gives how many it became.
+%% Waits until so many more ticks have been taken; gives how many it became. At whatever
+%% pace they come, which is the machine's, as long as they do: it is the time trap that
+%% ends it, or that for long there was none.
 ticks(Count) ->
-    #{ticks_taken := Before} = flame_prof:info(),
+    Before = taken(-1),
+    ticks(Count, Before, Before).
+
+ticks(Count, Before, Now) when Now < Before + Count -> ticks(Count, Before, taken(Now));
+ticks(_, Before, Now) -> Now - Before.
+
+%% When it is more than that. A tier that does not answer in time has no interval to tell.
+taken(Last) ->
     eventually(fun() ->
                    case flame_prof:info() of
-                       #{ticks_taken := Now} when Now >= Before + Count -> Now - Before;
+                       #{ticks_taken := Now, sample_interval_ns := _} when Now > Last -> Now;
                        #{} -> false
                    end
                end).
+
+%% Waits until it is later than that on the clock of the samples.
+pause_us(Us) ->
+    Until = now_us() + Us,
+    eventually(fun() -> now_us() > Until end).
 
 %% On the clock of the samples, which write six decimals.
 now_us() ->
