@@ -19,7 +19,7 @@
 
 enum {
     ERLANG_PID_TAG = 3,
-    ERLANG_CHUNK_WORDS = 16,
+    ERLANG_CHUNK_WORDS = STACK_WINDOW_WORDS,
     /* A larger stack is read from both ends. */
     ERLANG_HEAD_WORDS = 6144,
     ERLANG_TAIL_WORDS = 1024,
@@ -127,27 +127,34 @@ static __always_inline void erlang_walk_skip_middle(struct user_walk *walk, __u6
     }
 }
 
+/* The next words are in the window; returns how many, 0 when they are not in memory. */
+static __always_inline __u32 erlang_walk_read(struct user_walk *walk, __u64 left)
+{
+    __u64 bytes = stack_window_bytes(walk->erlang_at);
+    if (left < bytes / 8) {
+        bytes = 8 * left;
+    }
+    return stack_window_read(&walk->window, walk->erlang_at, bytes) / 8;
+}
+
 static __always_inline int erlang_walk_step(struct user_walk *walk)
 {
-    __u64 words[ERLANG_CHUNK_WORDS];
     __u64 left = (walk->erlang_end - walk->erlang_at) / 8;
     if (left == 0 || left > ERLANG_MAX_BLOCK_BYTES / 8) {
         return user_walk_end(walk, SAMPLER_UNWIND_ERLANG);
     }
     erlang_walk_skip_middle(walk, left);
     left = (walk->erlang_end - walk->erlang_at) / 8;
-    __u32 cnt = left > ERLANG_CHUNK_WORDS ? ERLANG_CHUNK_WORDS : left;
-    if (cnt == 0 || cnt > ERLANG_CHUNK_WORDS || !user_walk_read(words, cnt * 8, walk->erlang_at)) {
+    __u32 cnt = erlang_walk_read(walk, left);
+    if (cnt == 0) {
         return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
     }
     walk->erlang_at += 8 * (__u64)cnt;
-    for (__u32 i = 0; i < ERLANG_CHUNK_WORDS; i++) {
-        if (i >= cnt) {
-            break;
-        }
-        __u64 word = words[i];
-        if ((word & 3) == 0 && word >= walk->process.code_start && word < walk->process.code_end &&
-            user_walk_add(walk, word) != 0) {
+    __u64 code_start = walk->process.code_start;
+    __u64 code_bytes = walk->process.code_end - code_start;
+    for (__u32 i = 0; i < ERLANG_CHUNK_WORDS && i < cnt; i++) {
+        __u64 word = walk->window.words[i];
+        if ((word & 3) == 0 && word - code_start < code_bytes && user_walk_add(walk, word) != 0) {
             return USER_WALK_OVER;
         }
     }

@@ -305,6 +305,7 @@ static __always_inline void begin_walk(struct user_walk *walk, __u64 pc, __u64 s
     walk->rbx_at = 0;
     walk->erlang_pid = 0;
     walk->erlang_skipped = 0;
+    walk->window.bytes = 0;
 }
 
 // The stack from sp on, as far as it is there, page by page. The first page may not be: a

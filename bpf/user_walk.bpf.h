@@ -72,7 +72,7 @@ static __always_inline int user_walk_leaf_step(struct user_walk *walk)
     if (at < 0) {
         return USER_WALK_OVER;
     }
-    if (!user_walk_read(&return_address, sizeof(return_address), walk->sp + (__u64)at) ||
+    if (!user_walk_word(walk, walk->sp + (__u64)at, &return_address) ||
         !user_walk_is_code(return_address)) {
         return USER_WALK_OVER;
     }
@@ -90,7 +90,7 @@ static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk)
     if ((fp & 7) != 0 || fp < walk->sp || fp - walk->sp > USER_WALK_MAX_FRAME_BYTES) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME_POINTER);
     }
-    if (!user_walk_read(frame, sizeof(frame), fp)) {
+    if (!user_walk_word(walk, fp, &frame[0]) || !user_walk_word(walk, fp + 8, &frame[1])) {
         return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
     }
     if (frame[1] == 0) {
@@ -174,33 +174,14 @@ static __always_inline __u64 user_walk_cfa(const struct user_walk *walk)
     }
 }
 
-static __always_inline int user_walk_caller_fp(const struct user_walk *walk, __u64 cfa, __u64 *fp)
+static __always_inline int user_walk_caller_fp(struct user_walk *walk, __u64 cfa, __u64 *fp)
 {
     const struct unwind_rule *rule = &walk->rule;
-    __u64 offset = (__u64)(__s64)rule->fp_offset;
-    if (rule->fp == UNWIND_FP_AT_CFA) {
-        return user_walk_read(fp, 8, cfa + offset);
+    if (rule->fp != UNWIND_FP_AT_CFA && rule->fp != UNWIND_FP_AT_FP) {
+        return 1;
     }
-    if (rule->fp == UNWIND_FP_AT_FP) {
-        return user_walk_read(fp, 8, walk->fp + offset);
-    }
-    return 1;
-}
-
-/* The frame pointer is most often saved right below the return address: one read for both. */
-static __always_inline int user_walk_caller(const struct user_walk *walk, __u64 cfa,
-                                            __u64 *return_address, __u64 *fp)
-{
-    const struct unwind_rule *rule = &walk->rule;
-    __u64 saved[2] = {0, 0};
-    if (rule->fp == UNWIND_FP_AT_CFA && rule->fp_offset + 8 == rule->return_offset) {
-        int ok = user_walk_read(saved, sizeof(saved), cfa + (__u64)(__s64)rule->fp_offset);
-        *fp = saved[0];
-        *return_address = saved[1];
-        return ok;
-    }
-    return user_walk_read(return_address, 8, cfa + (__u64)(__s64)rule->return_offset) &&
-           user_walk_caller_fp(walk, cfa, fp);
+    __u64 base = rule->fp == UNWIND_FP_AT_CFA ? cfa : walk->fp;
+    return user_walk_word(walk, base + (__u64)(__s64)rule->fp_offset, fp);
 }
 
 static __always_inline int user_walk_by_rule(struct user_walk *walk)
@@ -217,11 +198,12 @@ static __always_inline int user_walk_by_rule(struct user_walk *walk)
     if (cfa <= walk->sp) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME);
     }
-    if (!user_walk_caller(walk, cfa, &return_address, &fp)) {
+    if (!user_walk_word(walk, cfa + (__u64)(__s64)walk->rule.return_offset, &return_address) ||
+        !user_walk_caller_fp(walk, cfa, &fp)) {
         return user_walk_end(walk, SAMPLER_UNWIND_UNREADABLE);
     }
     if (walk->rule.r13_offset != 0 && walk->process.beam.stop != 0) { /* nobody else asks */
-        (void)user_walk_read(&walk->r13, 8, cfa + (__u64)(__s64)walk->rule.r13_offset);
+        (void)user_walk_word(walk, cfa + (__u64)(__s64)walk->rule.r13_offset, &walk->r13);
     }
     if (walk->rule.rbx_offset != 0) {
         walk->rbx_at = cfa + (__u64)(__s64)walk->rule.rbx_offset;

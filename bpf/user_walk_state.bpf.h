@@ -7,6 +7,7 @@
 #define FLAME_PROF_BPF_USER_WALK_STATE_H
 
 #include "sampler.h"
+#include "stack_window.bpf.h"
 #include "unwind_table.h"
 
 /* The registers of the frame whose pc comes next. */
@@ -33,6 +34,7 @@ struct user_walk {
     __u64 erlang_pid;     /* term, 0 = none */
     __u32 erlang_words;   /* to read before skipping the middle */
     __u32 erlang_skipped; /* words left out */
+    struct stack_window window;
 };
 
 enum {
@@ -67,6 +69,12 @@ static __always_inline int user_walk_end(struct user_walk *walk, enum sampler_un
 static __always_inline int user_walk_is_code(__u64 address)
 {
     return address >= USER_WALK_MIN_ADDRESS && address <= USER_WALK_MAX_ADDRESS;
+}
+
+/* Of the stack. */
+static __always_inline int user_walk_word(struct user_walk *walk, __u64 at, __u64 *word)
+{
+    return stack_window_word(&walk->window, at, walk->sp, word);
 }
 
 static __always_inline int user_walk_read(void *to, __u32 bytes, __u64 from)

@@ -48,8 +48,11 @@ static long read_from(void *to, uint32_t size, uint64_t at, const void *bytes, u
     return 0;
 }
 
+static int read_cnt;
+
 static long bpf_probe_read_user(void *to, uint32_t size, const void *from)
 {
+    read_cnt++;
     uint64_t at = (uint64_t)(uintptr_t)from;
     if (read_from(to, size, at, stack, STACK, sizeof stack) == 0) {
         return 0;
@@ -91,6 +94,58 @@ TEST(a_return_address_of_zero_is_an_end_too)
     frame(4, STACK + 128, 0);
     CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
     CHECK_UINT(walk.end, SAMPLER_UNWIND_COMPLETE);
+}
+
+TEST(frames_side_by_side_are_one_read)
+{
+    struct user_walk walk = begin(0x50000, STACK, 0);
+    code_kind = USER_WALK_RULE;
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_SP,
+                                     .cfa_offset = 32,
+                                     .fp = UNWIND_FP_AT_CFA,
+                                     .fp_offset = -24,
+                                     .return_offset = -8};
+    for (int i = 0; i < STACK_WORDS / 4; i++) {
+        stack[4 * i + 1] = 0x1000 + i;
+        stack[4 * i + 3] = 0x50100 + i;
+    }
+    stack[STACK_WORDS - 1] = 0;
+    read_cnt = 0;
+    for (int i = 0; i < STACK_WORDS / 4 - 1; i++) {
+        CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+        CHECK_UINT(walk.pc, 0x50100 + i);
+        CHECK_UINT(walk.fp, 0x1000 + i);
+    }
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_COMPLETE);
+    CHECK_INT(read_cnt, 1);
+}
+
+TEST(where_a_piece_is_not_there_its_words_may_be)
+{
+    struct user_walk walk = begin(0x50000, STACK + 8 * (STACK_WORDS - 4), 0);
+    code_kind = USER_WALK_RULE;
+    code_rule = (struct unwind_rule){
+        .cfa = UNWIND_CFA_SP, .cfa_offset = 16, .fp = UNWIND_FP_SAME, .return_offset = -8};
+    stack[STACK_WORDS - 3] = 0x50100;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x50100);
+}
+
+TEST(a_word_between_two_is_read_by_itself)
+{
+    struct user_walk walk = begin(0x50000, STACK, STACK + 4);
+    code_kind = USER_WALK_RULE;
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_FP,
+                                     .cfa_offset = 16,
+                                     .fp = UNWIND_FP_AT_CFA,
+                                     .fp_offset = -16,
+                                     .return_offset = -8};
+    stack[0] = 1ULL << 32;
+    stack[1] = 0x50100ULL << 32;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x50100);
+    CHECK_UINT(walk.fp, 1);
 }
 
 TEST(wrong_frame_pointers_end_it)
