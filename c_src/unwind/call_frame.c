@@ -101,6 +101,92 @@ static bool is_sorted(const struct call_frame_table *table)
     return true;
 }
 
+// ---- the index of the file ------------------------------------------------------------
+
+// .eh_frame_hdr: version 1, the encodings of where .eh_frame is, of how many functions
+// there are and of their table, as all linkers write them.
+struct index_head {
+    uint8_t version, frame_encoding, count_encoding, table_encoding;
+    int32_t frames;
+    uint32_t function_cnt;
+};
+
+// Both are from where the header is.
+struct index_row {
+    int32_t start;
+    int32_t entry;
+};
+
+static bool open_index(const struct cfi_section *header, struct index_head *head)
+{
+    static const uint8_t KNOWN[] = {1, 0x1B, 0x03, 0x3B};
+    if (header->bytes == NULL || header->len < sizeof *head) {
+        return false;
+    }
+    memcpy(head, header->bytes, sizeof *head);
+    return memcmp(head, KNOWN, sizeof KNOWN) == 0 && head->function_cnt > 0 &&
+           head->function_cnt <= MAX_FUNCTIONS &&
+           head->function_cnt <= (header->len - sizeof *head) / sizeof(struct index_row);
+}
+
+// False when it is not in the section, or not behind the one before.
+static bool add_indexed(struct call_frame_table *table, const struct cfi_section *header,
+                        uint32_t number)
+{
+    struct index_row row;
+    struct call_frame_function *function = &table->functions[number];
+    memcpy(&row, header->bytes + sizeof(struct index_head) + number * sizeof row, sizeof row);
+    uint64_t entry = header->address + (uint64_t)(int64_t)row.entry - table->section.address;
+    *function = (struct call_frame_function){
+        .start = header->address + (uint64_t)(int64_t)row.start,
+        .entry = (uint32_t)entry,
+    };
+    if (number > 0) {
+        function[-1].end = function->start;
+    }
+    return entry < table->section.len && (number == 0 || function->start >= function[-1].start);
+}
+
+static bool add_functions_by_index(struct call_frame_table *table, const struct cfi_section *header)
+{
+    struct index_head head;
+    struct cfi_fde last = {0};
+    if (!open_index(header, &head)) {
+        return false;
+    }
+    table->functions = malloc(head.function_cnt * sizeof *table->functions);
+    if (table->functions == NULL) {
+        return false;
+    }
+    bool ok = true;
+    for (uint32_t i = 0; i < head.function_cnt && ok; i++) {
+        ok = add_indexed(table, header, i);
+    }
+    struct call_frame_function *function = &table->functions[head.function_cnt - 1];
+    if (!ok || !cfi_parse_fde(&table->section, function->entry, &last) ||
+        last.start != function->start) {
+        free(table->functions);
+        table->functions = NULL;
+        return false;
+    }
+    function->end = last.end;
+    table->function_cnt = head.function_cnt;
+    return true;
+}
+
+// ---- tables of sections ---------------------------------------------------------------
+
+bool call_frame_table_take_indexed(struct call_frame_table *table, void *bytes_take, size_t len,
+                                   uint64_t address, const struct cfi_section *header)
+{
+    *table = (struct call_frame_table){
+        .section = {.bytes = bytes_take, .len = len, .address = address},
+    };
+    bool ok =
+        bytes_take != NULL && len <= MAX_SECTION_BYTES && add_functions_by_index(table, header);
+    return ok || call_frame_table_take(table, bytes_take, len, address);
+}
+
 bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, size_t len,
                            uint64_t address)
 {

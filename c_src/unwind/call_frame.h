@@ -11,7 +11,7 @@
 
 struct call_frame_function {
     uint64_t start;
-    uint64_t end;   // exclusive
+    uint64_t end;   // exclusive; by an index no later than the next one's start
     uint32_t entry; // offset of its FDE
 };
 
@@ -30,6 +30,10 @@ bool call_frame_table_init(struct call_frame_table *table, const void *bytes, si
 // on failure.
 bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, size_t len,
                            uint64_t address);
+// The same, too, by the order that the file's own index has (.eh_frame_hdr, whose bytes are
+// borrowed for this call): entries are not looked at. Without a use for the index, as above.
+bool call_frame_table_take_indexed(struct call_frame_table *table, void *bytes_take, size_t len,
+                                   uint64_t address, const struct cfi_section *header);
 void call_frame_table_deinit(struct call_frame_table *table);
 
 // The function that `pc` is in, NULL when none is known.

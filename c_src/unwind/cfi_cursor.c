@@ -1,39 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/cfi_cursor.h"
 
-#include <string.h>
-
-uint64_t cfi_take_bytes(struct cfi_cursor *cursor, size_t cnt)
-{
-    uint64_t value = 0;
-    if (!cursor->ok || cnt > cursor->end - cursor->at) {
-        cursor->ok = false;
-        return 0;
-    }
-    memcpy(&value, cursor->section->bytes + cursor->at, cnt);
-    cursor->at += cnt;
-    return value;
-}
-
-uint8_t cfi_take_u8(struct cfi_cursor *cursor)
-{
-    return (uint8_t)cfi_take_bytes(cursor, 1);
-}
-
-uint64_t cfi_take_uleb(struct cfi_cursor *cursor)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && cursor->ok; shift += 7) {
-        uint8_t byte = cfi_take_u8(cursor);
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        if ((byte & 0x80) == 0) {
-            return value;
-        }
-    }
-    cursor->ok = false;
-    return 0;
-}
-
 int64_t cfi_take_sleb(struct cfi_cursor *cursor)
 {
     uint64_t value = 0;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/frame_rule.h"
 
+#include "unwind/function_rules.h"
+
 #include <string.h>
+
+_Static_assert(sizeof(struct frame_rule) == 16, "padding nobody declared");
 
 // Functions stand apart by padding; what is longer is code that nobody describes.
 enum { MAX_PADDING_BYTES = 15 };
@@ -15,7 +19,7 @@ static bool fits(int64_t value)
     return value >= INT16_MIN && value <= INT16_MAX;
 }
 
-static enum frame_cfa cfa_of_register(uint64_t number)
+enum frame_cfa frame_cfa_of_register(uint64_t number)
 {
     switch (number) {
     case FRAME_REGISTER_RSP:
@@ -92,7 +96,7 @@ static void set_cfa(const struct cfi_section *section, const struct cfi_row *row
     if (row->cfa_is_expression) {
         set_cfa_expression(section, row->cfa_expression, rule);
     } else if (row->cfa_offset >= INT32_MIN && row->cfa_offset <= INT32_MAX) {
-        rule->cfa = cfa_of_register(row->cfa_register);
+        rule->cfa = frame_cfa_of_register(row->cfa_register);
         rule->cfa_offset = (int32_t)row->cfa_offset;
     }
 }
@@ -161,17 +165,9 @@ struct row_walk {
     bool goes_on;
 };
 
-static bool is_same(const struct frame_rule *a, const struct frame_rule *b)
-{
-    return a->cfa == b->cfa && a->fp == b->fp && a->cfa_offset == b->cfa_offset &&
-           a->fp_offset == b->fp_offset && a->r13_offset == b->r13_offset &&
-           a->rbx_offset == b->rbx_offset && a->return_offset == b->return_offset &&
-           a->deref_add == b->deref_add;
-}
-
 static void emit(struct row_walk *walk, uint64_t pc, const struct frame_rule *rule)
 {
-    if (walk->goes_on && !is_same(&walk->last, rule)) {
+    if (walk->goes_on && memcmp(&walk->last, rule, sizeof *rule) != 0) {
         walk->last = *rule;
         walk->goes_on = walk->visit(walk->context, pc, rule);
     }
@@ -194,11 +190,26 @@ static bool take_row(void *context, uint64_t start, uint64_t end, const struct c
     return walk->goes_on;
 }
 
+// Mostly the short way.
+static bool take_function(struct row_walk *walk, struct function_rules *rules)
+{
+    if (!function_rules_read(rules, walk->section, walk->fde)) {
+        return cfi_each_row(walk->section, walk->fde, take_row, walk);
+    }
+    for (uint32_t i = 0; i < rules->row_cnt; i++) {
+        emit(walk, rules->rows[i].start, &rules->rows[i].rule);
+    }
+    walk->end = walk->fde->end;
+    return true;
+}
+
 uint32_t frame_rule_each(const struct call_frame_table *table, frame_rule_visitor visit,
                          void *context)
 {
     struct cfi_fde fde = {.start = 0};
     uint32_t malformed_cnt = 0;
+    struct function_rules rules; // large: only what is used is set
+    function_rules_init(&rules);
     struct row_walk walk = {
         .section = &table->section,
         .fde = &fde,
@@ -210,12 +221,13 @@ uint32_t frame_rule_each(const struct call_frame_table *table, frame_rule_visito
     };
     for (uint32_t i = 0; i < table->function_cnt && walk.goes_on; i++) {
         const struct call_frame_function *function = &table->functions[i];
-        if (function->start < walk.end || !cfi_parse_fde(&table->section, function->entry, &fde)) {
-            continue; // overlaps the one before
+        if (function->start < walk.end || !cfi_parse_fde(&table->section, function->entry, &fde) ||
+            fde.start != function->start) {
+            continue; // overlaps the one before, or is not what an index says
         }
         emit_gap(&walk, function->start);
         walk.end = function->start;
-        malformed_cnt += cfi_each_row(&table->section, &fde, take_row, &walk) ? 0 : 1;
+        malformed_cnt += take_function(&walk, &rules) ? 0 : 1;
     }
     const struct frame_rule none = {.cfa = FRAME_CFA_NONE};
     emit(&walk, walk.end, &none);

@@ -32,10 +32,11 @@ enum frame_fp {
     FRAME_FP_UNKNOWN, // lost
 };
 
+// Of 16 bytes without padding: two are equal when their bytes are.
 struct frame_rule {
     int32_t cfa_offset;
-    enum frame_cfa cfa;
-    enum frame_fp fp;
+    uint8_t cfa; // enum frame_cfa
+    uint8_t fp;  // enum frame_fp
     int16_t fp_offset;
     int16_t
         r13_offset; // r13, which holds a BEAM scheduler's process, is at CFA plus this; 0 = kept
@@ -43,6 +44,8 @@ struct frame_rule {
     int16_t deref_add;
     int16_t rbx_offset; // as r13_offset
 };
+
+enum frame_cfa frame_cfa_of_register(uint64_t number);
 
 struct frame_rule frame_rule_of_row(const struct cfi_section *section, const struct cfi_row *row,
                                     bool is_signal);

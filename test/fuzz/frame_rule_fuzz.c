@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as an ELF file that is mapped: what the unwinder makes of it is bounded,
-// its rows rise, and nothing outside is touched.
+// its rows rise, nothing outside is touched, and both ways to read a function agree.
 #include "capture/system/unwind_store.h"
 #include "record/system/unwind_image.h"
-#include "unwind/frame_rule.h"
+#include "unwind/function_rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool rises(void *context, uint64_t pc, const struct frame_rule *rule)
 {
@@ -17,11 +18,46 @@ static bool rises(void *context, uint64_t pc, const struct frame_rule *rule)
     return true;
 }
 
+struct comparison {
+    const struct function_rules *rules;
+    const struct cfi_section *section;
+    uint32_t row_cnt;
+};
+
+static bool is_the_same(void *context, uint64_t start, uint64_t end, const struct cfi_row *row)
+{
+    struct comparison *comparison = context;
+    const struct function_row *other = &comparison->rules->rows[comparison->row_cnt++];
+    struct frame_rule rule = frame_rule_of_row(comparison->section, row, false);
+    if (start >= end || comparison->row_cnt > comparison->rules->row_cnt || start != other->start ||
+        memcmp(&rule, &other->rule, sizeof rule) != 0) {
+        abort();
+    }
+    return true;
+}
+
+static void read_both_ways(const struct call_frame_table *table)
+{
+    static struct function_rules rules;
+    struct cfi_fde fde = {.start = 0};
+    function_rules_init(&rules);
+    for (uint32_t i = 0; i < table->function_cnt; i++) {
+        struct comparison comparison = {&rules, &table->section, 0};
+        if (cfi_parse_fde(&table->section, table->functions[i].entry, &fde) &&
+            function_rules_read(&rules, &table->section, &fde) &&
+            (!cfi_each_row(&table->section, &fde, is_the_same, &comparison) ||
+             comparison.row_cnt != rules.row_cnt)) {
+            abort();
+        }
+    }
+}
+
 static void read_table(struct call_frame_table *table)
 {
     uint64_t last = 0;
     struct unwind_store *store = unwind_store_create(NULL, NULL);
     (void)frame_rule_each(table, rises, &last);
+    read_both_ways(table);
     if (store != NULL) {
         (void)unwind_store_add_file(store, table, 1);
         unwind_store_destroy(store);

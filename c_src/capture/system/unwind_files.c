@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/system/unwind_files.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,16 @@ _Static_assert((int)FRAME_CFA_CNT == (int)UNWIND_CFA_CNT, "the same kinds");
 _Static_assert((int)FRAME_CFA_PLT == (int)UNWIND_CFA_PLT, "kinds in the same order");
 _Static_assert((int)FRAME_CFA_SIGNAL == (int)UNWIND_CFA_SIGNAL, "kinds in the same order");
 _Static_assert((int)FRAME_CFA_RBX == (int)UNWIND_CFA_RBX, "kinds in the same order");
+_Static_assert(sizeof(struct frame_rule) == sizeof(struct unwind_rule), "a rule is copied");
+_Static_assert(
+    offsetof(struct frame_rule, cfa) == offsetof(struct unwind_rule, cfa) &&
+        offsetof(struct frame_rule, fp) == offsetof(struct unwind_rule, fp) &&
+        offsetof(struct frame_rule, fp_offset) == offsetof(struct unwind_rule, fp_offset) &&
+        offsetof(struct frame_rule, r13_offset) == offsetof(struct unwind_rule, r13_offset) &&
+        offsetof(struct frame_rule, return_offset) == offsetof(struct unwind_rule, return_offset) &&
+        offsetof(struct frame_rule, deref_add) == offsetof(struct unwind_rule, deref_add) &&
+        offsetof(struct frame_rule, rbx_offset) == offsetof(struct unwind_rule, rbx_offset),
+    "fields in the same places");
 _Static_assert((int)FRAME_FP_UNKNOWN == (int)UNWIND_FP_UNKNOWN, "kinds in the same order");
 
 bool unwind_files_init(struct unwind_files *files, struct unwind_memory *memory)
@@ -35,21 +46,7 @@ void unwind_files_deinit(struct unwind_files *files)
 
 // ---- rules ----------------------------------------------------------------------------
 
-static struct unwind_rule rule_of(const struct frame_rule *from)
-{
-    return (struct unwind_rule){
-        .cfa_offset = from->cfa_offset,
-        .cfa = (uint8_t)from->cfa,
-        .fp = (uint8_t)from->fp,
-        .fp_offset = from->fp_offset,
-        .r13_offset = from->r13_offset,
-        .return_offset = from->return_offset,
-        .deref_add = from->deref_add,
-        .rbx_offset = from->rbx_offset,
-    };
-}
-
-static uint32_t hash_of(const struct unwind_rule *rule)
+static uint32_t hash_of(const struct frame_rule *rule)
 {
     uint64_t words[2];
     memcpy(words, rule, sizeof words);
@@ -58,16 +55,15 @@ static uint32_t hash_of(const struct unwind_rule *rule)
 }
 
 // Its number; UNWIND_NO_RULE when there are too many.
-static uint16_t intern(struct unwind_files *files, const struct frame_rule *from)
+static uint16_t intern(struct unwind_files *files, const struct frame_rule *rule)
 {
-    struct unwind_rule rule = rule_of(from);
-    if (from->cfa == FRAME_CFA_NONE) {
+    if (rule->cfa == FRAME_CFA_NONE) {
         return UNWIND_NO_RULE;
     }
-    uint32_t at = hash_of(&rule);
+    uint32_t at = hash_of(rule);
     while (files->rule_index[at] != 0) {
         uint16_t id = files->rule_index[at] - 1;
-        if (memcmp(&files->memory->rules[id], &rule, sizeof rule) == 0) {
+        if (memcmp(&files->memory->rules[id], rule, sizeof *rule) == 0) {
             return id;
         }
         at = (at + 1) % RULE_INDEX_SIZE;
@@ -76,7 +72,7 @@ static uint16_t intern(struct unwind_files *files, const struct frame_rule *from
         return UNWIND_NO_RULE;
     }
     uint16_t id = (uint16_t)files->rule_cnt++;
-    files->memory->rules[id] = rule;
+    memcpy(&files->memory->rules[id], rule, sizeof *rule);
     files->rule_index[at] = id + 1;
     return id;
 }

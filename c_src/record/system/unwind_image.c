@@ -5,18 +5,43 @@
 
 enum { MAX_FRAMES_BYTES = 64 << 20, PAGE_MASK = 4095 };
 
+// NULL when it is not there or too long.
+static void *load_bytes(const struct elf_file *file, uint64_t offset, uint64_t len)
+{
+    void *bytes = len == 0 || len > MAX_FRAMES_BYTES ? NULL : malloc(len);
+    if (bytes != NULL && !elf_file_read(file, offset, bytes, len)) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+static const Elf64_Phdr *index_of(const struct elf_file *file)
+{
+    for (uint32_t i = 0; i < file->segment_cnt; i++) {
+        if (file->segments[i].p_type == PT_GNU_EH_FRAME) {
+            return &file->segments[i];
+        }
+    }
+    return NULL;
+}
+
 static bool load(const struct elf_file *file, uint64_t offset, uint64_t len, uint64_t address,
                  struct call_frame_table *table)
 {
-    if (len == 0 || len > MAX_FRAMES_BYTES) {
+    void *bytes = load_bytes(file, offset, len);
+    const Elf64_Phdr *index = bytes == NULL ? NULL : index_of(file);
+    if (bytes == NULL) {
         return false;
     }
-    void *bytes = malloc(len);
-    if (bytes == NULL || !elf_file_read(file, offset, bytes, len)) {
-        free(bytes);
-        return false;
+    struct cfi_section header = {.bytes = NULL};
+    if (index != NULL) {
+        header = (struct cfi_section){load_bytes(file, index->p_offset, index->p_filesz),
+                                      index->p_filesz, index->p_vaddr};
     }
-    return call_frame_table_take(table, bytes, len, address);
+    bool ok = call_frame_table_take_indexed(table, bytes, len, address, &header);
+    free((void *)header.bytes);
+    return ok;
 }
 
 static const Elf64_Phdr *segment_of(const struct elf_file *file, uint64_t address)
@@ -59,12 +84,8 @@ bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *t
     if (section != NULL && section->sh_type != SHT_NOBITS) {
         return load(file, section->sh_offset, section->sh_size, section->sh_addr, table);
     }
-    for (uint32_t i = 0; i < file->segment_cnt; i++) {
-        if (file->segments[i].p_type == PT_GNU_EH_FRAME) {
-            return load_by_header(file, &file->segments[i], table);
-        }
-    }
-    return false;
+    const Elf64_Phdr *index = index_of(file);
+    return index != NULL && load_by_header(file, index, table);
 }
 
 // A mapping begins at a page; its segment may begin inside that page.
