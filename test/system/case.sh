@@ -131,13 +131,19 @@ need_load() {
     trap 'kill "$load"' EXIT
 }
 
+# What a case that failed has left running.
+end_jobs() {
+    local pid
+    for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
+}
+
 run_cases() {
     local passed=0 failed=0 skipped=0 case status
     [ -x "$flameprof" ] || { echo "FAIL $flameprof is not built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
     for case in "$@"; do
         mkdir "$work/$case"
         status=0
-        (cd "$work/$case" && "$case") 2>"$work/said" || status=$?
+        (trap end_jobs EXIT && cd "$work/$case" && "$case") 2>"$work/said" || status=$?
         case $status in
         0) echo "ok   $case"; passed=$((passed + 1)) ;;
         77) echo "skip $case: $(paste -sd ' ' "$work/said")"; skipped=$((skipped + 1)) ;;
