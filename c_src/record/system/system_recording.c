@@ -3,16 +3,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "capture/system/mapping_events.h"
 #include "capture/system/system_source.h"
 #include "model/session.h"
 #include "record/system/beam_layouts.h"
 #include "record/system/beam_names.h"
-#include "record/system/event_output.h"
+#include "record/system/event_outputs.h"
 #include "record/system/frame_names.h"
 #include "record/system/governor.h"
 #include "record/system/own_cost.h"
 #include "record/system/privileges.h"
+#include "record/system/sample_account.h"
+#include "record/system/sample_completion.h"
 #include "record/system/sample_queue.h"
 #include "record/system/unwind_tables.h"
 
@@ -49,12 +50,11 @@ struct system_recording {
     struct process_history *history;
     struct beam_layouts *layouts;
     struct beam_names *beams;
-    struct mapping_events *mappings; // the source's; NULL: /proc alone
     struct frame_names *names;
     struct system_categories *categories;
     struct unwind_tables *tables;
-    struct system_ticks seen_ticks; // those already in the clock's losses
-    struct system_event_counts seen_events[SYSTEM_EVENT_CNT];
+    struct sample_account account;
+    struct sample_completion completion;
     struct system_recording_stats stats;
     struct flight flight;
     bool has_backlog; // of a dump
@@ -63,8 +63,7 @@ struct system_recording {
     uint64_t governed_ns;
     bool is_over_limit;
     uint64_t drained_ns;
-    uint32_t told_in;                   // output files begun when builds were told
-    uint64_t walked[SYSTEM_MAX_FRAMES]; // frames of a stack that is walked here
+    uint32_t told_in; // output files begun when builds were told
     struct named_stack stack;
 };
 
@@ -98,100 +97,12 @@ static void fill_session(struct system_recording *recording)
 
 // --- from the ring to the queue -----------------------------------------------
 
-static bool is_of_beam(const struct system_sample *sample)
-{
-    return sample->erlang_pid != 0 || sample->stack_end == SYSTEM_STACK_BEAM_IDLE ||
-           sample->stack_end == SYSTEM_STACK_BEAM_UNKNOWN ||
-           sample->stack_end == SYSTEM_STACK_BEAM_UNVERIFIED;
-}
-
-static bool recall_maps(void *context, uint32_t pid, uint64_t time_ns, bool is_gone,
-                        struct process_maps *maps)
-{
-    struct mapping_events *mappings = context;
-    (void)mapping_events_drain(mappings);
-    bool has_changed = mapping_events_has_changed(mappings, pid, time_ns);
-    bool is_known = (is_gone || has_changed) && mapping_events_find(mappings, pid, time_ns, maps);
-    return is_known || has_changed;
-}
-
-static void use_mappings(struct system_recording *recording)
-{
-    recording->mappings = system_source_mappings(recording->source);
-    if (recording->mappings != NULL) {
-        process_history_set_source(recording->history, recall_maps, recording->mappings);
-    }
-}
-
-// Its memory may be the new program's already, while that is not yet told of.
-static bool is_in_exec(const struct system_recording *recording, const struct system_sample *sample)
-{
-    return sample->stack_end == SYSTEM_STACK_NO_USER && recording->mappings != NULL;
-}
-
-// A second time, where a library was loaded after the mappings were read.
-static void walk(struct system_recording *recording, struct process *process,
-                 struct system_sample *sample)
-{
-    struct unwind_store *store = system_source_unwind_store(recording->source);
-    const struct system_snapshot *snapshot = sample->snapshot;
-    memcpy(recording->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
-    unwind_store_walk(store, sample, recording->walked);
-    bool is_unknown = sample->stack_end == SYSTEM_STACK_NO_MAPPING;
-    if (process != NULL && (is_unknown || process->maps.cnt == 0)) {
-        process_history_refresh(recording->history, process, recording->drained_ns);
-        unwind_tables_note(recording->tables, process, recording->drained_ns);
-        sample->snapshot = snapshot;
-        unwind_store_walk(store, sample, recording->walked);
-    }
-}
-
-// Its process is read, has tables, and its stack is walked if that is still to do.
-static void complete(struct system_recording *recording, struct system_sample *sample)
-{
-    uint64_t now_ns = recording->drained_ns;
-    if (!is_in_exec(recording, sample)) {
-        (void)process_history_note(recording->history, sample->pid, sample->address_space,
-                                   sample->time_ns, now_ns);
-    }
-    struct process *process =
-        process_history_find(recording->history, sample->pid, sample->address_space);
-    if (process != NULL) {
-        if (sample->stack_end == SYSTEM_STACK_NO_MAPPING) {
-            process_history_refresh(recording->history, process, now_ns);
-        }
-        unwind_tables_note(recording->tables, process, now_ns);
-    }
-    if (sample->snapshot != NULL) {
-        walk(recording, process, sample);
-    }
-    if (process != NULL && is_of_beam(sample)) {
-        sample->code_generation = beam_names_note(recording->beams, process, now_ns);
-    }
-}
-
-static void count_ticks(struct loss_counters *losses, uint64_t taken, uint64_t lost)
-{
-    atomic_fetch_add_explicit(&losses->ticks_taken, taken, memory_order_relaxed);
-    atomic_fetch_add_explicit(&losses->ticks_expected, taken + lost, memory_order_relaxed);
-}
-
-// What never reaches the file was due all the same. A flight recorder counts what it writes.
-static void count_lost(struct system_recording *recording, enum system_event event,
-                       enum loss_reason reason)
-{
-    struct loss_counters *losses = &recording->outputs[event].losses;
-    loss_add(losses, reason, 1);
-    if (flight_is_on(&recording->flight)) {
-        count_ticks(losses, 0, 1);
-    }
-}
-
 static void on_sample(void *context, const struct system_sample *raw)
 {
     struct system_recording *recording = context;
     struct system_sample sample = *raw;
-    complete(recording, &sample);
+    struct event_output *output = &recording->outputs[sample.event];
+    sample_completion_complete(&recording->completion, &sample, recording->drained_ns);
     frame_names_note(recording->names, &sample, recording->drained_ns,
                      flight_is_on(&recording->flight));
     system_categories_note(recording->categories, &sample);
@@ -199,10 +110,10 @@ static void on_sample(void *context, const struct system_sample *raw)
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
-        count_lost(recording, sample.event, LOSS_LATE);
+        sample_account_lose(&recording->account, output, LOSS_LATE);
         break;
     case SAMPLE_REFUSED:
-        count_lost(recording, sample.event, LOSS_NO_MEMORY);
+        sample_account_lose(&recording->account, output, LOSS_NO_MEMORY);
         break;
     }
 }
@@ -236,36 +147,18 @@ static uint32_t join_frames(struct system_recording *recording, const struct sys
                                                        stack->frames + stack->frame_cnt);
 }
 
-static uint32_t begun_files(const struct system_recording *recording)
-{
-    uint32_t cnt = 0;
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        cnt += recording->outputs[i].output.begun_cnt;
-    }
-    return cnt;
-}
-
-static void tell_all(struct system_recording *recording, const char *key, const char *value)
-{
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            recording_comment(&recording->outputs[i].output, key, value);
-        }
-    }
-}
-
 // Each output file tells all builds that were seen up to its end; that of another event
 // may tell some twice.
 static void tell_files(struct system_recording *recording)
 {
     const char *line = NULL;
-    uint32_t begun = begun_files(recording);
+    uint32_t begun = event_outputs_begun(recording->outputs);
     if (recording->told_in != begun) {
         recording->told_in = begun;
         frame_names_rewind_files(recording->names);
     }
     while (frame_names_next_file(recording->names, &line)) {
-        tell_all(recording, "mapping", line);
+        event_outputs_tell(recording->outputs, "mapping", line);
     }
 }
 
@@ -275,9 +168,7 @@ static void write_sample(struct system_recording *recording, const struct system
     frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
     count_degraded(recording, sample);
     tell_files(recording);
-    if (flight_is_on(&recording->flight)) {
-        count_ticks(&output->losses, 1, 0);
-    }
+    sample_account_write(&recording->account, output);
     event_output_write(output, sample, recording->stack.frames, join_frames(recording, sample));
 }
 
@@ -289,57 +180,6 @@ static void write_until(struct system_recording *recording, uint64_t until_ns)
     }
 }
 
-// Those of a flight recorder are counted when they are written.
-static uint64_t ring_samples(const struct system_recording *recording, uint64_t cnt)
-{
-    return flight_is_on(&recording->flight) ? 0 : cnt;
-}
-
-static void take_clock_ticks(struct system_recording *recording)
-{
-    struct system_ticks now = system_source_ticks(recording->source);
-    struct system_ticks *seen = &recording->seen_ticks;
-    struct loss_counters *losses = &recording->outputs[SYSTEM_EVENT_CPU_CLOCK].losses;
-    uint64_t ring_full = now.ring_full - seen->ring_full;
-    uint64_t missed = now.missed - seen->missed;
-    uint64_t implausible = now.implausible - seen->implausible;
-    loss_add(losses, LOSS_IMPLAUSIBLE, implausible);
-    loss_add(losses, LOSS_RING_FULL, ring_full);
-    loss_add(losses, LOSS_THROTTLED, missed);
-    count_ticks(losses, ring_samples(recording, now.samples - seen->samples),
-                ring_full + missed + implausible);
-    *seen = now;
-}
-
-static void take_event_counts(struct system_recording *recording, enum system_event event)
-{
-    struct system_event_counts now = system_source_event_counts(recording->source, event);
-    struct system_event_counts *seen = &recording->seen_events[event];
-    struct loss_counters *losses = &recording->outputs[event].losses;
-    uint64_t ring_full = now.ring_full - seen->ring_full;
-    uint64_t limited = now.limited - seen->limited;
-    uint64_t no_room = now.no_room - seen->no_room;
-    uint64_t implausible = now.implausible - seen->implausible;
-    loss_add(losses, LOSS_IMPLAUSIBLE, implausible);
-    loss_add(losses, LOSS_RING_FULL, ring_full);
-    loss_add(losses, LOSS_LIMITED, limited);
-    loss_add(losses, LOSS_NO_MEMORY, no_room);
-    count_ticks(losses, ring_samples(recording, now.samples - seen->samples),
-                ring_full + limited + no_room + implausible);
-    *seen = now;
-}
-
-static void take_ticks(struct system_recording *recording)
-{
-    take_clock_ticks(recording);
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (i != SYSTEM_EVENT_CPU_CLOCK && recording->outputs[i].is_open) {
-            take_event_counts(recording, i);
-        }
-    }
-}
-
-// Of the whole recording: "complete=120 erlang=40 ...".
 // Where the code of Erlang VMs was found, and so their names.
 static void note_vms(struct system_recording *recording)
 {
@@ -348,10 +188,11 @@ static void note_vms(struct system_recording *recording)
     if (stats.told_cnt + stats.searched_cnt + stats.unreadable_cnt > 0) {
         (void)snprintf(text, sizeof text, "layout-file=%u memory=%u unreadable=%u", stats.told_cnt,
                        stats.searched_cnt, stats.unreadable_cnt);
-        tell_all(recording, "erlang_vms", text);
+        event_outputs_tell(recording->outputs, "erlang_vms", text);
     }
 }
 
+// Of the whole recording: "complete=120 erlang=40 ...".
 static void note_stack_ends(struct system_recording *recording)
 {
     char text[512] = "";
@@ -363,7 +204,7 @@ static void note_stack_ends(struct system_recording *recording)
                                     (unsigned long long)recording->stats.stack_ends[i]);
         }
     }
-    tell_all(recording, "stack_ends", text);
+    event_outputs_tell(recording->outputs, "stack_ends", text);
     note_vms(recording);
 }
 
@@ -448,11 +289,7 @@ static void land(struct system_recording *recording)
 static void tell_governor(struct system_recording *recording)
 {
     log_warn("%s", recording->governor.note);
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            recording_note(&recording->outputs[i].output, "governor", recording->governor.note);
-        }
-    }
+    event_outputs_note(recording->outputs, "governor", recording->governor.note);
 }
 
 static void govern(struct system_recording *recording)
@@ -489,49 +326,12 @@ const char *system_recording_limit(const struct system_recording *recording)
 
 // --- lifecycle ----------------------------------------------------------------
 
-static void say_own_cost(uint64_t *cpu_ns_ret, uint64_t *rss_bytes_ret)
-{
-    struct own_cost cost = own_cost_now();
-    *cpu_ns_ret = cost.cpu_ns;
-    *rss_bytes_ret = cost.rss_bytes;
-}
-
-static bool is_wanted(const struct system_sampler_options *options, enum system_event event)
-{
-    return event == SYSTEM_EVENT_CPU_CLOCK ? options->period_ns != 0
-                                           : options->events.values[event] != 0;
-}
-
-static bool open_outputs(struct system_recording *recording, struct error *err)
-{
-    struct recording_options options = recording->options.output;
-    uint32_t cnt = 0;
-    bool ok = true;
-    options.own_cost = say_own_cost;
-    options.on_demand = flight_is_on(&recording->flight);
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        cnt += is_wanted(&recording->options.sampler, i) ? 1 : 0;
-    }
-    for (int i = 0; i < SYSTEM_EVENT_CNT && ok; i++) {
-        ok = !is_wanted(&recording->options.sampler, i) ||
-             event_output_open(&recording->outputs[i], i,
-                               recording->options.sampler.events.values[i], &recording->session,
-                               &options, cnt > 1, err);
-    }
-    for (int i = 0; i < SYSTEM_EVENT_CNT && ok && options.on_demand; i++) {
-        struct event_output *output = &recording->outputs[i];
-        dump_init(&output->dump, &output->session, &output->output, &output->losses,
-                  recording->options.flight.keep_ns, recording->options.flight.max_bytes / 8 * 7);
-    }
-    return ok;
-}
-
 static void take_over(void *context)
 {
     struct system_recording *recording = context;
     system_source_take_over(recording->source);
-    if (recording->mappings != NULL) {
-        (void)mapping_events_drain(recording->mappings);
+    if (recording->completion.mappings != NULL) {
+        (void)mapping_events_drain(recording->completion.mappings);
     }
 }
 
@@ -564,6 +364,18 @@ static bool open_source(struct system_recording *recording, struct error *err)
     return recording->source != NULL && can_do_without_bpf(recording, options.exit_name_cnt, err);
 }
 
+static void begin_samples(struct system_recording *recording)
+{
+    recording->account.is_flight = flight_is_on(&recording->flight);
+    recording->completion = (struct sample_completion){
+        .source = recording->source,
+        .history = recording->history,
+        .tables = recording->tables,
+        .beams = recording->beams,
+    };
+    sample_completion_init(&recording->completion);
+}
+
 static bool open_parts(struct system_recording *recording, struct error *err)
 {
     const struct system_recording_options *options = &recording->options;
@@ -589,9 +401,10 @@ static bool open_parts(struct system_recording *recording, struct error *err)
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     unwind_tables_set_pause(recording->tables, take_over, recording);
-    use_mappings(recording);
+    begin_samples(recording);
     fill_session(recording);
-    return open_outputs(recording, err);
+    return event_outputs_open(recording->outputs, &options->sampler, &recording->session,
+                              &options->output, &options->flight, err);
 }
 
 struct system_recording *system_recording_create(const struct system_recording_options *options,
@@ -666,11 +479,11 @@ static int patience_ms(const struct system_recording *recording, int timeout_ms)
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
     system_source_drain(recording->source, patience_ms(recording, timeout_ms));
-    if (recording->mappings != NULL) {
-        recording->is_busy = mapping_events_drain(recording->mappings);
+    if (recording->completion.mappings != NULL) {
+        recording->is_busy = mapping_events_drain(recording->completion.mappings);
     }
     recording->drained_ns = clock_monotonic_ns();
-    take_ticks(recording);
+    sample_account_take(&recording->account, recording->source, recording->outputs);
     if (flight_is_on(&recording->flight)) {
         fly(recording);
     } else {
@@ -678,27 +491,7 @@ void system_recording_step(struct system_recording *recording, int timeout_ms)
     }
     recording->stats.elapsed_ns = recording->drained_ns - recording->stats.start_ns;
     govern(recording);
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            recording_tick(&recording->outputs[i].output);
-        }
-    }
-}
-
-// All of them, whatever becomes of one; false with the first reason.
-static bool close_outputs(struct system_recording *recording, const char *end_reason,
-                          struct error *err)
-{
-    bool ok = true;
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        struct error why = {0};
-        if (recording->outputs[i].is_open &&
-            !event_output_close(&recording->outputs[i], end_reason, &why) && ok) {
-            ok = false;
-            *err = why;
-        }
-    }
-    return ok;
+    event_outputs_tick(recording->outputs);
 }
 
 bool system_recording_stop(struct system_recording *recording, const char *end_reason,
@@ -709,14 +502,14 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
     system_source_drain(recording->source, 0);
     recording->drained_ns = clock_monotonic_ns();
     system_source_flush_blocked(recording->source);
-    take_ticks(recording);
+    sample_account_take(&recording->account, recording->source, recording->outputs);
     if (flight_is_on(&recording->flight)) {
         land(recording);
     } else {
         write_until(recording, UINT64_MAX);
         note_stack_ends(recording);
     }
-    return close_outputs(recording, end_reason, err);
+    return event_outputs_close(recording->outputs, end_reason, err);
 }
 
 static void add_losses(struct loss_snapshot *sum, const struct loss_snapshot *losses)
@@ -765,13 +558,7 @@ struct system_recording_stats system_recording_stats(const struct system_recordi
 
 void system_recording_path(const struct system_recording *recording, char *path, size_t path_bytes)
 {
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        if (recording->outputs[i].is_open) {
-            file_series_path(&recording->outputs[i].output.files, path, path_bytes);
-            return;
-        }
-    }
-    path[0] = '\0';
+    event_outputs_path(recording->outputs, path, path_bytes);
 }
 
 const struct system_source *system_recording_source(const struct system_recording *recording)
