@@ -6,6 +6,8 @@
 
 enum {
     MAX_NAME_BYTES = 1 << 27, // what name_at can address
+    DIGIT_BITS = 11,
+    DIGITS = 1 << DIGIT_BITS,
     // How many symbols that begin later, and end before the address, are looked
     // past for one that encloses it.
     MAX_ENCLOSED = 16,
@@ -87,7 +89,32 @@ bool symbol_table_add(struct symbol_table *table, uint64_t address, uint64_t siz
     return true;
 }
 
-// By address, then the best first; names were appended in the order of adding.
+// --- finishing ----------------------------------------------------------------
+
+static uint32_t digit_of(const struct symbol *symbol, unsigned shift)
+{
+    return (uint32_t)(symbol->address >> shift) & (DIGITS - 1);
+}
+
+// Equal ones stay in their order.
+static void sort_by_digit(const struct symbol *from, struct symbol *to, uint32_t cnt,
+                          unsigned shift)
+{
+    uint32_t places[DIGITS] = {0};
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        places[digit_of(&from[i], shift)]++;
+    }
+    for (uint32_t digit = 0; digit < DIGITS; digit++) {
+        uint32_t with_it = places[digit];
+        places[digit] = place;
+        place += with_it;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        to[places[digit_of(&from[i], shift)]++] = from[i];
+    }
+}
+
 static int compare(const void *left, const void *right)
 {
     const struct symbol *a = left;
@@ -95,21 +122,45 @@ static int compare(const void *left, const void *right)
     if (a->address != b->address) {
         return a->address < b->address ? -1 : 1;
     }
-    if (a->rank != b->rank) {
-        return a->rank > b->rank ? -1 : 1;
-    }
     return a->name_at < b->name_at ? -1 : 1;
+}
+
+// By address, then as they were added, as their names were.
+static void sort(struct symbol_table *table)
+{
+    struct symbol *spare = malloc(table->cnt * sizeof *spare);
+    if (spare == NULL) {
+        qsort(table->symbols, table->cnt, sizeof *table->symbols, compare);
+        return;
+    }
+    const struct symbol *own = table->symbols;
+    uint64_t differs = 0;
+    for (uint32_t i = 1; i < table->cnt; i++) {
+        differs |= table->symbols[i].address ^ table->symbols[0].address;
+    }
+    for (unsigned shift = 0; shift < 64 && differs >> shift != 0; shift += DIGIT_BITS) {
+        if ((differs >> shift & (DIGITS - 1)) != 0) {
+            struct symbol *from = table->symbols;
+            sort_by_digit(from, spare, table->cnt, shift);
+            table->symbols = spare;
+            spare = from;
+        }
+    }
+    table->capacity = table->symbols == own ? table->capacity : table->cnt;
+    free(spare);
 }
 
 static void drop_second_names(struct symbol_table *table)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < table->cnt; i++) {
+        const struct symbol *symbol = &table->symbols[i];
         struct symbol *last = kept == 0 ? NULL : &table->symbols[kept - 1];
-        if (last == NULL || last->address != table->symbols[i].address) {
-            table->symbols[kept++] = table->symbols[i];
-        } else if (table->latest_wins && last->rank == table->symbols[i].rank) {
-            *last = table->symbols[i];
+        if (last == NULL || last->address != symbol->address) {
+            table->symbols[kept++] = *symbol;
+        } else if (symbol->rank > last->rank ||
+                   (table->latest_wins && symbol->rank == last->rank)) {
+            *last = *symbol;
         }
     }
     table->cnt = kept;
@@ -132,10 +183,10 @@ void symbol_table_finish(struct symbol_table *table)
     if (table->cnt == 0) {
         return;
     }
-    qsort(table->symbols, table->cnt, sizeof *table->symbols, compare);
+    sort(table);
     drop_second_names(table);
     close_open_ends(table);
-    if (table->capacity > table->cnt) {
+    if (table->cnt > 0 && table->capacity > table->cnt) {
         (void)resize_symbols(table, table->cnt);
     }
     if (table->name_capacity > table->name_bytes) {
