@@ -6,6 +6,7 @@
 #include "capture/system/cpu_list.h"
 #include "capture/system/libbpf_log.h"
 #include "capture/system/record_backlog.h"
+#include "capture/system/sample_ring.h"
 #include "capture/system/sampler_filter.h"
 #include "capture/system/unwind_memory.h"
 #include "sampler.h"
@@ -40,7 +41,7 @@ struct system_sampler {
     system_sample_handler handler;
     void *context;
     struct sampler_bpf *bpf;
-    struct ring_buffer *ring;
+    struct sample_ring ring;
     struct record_backlog backlog;
     uint64_t taken_over_ns;
     bool is_taking_over; // out of memory, a record is looked at in the midst of it
@@ -180,21 +181,20 @@ static void hand_over(struct system_sampler *sampler, const struct sampler_recor
 }
 
 // Looked at later: what it takes to know a process must not keep the ring waiting.
-static int on_record(void *context, void *data, size_t size)
+static void on_record(void *context, const void *data, size_t size)
 {
     struct system_sampler *sampler = context;
     sampler->drained_bytes += size;
     if (!record_backlog_put(&sampler->backlog, data, size)) {
         hand_over(sampler, data, size);
     }
-    return 0;
 }
 
 void system_sampler_take_over(struct system_sampler *sampler)
 {
     if (!sampler->is_taking_over && sampler->backlog.bytes < MAX_BACKLOG_BYTES) {
         sampler->is_taking_over = true;
-        (void)ring_buffer__consume(sampler->ring);
+        sample_ring_drain(&sampler->ring, on_record, sampler);
         sampler->is_taking_over = false;
     }
     sampler->taken_over_ns = clock_monotonic_ns();
@@ -368,9 +368,9 @@ static bool map_counters(struct system_sampler *sampler, struct error *err)
 
 static bool open_ring(struct system_sampler *sampler, struct error *err)
 {
-    sampler->ring =
-        ring_buffer__new(bpf_map__fd(sampler->bpf->maps.samples), on_record, sampler, NULL);
-    return sampler->ring != NULL || error_os(err, errno, "map the ring buffer");
+    return sample_ring_open(&sampler->ring, bpf_map__fd(sampler->bpf->maps.samples),
+                            power_of_two(sampler->options.ring_bytes)) ||
+           error_os(err, errno, "map the ring buffer");
 }
 
 static bool open_unwind(struct system_sampler *sampler, struct error *err)
@@ -447,7 +447,7 @@ void system_sampler_destroy(struct system_sampler *sampler)
         return;
     }
     system_sampler_stop(sampler);
-    ring_buffer__free(sampler->ring);
+    sample_ring_close(&sampler->ring);
     record_backlog_deinit(&sampler->backlog);
     unwind_store_destroy(sampler->unwind);
     exit_watch_close(&sampler->exits);
@@ -661,7 +661,7 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
 {
     struct epoll_event event;
     if (timeout_ms > 0) {
-        (void)epoll_wait(ring_buffer__epoll_fd(sampler->ring), &event, 1, timeout_ms);
+        (void)epoll_wait(sampler->ring.epoll_fd, &event, 1, timeout_ms);
     }
     sampler->drained_bytes = 0;
     system_sampler_take_over(sampler);
