@@ -131,8 +131,8 @@ static bool append_section(struct capture_writer *writer, enum capture_section k
     head.stored_bytes = head.plain_bytes;
     if (plain->len >= WORTH_BYTES && writer->codec != NULL &&
         reserve_squeezed(writer, zstd_codec_bound(plain->len))) {
-        size_t len = zstd_codec_compress(writer->codec, plain->bytes, plain->len, writer->squeezed,
-                                         writer->squeezed_bytes);
+        size_t len = zstd_codec_compress(writer->codec, kind != CAPTURE_SECTION_NAMES, plain->bytes,
+                                         plain->len, writer->squeezed, writer->squeezed_bytes);
         if (len > 0 && len < plain->len) {
             head.codec = CAPTURE_ZSTD;
             head.stored_bytes = (uint32_t)len;

@@ -5,7 +5,13 @@
 #include <pthread.h>
 
 // Of <zstd.h>, which is not there.
-enum { PARAMETER_LEVEL = 100, PARAMETER_HASH_LOG = 102 };
+enum {
+    PARAMETER_LEVEL = 100,
+    PARAMETER_HASH_LOG = 102,
+    PARAMETER_MIN_MATCH = 105,
+    PARAMETER_TARGET_LENGTH = 106,
+    PARAMETER_LITERALS = 1002, // one of those it calls experimental
+};
 
 static struct {
     size_t (*bound)(size_t len);
@@ -67,10 +73,19 @@ size_t zstd_codec_bound(size_t len)
     return is_available() ? zstd.bound(len) : 0;
 }
 
-size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
-                           size_t out_bytes)
+static bool set(struct zstd_codec *codec, int parameter, int value)
 {
-    (void)zstd.set(codec, PARAMETER_HASH_LOG, zstd_codec_hash_log(len));
+    return zstd.is_error(zstd.set(codec, parameter, value)) == 0;
+}
+
+size_t zstd_codec_compress(struct zstd_codec *codec, bool is_numbers, const void *bytes, size_t len,
+                           void *out, size_t out_bytes)
+{
+    struct zstd_codec_effort effort = zstd_codec_effort(len, is_numbers);
+    (void)set(codec, PARAMETER_HASH_LOG, effort.hash_log);
+    (void)set(codec, PARAMETER_MIN_MATCH, effort.min_match);
+    bool has_literals = set(codec, PARAMETER_LITERALS, effort.literals);
+    (void)set(codec, PARAMETER_TARGET_LENGTH, has_literals ? effort.target_length : 0);
     size_t got = zstd.compress(codec, out, out_bytes, bytes, len);
     return zstd.is_error(got) != 0 ? 0 : got;
 }

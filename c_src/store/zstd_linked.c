@@ -23,10 +23,19 @@ size_t zstd_codec_bound(size_t len)
     return ZSTD_compressBound(len);
 }
 
-size_t zstd_codec_compress(struct zstd_codec *codec, const void *bytes, size_t len, void *out,
-                           size_t out_bytes)
+static bool set(struct zstd_codec *codec, ZSTD_cParameter parameter, int value)
 {
-    (void)ZSTD_CCtx_setParameter((ZSTD_CCtx *)codec, ZSTD_c_hashLog, zstd_codec_hash_log(len));
+    return !ZSTD_isError(ZSTD_CCtx_setParameter((ZSTD_CCtx *)codec, parameter, value));
+}
+
+size_t zstd_codec_compress(struct zstd_codec *codec, bool is_numbers, const void *bytes, size_t len,
+                           void *out, size_t out_bytes)
+{
+    struct zstd_codec_effort effort = zstd_codec_effort(len, is_numbers);
+    (void)set(codec, ZSTD_c_hashLog, effort.hash_log);
+    (void)set(codec, ZSTD_c_minMatch, effort.min_match);
+    bool has_literals = set(codec, ZSTD_c_experimentalParam5, effort.literals);
+    (void)set(codec, ZSTD_c_targetLength, has_literals ? effort.target_length : 0);
     size_t got = ZSTD_compress2((ZSTD_CCtx *)codec, out, out_bytes, bytes, len);
     return ZSTD_isError(got) ? 0 : got;
 }
