@@ -4,6 +4,7 @@
 #include "model/category_frame.h"
 #include "model/first_word.h"
 #include "model/profile_builder.h"
+#include "sinks/seen_name.h"
 #include "sinks/session_facts.h"
 #include "store/capture_format.h"
 #include "store/capture_writer.h"
@@ -14,15 +15,22 @@ enum {
     STACK_SLOTS = 4096, // powers of two
     FRAME_SLOTS = 8192,
     CATEGORY_SLOTS = 1024,
+    WORD_SLOTS = 64,
+    THREAD_SLOTS = 1024,
     MAX_CATEGORIES = 16,
     BATCH_ROWS = 65536,
 };
-#define MAX_BYTES (256ULL << 20) // names and samples of one file, in memory
+#define MAX_BYTES (256ULL << 20)        // names and samples of one file, in memory
+#define MAX_CATEGORY_BYTES (1ULL << 20) // texts of category frames beside them
 
-struct category_slot {
+struct category_code {
     uint32_t dimension;
+    uint32_t code;
+};
+
+struct thread_slot {
+    uint32_t tid;
     uint32_t code; // 0 = free
-    string_id value;
 };
 
 struct capture_sink {
@@ -32,8 +40,11 @@ struct capture_sink {
     int metrics[METRIC_MAX_CNT];
     uint32_t event_code;
     enum profile_dimension_idx first_word;
-    struct category_slot categories[CATEGORY_SLOTS];
+    struct string_table *category_names; // as they stand in stacks
+    struct seen_name categories[CATEGORY_SLOTS];
     frame_id frames[FRAME_SLOTS];
+    struct seen_name words[WORD_SLOTS];
+    struct thread_slot threads[THREAD_SLOTS];
     stack_id stacks[STACK_SLOTS];
 };
 
@@ -57,26 +68,30 @@ static void *capture_create(void)
     return sink;
 }
 
+static void forget(struct capture_sink *sink)
+{
+    profile_builder_destroy(sink->builder);
+    sink->builder = NULL;
+    string_table_destroy(sink->category_names);
+    sink->category_names = NULL;
+    memset(sink->categories, 0, sizeof sink->categories);
+    memset(sink->frames, 0, sizeof sink->frames);
+    memset(sink->words, 0, sizeof sink->words);
+    memset(sink->threads, 0, sizeof sink->threads);
+    memset(sink->stacks, 0, sizeof sink->stacks);
+}
+
 static void capture_destroy(void *state)
 {
     struct capture_sink *sink = state;
     if (sink != NULL) {
-        profile_builder_destroy(sink->builder);
+        forget(sink);
         capture_writer_destroy(sink->writer);
     }
     free(sink);
 }
 
 // --- a new file ---------------------------------------------------------------
-
-static void forget(struct capture_sink *sink)
-{
-    profile_builder_destroy(sink->builder);
-    sink->builder = NULL;
-    memset(sink->categories, 0, sizeof sink->categories);
-    memset(sink->frames, 0, sizeof sink->frames);
-    memset(sink->stacks, 0, sizeof sink->stacks);
-}
 
 static void add_fact(void *context, const char *key, const char *value)
 {
@@ -94,7 +109,8 @@ static bool capture_begin(void *state, struct byte_buffer *out, const struct ses
     forget(sink);
     sink->out = out;
     sink->builder = profile_builder_create(&options);
-    if (sink->builder == NULL) {
+    sink->category_names = string_table_create(MAX_CATEGORY_BYTES);
+    if (sink->builder == NULL || sink->category_names == NULL) {
         return false;
     }
     (void)profile_builder_source(sink->builder, event);
@@ -116,13 +132,6 @@ static const struct profile_dictionary *dictionary_of(struct capture_sink *sink)
     return &profile_builder_profile(sink->builder)->dictionary;
 }
 
-static inline uint32_t hash_of(uint64_t address, struct text name, uint32_t line)
-{
-    uint64_t hash = (address ^ (uintptr_t)name.bytes * 31 ^ (uint64_t)line << 20 ^ name.len) *
-                    0x9E3779B97F4A7C15ULL;
-    return (uint32_t)(hash >> 32);
-}
-
 // By its text: pointers are used again.
 static bool is_frame(const struct profile_dictionary *dictionary, frame_id id,
                      const struct frame *frame)
@@ -135,7 +144,7 @@ static bool is_frame(const struct profile_dictionary *dictionary, frame_id id,
 
 static frame_id frame_of(struct capture_sink *sink, const struct frame *frame)
 {
-    frame_id *slot = &sink->frames[hash_of(frame->address, frame->name, frame->line) % FRAME_SLOTS];
+    frame_id *slot = &sink->frames[seen_name_hash(frame) % FRAME_SLOTS];
     if (!is_frame(dictionary_of(sink), *slot, frame)) {
         struct profile_frame made = {
             .address = frame->address,
@@ -167,7 +176,7 @@ static stack_id stack_of(struct capture_sink *sink, const struct frame *frames, 
     struct profile_dictionary *dictionary = &profile_builder_profile(sink->builder)->dictionary;
     uint32_t hash = cnt;
     for (uint32_t i = 0; i < cnt; i++) {
-        hash = hash * 31 + hash_of(frames[i].address, frames[i].name, frames[i].line);
+        hash = hash * 31 + seen_name_hash(&frames[i]);
     }
     stack_id *slot = &sink->stacks[hash % STACK_SLOTS];
     if (!is_stack(dictionary, *slot, frames, cnt)) {
@@ -183,36 +192,46 @@ static stack_id stack_of(struct capture_sink *sink, const struct frame *frames, 
 // --- categories ---------------------------------------------------------------
 
 // False when the frame is code, or there are too many kinds.
-static bool category_of(struct capture_sink *sink, const struct frame *frame,
-                        struct category_slot *found)
+static bool make_category(struct capture_sink *sink, const struct frame *frame,
+                          struct seen_name *seen)
 {
     struct category category;
     if (!category_frame_parse(frame->name, frame->file, &category)) {
         return false;
     }
-    const struct profile *profile = profile_builder_profile(sink->builder);
-    struct category_slot *slot = &sink->categories[hash_of(0, frame->name, 0) % CATEGORY_SLOTS];
-    bool is_same =
-        slot->code != 0 && text_equal(profile_text(profile, slot->value), category.value) &&
-        text_equal(profile_text(profile, profile->dimensions[slot->dimension].name), category.kind);
-    if (!is_same) {
-        int dimension =
-            profile_builder_dimension(sink->builder, category.kind, PROFILE_DIMENSION_TEXT, true);
-        if (dimension == PROFILE_NONE ||
-            profile->dimensions[dimension].kind != PROFILE_DIMENSION_TEXT) {
-            return false;
-        }
-        slot->dimension = (uint32_t)dimension;
-        slot->value = profile_builder_string(sink->builder, category.value);
-        slot->code = profile_builder_text(sink->builder, slot->dimension, category.value);
+    int dimension =
+        profile_builder_dimension(sink->builder, category.kind, PROFILE_DIMENSION_TEXT, true);
+    if (dimension == PROFILE_NONE ||
+        profile_builder_profile(sink->builder)->dimensions[dimension].kind !=
+            PROFILE_DIMENSION_TEXT) {
+        return false;
     }
-    *found = *slot;
+    struct string_table *names = sink->category_names;
+    *seen = (struct seen_name){
+        .name = string_table_text(names, string_table_intern(names, frame->name)),
+        .file = string_table_text(names, string_table_intern(names, frame->file)),
+        .line = frame->line,
+        .id = profile_builder_text(sink->builder, (uint32_t)dimension, category.value),
+        .dimension = (uint32_t)dimension,
+    };
+    return true;
+}
+
+static inline bool category_of(struct capture_sink *sink, const struct frame *frame,
+                               struct category_code *found)
+{
+    struct seen_name *seen = &sink->categories[seen_name_hash(frame) % CATEGORY_SLOTS];
+    if (!category_frame_possible(frame->name) ||
+        (!seen_name_is(seen, frame) && !make_category(sink, frame, seen))) {
+        return false;
+    }
+    *found = (struct category_code){seen->dimension, seen->id};
     return true;
 }
 
 // Those that stand outermost; returns how many frames are code.
 static uint32_t split_categories(struct capture_sink *sink, const struct sample *sample,
-                                 struct category_slot *found, uint32_t *found_cnt)
+                                 struct category_code *found, uint32_t *found_cnt)
 {
     uint32_t cnt = sample->frame_cnt;
     *found_cnt = 0;
@@ -232,23 +251,46 @@ static void set_number(struct profile_builder *builder, uint32_t dimension, uint
                              profile_builder_number(builder, dimension, number));
 }
 
+static void set_thread(struct capture_sink *sink, uint32_t tid)
+{
+    struct thread_slot *slot = &sink->threads[tid % THREAD_SLOTS];
+    if (slot->code == 0 || slot->tid != tid) {
+        *slot = (struct thread_slot){tid, profile_builder_number(sink->builder, PROFILE_TID, tid)};
+    }
+    profile_builder_set_code(sink->builder, PROFILE_TID, slot->code);
+}
+
+static void set_first_word(struct capture_sink *sink, struct text word)
+{
+    struct frame frame = {.name = word};
+    struct seen_name *seen = &sink->words[seen_name_hash(&frame) % WORD_SLOTS];
+    if (!seen_name_is(seen, &frame)) {
+        struct profile_builder *builder = sink->builder;
+        string_id id = profile_builder_string(builder, word);
+        *seen = (struct seen_name){
+            .name = profile_text(profile_builder_profile(builder), id),
+            .id = profile_builder_text(builder, sink->first_word, word),
+        };
+    }
+    profile_builder_set_code(sink->builder, sink->first_word, seen->id);
+}
+
 static bool capture_sample(void *state, struct byte_buffer *out, const struct session *session,
                            const struct sample *sample)
 {
     struct capture_sink *sink = state;
     struct profile_builder *builder = sink->builder;
-    struct category_slot found[MAX_CATEGORIES];
+    struct category_code found[MAX_CATEGORIES];
     uint32_t found_cnt = 0;
     sink->out = out;
     uint32_t code_cnt = split_categories(sink, sample, found, &found_cnt);
     profile_builder_begin_row(builder, sample->time_ns, stack_of(sink, sample->frames, code_cnt),
                               (int64_t)sample->period_ns);
     set_number(builder, PROFILE_PID, sample->pid);
-    set_number(builder, PROFILE_TID, sample->tid);
+    set_thread(sink, sample->tid);
     set_number(builder, PROFILE_CPU, sample->cpu);
     profile_builder_set_code(builder, PROFILE_EVENT, sink->event_code);
-    profile_builder_set_code(builder, sink->first_word,
-                             profile_builder_text(builder, sink->first_word, sample->category));
+    set_first_word(sink, sample->category);
     for (uint32_t i = 0; i < found_cnt; i++) {
         profile_builder_set_code(builder, found[i].dimension, found[i].code);
     }

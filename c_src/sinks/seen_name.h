@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames and words that an engine hands over again and again, found by where their bytes
+// are and recognised by the bytes themselves, as memory is used again for other names.
+// Tables of slots, a power of two: who comes last has the slot. Pure.
+#ifndef FLAME_PROF_SINKS_SEEN_NAME_H
+#define FLAME_PROF_SINKS_SEEN_NAME_H
+
+#include "model/sample.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// A zeroed struct is a free slot.
+struct seen_name {
+    struct text name; // copies that stay
+    struct text file;
+    uint32_t line;
+    uint32_t id;        // what it was made into; 0 = free
+    uint32_t dimension; // of which `id` is a code, for a category
+};
+
+static inline uint32_t seen_name_hash(const struct frame *frame)
+{
+    uint64_t hash = (frame->address ^ (uintptr_t)frame->name.bytes * 31 ^
+                     (uint64_t)frame->line << 20 ^ frame->name.len) *
+                    0x9E3779B97F4A7C15ULL;
+    return (uint32_t)(hash >> 32);
+}
+
+static inline bool seen_name_is(const struct seen_name *seen, const struct frame *frame)
+{
+    return seen->id != 0 && seen->line == frame->line && text_equal(seen->name, frame->name) &&
+           text_equal(seen->file, frame->file);
+}
+
+#endif
