@@ -162,7 +162,8 @@ $(CLI_BIN): $(CLI_OBJECTS) $(call objects,$(LIBELF_GAP)) | need-libs
 	$(quiet)mv $@.new $@
 
 # Loops over whole columns.
-$(BUILD)/obj/query/%.o $(BUILD)/obj/model/profile_column.o: private ALL_CFLAGS += -O3
+$(BUILD)/obj/query/%.o $(BUILD)/obj/model/profile_column.o \
+$(BUILD)/obj/store/capture_column_write.o: private ALL_CFLAGS += -O3
 $(BUILD)/obj/export/page_files.o: $(wildcard web/page/*)
 $(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
 $(call objects,$(call sources,nif)): | need-erl

@@ -383,14 +383,41 @@ static bool reserve_rows(struct profile_builder *builder, uint64_t cnt)
     return ok;
 }
 
-static bool append_presence(struct profile_builder *builder, uint32_t idx)
+// Of the staged rows.
+struct staged_presence {
+    uint64_t all; // metrics that every row has
+    uint64_t any;
+};
+
+static struct staged_presence staged_presence(const struct profile_builder *builder)
 {
-    struct profile_metric *metric = &builder->profile->metrics[idx];
-    uint64_t before = builder->profile->row_cnt;
+    struct staged_presence presence = {UINT64_MAX, 0};
+    for (uint32_t i = 0; i < builder->staged_cnt; i++) {
+        presence.all &= builder->present[i];
+        presence.any |= builder->present[i];
+    }
+    return presence;
+}
+
+static uint32_t count_present(const struct profile_builder *builder,
+                              const struct staged_presence *presence, uint32_t idx)
+{
+    if ((presence->all >> idx & 1) == (presence->any >> idx & 1)) {
+        return (presence->all >> idx & 1) != 0 ? builder->staged_cnt : 0;
+    }
     uint32_t cnt = 0;
     for (uint32_t i = 0; i < builder->staged_cnt; i++) {
         cnt += (uint32_t)(builder->present[i] >> idx & 1);
     }
+    return cnt;
+}
+
+static bool append_presence(struct profile_builder *builder, const struct staged_presence *presence,
+                            uint32_t idx)
+{
+    struct profile_metric *metric = &builder->profile->metrics[idx];
+    uint64_t before = builder->profile->row_cnt;
+    uint32_t cnt = count_present(builder, presence, idx);
     uint64_t *present = NULL;
     if (metric->present != NULL || cnt != builder->staged_cnt) {
         present = profile_metric_presence(metric, before + builder->staged_cnt,
@@ -407,10 +434,11 @@ static bool append_presence(struct profile_builder *builder, uint32_t idx)
     return true;
 }
 
-static bool append_metric(struct profile_builder *builder, uint32_t idx)
+static bool append_metric(struct profile_builder *builder, const struct staged_presence *presence,
+                          uint32_t idx)
 {
     struct profile_metric *metric = &builder->profile->metrics[idx];
-    bool ok = append_presence(builder, idx);
+    bool ok = append_presence(builder, presence, idx);
     for (int form = 0; form < PROFILE_FORM_CNT && ok; form++) {
         ok = profile_column_append(&metric->columns[form], builder->metrics[idx][form]->rows,
                                    builder->staged_cnt);
@@ -431,8 +459,9 @@ static bool append_columns(struct profile_builder *builder)
     for (uint32_t i = 0; i < profile->dimension_cnt && ok; i++) {
         ok = profile_column_append(&profile->dimensions[i].codes, builder->codes[i]->rows, cnt);
     }
+    struct staged_presence presence = staged_presence(builder);
     for (uint32_t i = 0; i < profile->metric_cnt && ok; i++) {
-        ok = append_metric(builder, i);
+        ok = append_metric(builder, &presence, i);
     }
     return ok;
 }

@@ -127,18 +127,46 @@ static bool make_room(struct profile_column *column, int64_t min, int64_t max, u
     return true;
 }
 
+struct bounds {
+    int64_t min;
+    int64_t max;
+};
+
+static struct bounds wide_bounds(const int64_t *values, uint32_t cnt)
+{
+    struct bounds bounds = {values[0], values[0]};
+    for (uint32_t i = 1; i < cnt; i++) {
+        bounds.min = values[i] < bounds.min ? values[i] : bounds.min;
+        bounds.max = values[i] > bounds.max ? values[i] : bounds.max;
+    }
+    return bounds;
+}
+
+// Most are all the same, or narrow: those the compiler compares several at a time.
+static struct bounds bounds_of(const int64_t *values, uint32_t cnt)
+{
+    if (memcmp(values, values + 1, (cnt - 1) * sizeof *values) == 0) {
+        return (struct bounds){values[0], values[0]};
+    }
+    int32_t min = INT32_MAX;
+    int32_t max = INT32_MIN;
+    uint64_t beyond = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        int32_t value = (int32_t)values[i];
+        min = value < min ? value : min;
+        max = value > max ? value : max;
+        beyond |= (uint64_t)values[i] - (uint64_t)(int64_t)INT32_MIN;
+    }
+    return beyond >> 32 == 0 ? (struct bounds){min, max} : wide_bounds(values, cnt);
+}
+
 bool profile_column_append(struct profile_column *column, const int64_t *values, uint32_t cnt)
 {
     if (cnt == 0) {
         return true;
     }
-    int64_t min = values[0];
-    int64_t max = values[0];
-    for (uint32_t i = 1; i < cnt; i++) {
-        min = values[i] < min ? values[i] : min;
-        max = values[i] > max ? values[i] : max;
-    }
-    if (!make_room(column, min, max, cnt)) {
+    struct bounds bounds = bounds_of(values, cnt);
+    if (!make_room(column, bounds.min, bounds.max, cnt)) {
         return false;
     }
     store(column->rows, column->width, column->cnt, values, cnt);

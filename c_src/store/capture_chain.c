@@ -7,6 +7,7 @@
 void capture_chain_deinit(struct capture_chain *chain)
 {
     free(chain->before);
+    free(chain->firsts);
     free(chain->lasts);
     free(chain->row_of_slot);
     *chain = (struct capture_chain){0};
@@ -31,15 +32,19 @@ static bool reserve_rows(struct capture_chain *chain, uint32_t cnt)
         return true;
     }
     free(chain->before);
+    free(chain->firsts);
     free(chain->lasts);
     chain->before = malloc(cnt * sizeof *chain->before);
+    chain->firsts = malloc(cnt * sizeof *chain->firsts);
     chain->lasts = malloc(cnt * sizeof *chain->lasts);
-    chain->capacity = chain->before == NULL || chain->lasts == NULL ? 0 : cnt;
+    bool ok = chain->before != NULL && chain->firsts != NULL && chain->lasts != NULL;
+    chain->capacity = ok ? cnt : 0;
     return chain->capacity > 0;
 }
 
 bool capture_chain_make(struct capture_chain *chain, const int64_t *codes, uint32_t cnt)
 {
+    chain->first_cnt = 0;
     chain->last_cnt = 0;
     if (cnt == 0) {
         return true;
@@ -49,15 +54,18 @@ bool capture_chain_make(struct capture_chain *chain, const int64_t *codes, uint3
     }
     for (uint32_t i = 0; i < cnt; i++) {
         int32_t *slot = &chain->row_of_slot[(uint64_t)codes[i] % CAPTURE_SLOTS];
-        bool is_other = *slot >= 0 && codes[*slot] != codes[i];
-        chain->before[i] = is_other ? CAPTURE_CHAIN_NOTHING : *slot;
+        bool is_first = *slot < 0 || codes[*slot] != codes[i];
+        chain->before[i] = is_first ? i : (uint32_t)*slot;
+        if (is_first) {
+            chain->firsts[chain->first_cnt++] = (struct capture_chain_first){i, *slot < 0};
+        }
         *slot = (int32_t)i;
     }
     for (uint32_t i = 0; i < cnt; i++) {
         int32_t *slot = &chain->row_of_slot[(uint64_t)codes[i] % CAPTURE_SLOTS];
         if (*slot == (int32_t)i) {
             chain->lasts[chain->last_cnt++] = i;
-            *slot = CAPTURE_CHAIN_SLOT;
+            *slot = -1;
         }
     }
     return true;

@@ -7,18 +7,21 @@
 
 #include "store/capture_threads.h"
 
-enum {
-    CAPTURE_CHAIN_SLOT = -1,   // none so far: what the slot holds from chunks before
-    CAPTURE_CHAIN_NOTHING = -2 // another thread: nothing is known
+// A row that is the first of its thread, or whose slot another thread had before it.
+struct capture_chain_first {
+    uint32_t row;
+    bool asks_slot; // what the slot holds from chunks before; else nothing is known
 };
 
 // A zeroed struct is empty.
 struct capture_chain {
-    int32_t *before; // of each row: a row, or one of the above
+    uint32_t *before; // of each row: a row of its thread; itself where it is among `firsts`
+    struct capture_chain_first *firsts;
+    uint32_t first_cnt;
     uint32_t *lasts; // rows whose slots no other takes after them
     uint32_t last_cnt;
     uint32_t capacity;
-    int32_t *row_of_slot; // while it is made; else CAPTURE_CHAIN_SLOT everywhere
+    int32_t *row_of_slot; // while it is made; else -1 everywhere
 };
 
 void capture_chain_deinit(struct capture_chain *chain);

@@ -33,6 +33,9 @@ struct capture_scratch {
     const struct capture_chain *chain; // of the rows' codes
 };
 
+// Encodes a column that has `value` in every row. Returns the bytes.
+size_t capture_column_encode_same(int64_t value, unsigned char *out);
+
 // Encodes `values` into `out`, as `encoding` or, where all are the same, as that.
 // Returns the bytes; 0 when out of memory.
 size_t capture_column_encode(struct capture_threads *threads, enum capture_encoding encoding,

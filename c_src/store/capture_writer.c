@@ -233,6 +233,18 @@ static bool append_presence(struct capture_writer *writer, const struct profile 
     return ok;
 }
 
+static bool append_codes(struct capture_writer *writer, const struct profile_column *codes,
+                         uint32_t dimension, uint32_t cnt)
+{
+    if (codes->width == 0) {
+        size_t len = capture_column_encode_same(codes->min, writer->encoded);
+        return byte_buffer_append(&writer->plain, writer->encoded, len);
+    }
+    profile_column_read(codes, 0, cnt, writer->values[1]);
+    return append_column(writer, &writer->dimensions[dimension], CAPTURE_OWN, writer->values[1],
+                         cnt);
+}
+
 // The threads come first: the others are told by them.
 static bool append_rows(struct capture_writer *writer, const struct profile *batch, uint32_t cnt,
                         struct byte_buffer *out)
@@ -244,8 +256,7 @@ static bool append_rows(struct capture_writer *writer, const struct profile *bat
               append_number(&writer->plain, batch->dimension_cnt);
     for (uint32_t i = 0; i < batch->dimension_cnt && ok; i++) {
         if (i != PROFILE_TID) {
-            profile_column_read(&batch->dimensions[i].codes, 0, cnt, writer->values[1]);
-            ok = append_column(writer, &writer->dimensions[i], CAPTURE_OWN, writer->values[1], cnt);
+            ok = append_codes(writer, &batch->dimensions[i].codes, i, cnt);
         }
     }
     return ok && append_presence(writer, batch, cnt) &&
