@@ -462,8 +462,9 @@ stop(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
 stop(Session) ->
     stop(Session, ?STOP_TIMEOUT_MS).
 
-%% @doc Ends the given session. It takes less than a second whatever the load;
-%% what is still unwritten after that is counted as lost.
+%% @doc Ends the given session. By default it takes less than a second whatever the load;
+%% what is still unwritten after that is counted as lost. Who gives more than five
+%% seconds gives most of them, up to a minute, to what is unwritten.
 -spec stop(pid() | atom(), timeout()) -> {ok, summary()} | {error, error_reason()}.
 stop(Session, Timeout) when is_integer(Timeout), Timeout >= 0; Timeout =:= infinity ->
     case session_pid(Session) of

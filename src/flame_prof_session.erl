@@ -19,6 +19,9 @@
 -define(GOVERN_MS, 1000).
 %% Of the second that stop may take, what the tier gets.
 -define(CLOSE_MS, 800).
+%% Of who gives more than the default it takes more, but not for ever.
+-define(STOP_MS, 5000).
+-define(CLOSE_MAX_MS, 60000).
 -define(CALL_MS, 5000).
 %% Processes that are sampled because they were followed. More would mean that
 %% following has taken over the whole node.
@@ -26,7 +29,7 @@
 -define(FALLBACKS_MAX, 5).
 %% How often a dump that goes on is asked after, and how long its writing may take.
 -define(DUMP_POLL_MS, 50).
--define(DUMP_WRITE_MS, 30000).
+-define(DUMP_WRITE_MS, 120000).
 
 -record(state, {owner :: pid(),
                 options :: flame_prof_options:options(),
@@ -250,7 +253,8 @@ owner_reason(normal) -> normal;
 owner_reason(shutdown) -> shutdown;
 owner_reason(Reason) -> {shutdown, {owner, Reason}}.
 
-close_ms(infinity) -> ?CLOSE_MS;
+close_ms(infinity) -> ?CLOSE_MAX_MS;
+close_ms(TimeoutMs) when TimeoutMs > ?STOP_MS -> min(?CLOSE_MAX_MS, TimeoutMs * 8 div 10);
 close_ms(TimeoutMs) -> min(?CLOSE_MS, TimeoutMs * 8 div 10).
 
 start_tick() ->
