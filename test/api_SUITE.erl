@@ -40,7 +40,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
 %% --- cases --------------------------------------------------------------------------
@@ -50,7 +50,7 @@ it_samples_what_it_selects_by_itself(Config) ->
     {ok, _} = start(Config, #{auto_select => {top, 1, 200}}),
     eventually(fun() -> flame_prof_case:selected() =:= [Hog] end),
     ticks(30),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     end_all([Hog]),
     ?assertMatch([_ | _], of_process(Hog, samples(Summary))).
 
@@ -64,7 +64,7 @@ it_selects_by(By, Config) ->
     Outstanding = outstanding(By),
     {ok, _} = start(Config, #{auto_select => #{by => By, count => 1, interval => 200}}),
     eventually(fun() -> grow(By, Outstanding), flame_prof_case:selected() =:= [Outstanding] end),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     end_all([Outstanding]).
 
 it_selects_by_several_criteria_at_once(Config) ->
@@ -75,7 +75,7 @@ it_selects_by_several_criteria_at_once(Config) ->
     eventually(fun() -> Outstanding -- flame_prof_case:selected() =:= [] end),
     ?assert(length(flame_prof_case:selected()) =< length(Criteria)),
     ticks(30),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Samples = samples(Summary),
     [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- Outstanding],
     end_all(Outstanding).
@@ -123,7 +123,7 @@ it_samples_those_named_beforehand(Config) ->
     true = register(named_beforehand, Other),
     eventually(fun() -> is_explicit([Given, Late, Other]) end),
     ticks(30),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Samples = samples(Summary),
     [?assertMatch([_ | _], of_process(Pid, Samples)) || Pid <- [Given, Late, Other]],
     end_all([Given, Named, Late, Other]).
@@ -142,7 +142,7 @@ it_samples_the_processes_of_an_application(Config) ->
     Late = spawned(fun() -> true = group_leader(Master, self()), receive stop -> ok end end),
     eventually(fun() -> lists:member(Late, maps:get(explicit, flame_prof:info())) end),
     ticks(30),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertMatch([_ | _], of_process(Late, samples(Summary))),
     ?assertEqual([waiting], lists:usort([Status || #{status := Status} <- samples(Summary)])),
     end_all([Late, Stranger]).
@@ -152,14 +152,14 @@ it_samples_those_whom_a_predicate_means(Config) ->
     _ = [Second ! N || N <- lists:seq(1, 77)],
     {ok, _} = start(Config, #{select => #{predicate => fun(Pid) -> Pid =:= Meant end}}),
     eventually(fun() -> is_explicit([Meant]) end),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     ByInfo = fun(_, #{message_queue_len := Length}) -> Length =:= 77 end,
     {ok, _} = start(Config, #{select => #{predicate => ByInfo, pids => [Meant], interval => 100}}),
     eventually(fun() -> is_explicit([Meant, Second]) end),
     %% What it says may change.
     Second ! another,
     eventually(fun() -> is_explicit([Meant]) end),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     end_all([Meant, Second, Other]).
 
 it_tells_of_a_predicate_that_fails(Config) ->
@@ -173,7 +173,7 @@ it_tells_of_a_predicate_that_fails(Config) ->
                                   predicate_failure := <<"it raised exit: sorry">>}} when N > 0,
                  flame_prof:info()),
     ?assertEqual(Session, whereis(flame_prof)),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     {ok, _} = start(Config, #{select => #{predicate => fun(_) -> maybe_so end}}),
     eventually(fun() -> case flame_prof:info() of
                             #{selection := #{predicate_failure := <<"it returned maybe_so">>}} -> true;
@@ -195,7 +195,7 @@ it_never_samples_itself(Config) ->
                       || Pid <- lists:usort(Sampled ++ flame_prof_case:selected()),
                          is_ours(Pid) orelse Pid =:= Master orelse leads(Pid, flame_prof_sup)]),
     ?assert(lists:member(self(), Sampled)),
-    {ok, _} = flame_prof:stop().
+    {ok, _} = flame_prof_case:stop().
 
 it_goes_on_finding_without_its_helpers(Config) ->
     Pid = idle(),
@@ -208,7 +208,7 @@ it_goes_on_finding_without_its_helpers(Config) ->
                                      runs(P, flame_prof_resolver, loop)] end),
     eventually(fun() -> is_explicit([Pid]) end),
     ?assertEqual(Session, whereis(flame_prof)),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     eventually(fun() -> [] =:= [P || P <- processes(), is_of(P, flame_prof_resolver)] end),
     end_all([Pid]).
 
@@ -234,7 +234,10 @@ it_ends_with_its_owner_when_linked(Config) ->
     Monitor = monitor(process, Session),
     Owner ! stop,
     receive {'DOWN', Monitor, process, Session, _} -> ok end,
-    [Path] = flame_prof_file:finished(directory(Config)),
+    [Path] = eventually(fun() -> case flame_prof_file:finished(directory(Config)) of
+                                     [] -> false;
+                                     Files -> Files
+                                 end end),
     ?assertMatch(#{samples := [_, _ | _]}, perf_script_reader:read(Path)),
     {error, {not_started, Detail}} = flame_prof:info(),
     ?assertNotEqual(nomatch, binary:match(Detail, <<"crashed">>)).
@@ -280,7 +283,7 @@ it_stops_only_its_own_session(Config) ->
 it_starts_again_at_once(Config) ->
     [begin
          {ok, _} = start(Config, #{}),
-         ?assertMatch({ok, #{files := []}}, flame_prof:stop())
+         ?assertMatch({ok, #{files := []}}, flame_prof_case:stop())
      end || _ <- lists:seq(1, 20)].
 
 it_returns_and_raises_as_the_fun_does(Config) ->
@@ -325,14 +328,14 @@ it_goes_on_following_after_a_nested_apply(Config) ->
 
 it_survives_its_session_within_apply(Config) ->
     {ok, _} = start(Config, #{}),
-    ?assertEqual(done, flame_prof:apply(fun() -> {ok, _} = flame_prof:stop(), done end)).
+    ?assertEqual(done, flame_prof:apply(fun() -> {ok, _} = flame_prof_case:stop(), done end)).
 
 it_only_samples_in_the_status_asked_for(Config) ->
     {ok, _} = start(Config, #{}),
     Waiting = profiled(fun() -> receive stop -> ok end end, #{status => waiting}),
     Never = profiled(fun() -> receive stop -> ok end end, #{status => suspended}),
     ticks(40),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     end_all([Waiting, Never]),
     Samples = samples(Summary),
     ?assertMatch([_ | _], of_process(Waiting, Samples)),
@@ -348,7 +351,7 @@ it_says_who_a_process_is(Config) ->
                             end),
     eventually(fun() -> maps:get(explicit, flame_prof:info()) =:= [Server] end),
     ticks(40),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     end_all([Server]),
     #{frames := Frames, status := waiting} = lists:last(of_process(Server, samples(Summary))),
     [{<<"{registered d 12:_name}">>, <<"process">>},
@@ -360,7 +363,7 @@ it_compresses(Config) ->
     {ok, _} = start(Config, #{compress => gzip}),
     ok = flame_prof:profile_start(),
     ticks(30),
-    {ok, #{files := [Path]} = Summary} = flame_prof:stop(),
+    {ok, #{files := [Path]} = Summary} = flame_prof_case:stop(),
     ?assertEqual(".gz", filename:extension(Path)),
     ?assertMatch([_, _ | _], samples(Summary)).
 
@@ -368,7 +371,7 @@ it_writes_captures(Config) ->
     {ok, _} = start(Config, #{format => capture}),
     ok = flame_prof:profile_start(),
     ticks(30),
-    {ok, #{files := [Path | _]}} = flame_prof:stop(),
+    {ok, #{files := [Path | _]}} = flame_prof_case:stop(),
     {ok, Bytes} = file:read_file(Path),
     case ?config(tier, Config) of
         walker ->
@@ -390,13 +393,13 @@ it_tells_how_it_goes(Config) ->
                    directory := Directory, explicit := [Self], reader := _, selected := 1,
                    ticks_expected := E, ticks_taken := T, losses := #{}, samples := _, files := [],
                    bytes := _, options := #{sample_interval := 9}} when T =< E, flame_prof:info()),
-    {ok, _} = flame_prof:stop().
+    {ok, _} = flame_prof_case:stop().
 
 it_counts_what_it_writes(Config) ->
     {ok, _} = start(Config, #{auto_select => {top, 50, 200}, flush_interval => ?FLUSH_MS,
                               flush_close_max => 1}),
     eventually(fun() -> length(maps:get(files, flame_prof:info())) >= 2 end),
-    {ok, #{samples := Count} = Summary} = flame_prof:stop(),
+    {ok, #{samples := Count} = Summary} = flame_prof_case:stop(),
     ?assertEqual(Count, length(samples(Summary))),
     ?assertEqual(Count, lists:sum([binary_to_integer(N) || #{<<"samples">> := N}
                                                                <- comments(Summary)])),
@@ -419,7 +422,7 @@ follows_nobody_who_is_traced() ->
     ?assertNotEqual(nomatch, binary:match(Why, <<"traced already">>)),
     ?assertEqual({tracer, Tracer}, erlang:trace_info(Watched, tracer)),
     ticks(20),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertMatch([_ | _], of_process(Watched, samples(Summary))),
     ?assertEqual({tracer, Tracer}, erlang:trace_info(Watched, tracer)),
     end_all([Watched, Tracer]).
@@ -453,7 +456,7 @@ follows_beside_another_tracer() ->
     Watched ! spawn_one,
     Child = receive {child, C} -> C end,
     eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     ?assertNot(is_followed(Watched)),
     %% Theirs is as it was, and saw it all.
     ?assertEqual([{tracer, Tracer}, {flags, [procs]}],
@@ -474,7 +477,7 @@ it_gives_up_following_in_a_flood(Config) ->
     ?assertEqual(Session, whereis(flame_prof)),
     ?assertMatch(#{follow := #{reason := <<"following", _/binary>>}}, flame_prof:info()),
     end_all([Flood, Sink]),
-    ?assertMatch({ok, _}, flame_prof:stop()).
+    ?assertMatch({ok, _}, flame_prof_case:stop()).
 
 it_samples_children_of_selected_processes_when_asked(Config) ->
     {ok, _} = start(Config, #{auto_select => {top, 1, 200},
@@ -488,7 +491,7 @@ it_samples_children_of_selected_processes_when_asked(Config) ->
     Child = receive {child, C} -> C end,
     eventually(fun() -> lists:member(Child, maps:get(explicit, flame_prof:info())) end),
     ticks(20),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     end_all([Hog, Child]),
     ?assertMatch([_ | _], of_process(Child, samples(Summary))).
 
@@ -500,7 +503,7 @@ it_takes_categories_as_root_frames_in_the_order_asked_for(Config) ->
     true = register(categories_case, Pid),
     [Pid ! unread || _ <- lists:seq(1, 20)],
     ticks(30),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     #{frames := Frames} = lists:last(flame_prof_case:of_process(Pid, samples(Summary))),
     Names = [Name || {Name, _} <- Frames],
     Node = <<"{node ", (atom_to_binary(node()))/binary, "}">>,

@@ -111,7 +111,7 @@ armed_writes_nothing_until_asked(Config) ->
     ?assertEqual(length(Samples), number(<<"samples">>, File)),
     ?assert(number(<<"dump_kept_ns">>, File) > 1000000000),
     ticks(20),
-    {ok, #{files := Files, samples := Count}} = flame_prof:disarm(),
+    {ok, #{files := Files, samples := Count}} = flame_prof_case:stop(),
     ?assertEqual([File], Files),
     ?assertEqual(length(Samples), Count).
 
@@ -165,7 +165,7 @@ armed_dumps_do_not_repeat_themselves(Config) ->
     {ok, First} = flame_prof:dump(),
     ticks(100),
     {ok, Second} = flame_prof:dump(),
-    {ok, #{files := Files} = Summary} = flame_prof:disarm(),
+    {ok, #{files := Files} = Summary} = flame_prof_case:stop(),
     ?assertEqual([First, Second], Files),
     Times = [Time || #{time_us := Time} <- of_process(self(), samples(Summary))],
     ?assertEqual(Times, lists:usort(Times)),
@@ -255,7 +255,7 @@ armed_until_it_is_stopped_in_the_middle_of_a_dump(Config) ->
     spawned(fun() -> Test ! {dump, flame_prof:dump(#{keep_after => 60})} end),
     eventually(fun() -> maps:get(dumping, dumps()) =:= on_call end),
     ticks(30),
-    {Us, {ok, #{files := [File]} = Summary}} = timer:tc(fun() -> flame_prof:disarm() end),
+    {Us, {ok, #{files := [File]} = Summary}} = timer:tc(fun() -> flame_prof_case:stop() end),
     %% Not at the end of the time that was asked for.
     ?assert(Us < 30000000),
     ?assertMatch({error, {write_failed, _}}, receive {dump, Result} -> Result end),
@@ -390,7 +390,7 @@ trigger_dumps_are_limited(Config) ->
     [Third ! N || N <- lists:seq(1, 200)],
     eventually(fun() -> maps:get(enough, maps:get(suppressed, dumps())) >= 1 end),
     {ok, _} = flame_prof:dump(),
-    {ok, #{files := Files}} = flame_prof:disarm(),
+    {ok, #{files := Files}} = flame_prof_case:stop(),
     ?assertEqual(3, length(Files)).
 
 trigger_waits_for_the_distance(Config) ->

@@ -181,7 +181,7 @@ some_processes(Count) ->
 %% On a machine with no time for it a node may take longer than it is given.
 with_peer(Epmd) ->
     try peer:start_link(#{name => peer:random_name(chaos), connection => standard_io,
-                           env => [{"ERL_EPMD_PORT", Epmd}], wait_boot => 60000,
+                           env => [{"ERL_EPMD_PORT", Epmd}], wait_boot => 300000,
                            args => ["-pa", filename:dirname(code:which(?MODULE)),
                                     filename:dirname(code:which(flame_prof))]}) of
         {ok, Peer, Node} ->

@@ -25,7 +25,7 @@ init_per_suite(Config) ->
     case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
         {ok, _} ->
             Cpu = maps:get(cpu, flame_prof:info()),
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = flame_prof_case:stop(),
             with_nif(Cpu, Config);
         {error, {_, Why}} ->
             {skip, binary_to_list(Why)}
@@ -55,7 +55,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
 start(Config, Options) ->
@@ -83,7 +83,7 @@ cpu_ns(Samples) -> lists:sum([Ns || #{period_ns := Ns} <- Samples]).
 it_gives_each_part_its_share(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
     {Pid, Truth} = cpu_load:run(?LOAD_MS, cpu_load:parts()),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Samples = of_process(Pid, cpu_samples(Config)),
     TruthNs = lists:sum(maps:values(Truth)),
     Rows = [begin
@@ -129,7 +129,7 @@ it_sees_stacks_down_to_the_start_of_the_process(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
     {Pid, _} = cpu_load:run(5000, cpu_load:parts()),
     {ok, #{cpu := #{samples := All, stack_incomplete := Incomplete,
-                    register_mismatches := Mismatches} = Cpu}} = flame_prof:stop(),
+                    register_mismatches := Mismatches} = Cpu}} = flame_prof_case:stop(),
     Samples = of_process(Pid, cpu_samples(Config)),
     ct:pal("~p", [Cpu]),
     ?assertEqual(0, Mismatches),
@@ -143,10 +143,10 @@ it_sees_stacks_down_to_the_start_of_the_process(Config) ->
 
 %% In a VM that writes a perf map: each Erlang frame is what the map has there.
 it_names_frames_as_a_perf_map_does(Config) ->
-    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 300000,
                                  args => ["+JPperf", "map", "-pa" | paths()]}),
     Directory = filename:join(?config(priv_dir, Config), "mapped"),
-    {Samples, Map} = peer:call(Peer, ?MODULE, mapped_run, [Directory, ?config(nif, Config)], 120000),
+    {Samples, Map} = peer:call(Peer, ?MODULE, mapped_run, [Directory, ?config(nif, Config)], 600000),
     peer:stop(Peer),
     Frames = lists:usort(lists:append([erlang_frames(S) || S <- Samples])),
     ct:pal("~b samples, ~b different frames, ~b symbols",
@@ -160,7 +160,7 @@ mapped_run(Directory, Nif) ->
     ok = walker_test_nif:load(Nif),
     {ok, _} = flame_prof:start(#{basename => Directory, cpu_sampling => #{rate => ?RATE_HZ}}),
     _ = cpu_load:run(5000, cpu_load:parts()),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     [File] = filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf")),
     {ok, Text} = file:read_file("/tmp/perf-" ++ os:getpid() ++ ".map"),
     {ok, Perf} = file:read_file(File),
@@ -218,7 +218,7 @@ it_sees_processes_that_live_for_a_millisecond(Config) ->
     {Count, ShortNs} = cpu_load:short_lived(6000),
     {_, #{arithmetic_part := SteadyNs}} = receive {steady, Result} -> Result end,
     unlink(Steady),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     Samples = cpu_samples(Config),
     Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
     Long = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:arithmetic_part/1">>, S)]),
@@ -232,13 +232,13 @@ it_sees_processes_that_live_for_a_millisecond(Config) ->
 %% are what they worked.
 it_sees_processes_that_live_for_microseconds(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Deadline = erlang:monotonic_time(millisecond) + 30000,
+    Deadline = erlang:monotonic_time(millisecond) + 200000,
     {PerSecond, ShortNs, SteadyNs} =
         cpu_load:swarm(fun() ->
                            #{cpu := #{samples := Count}} = flame_prof:info(),
                            Count > 3000 orelse erlang:monotonic_time(millisecond) > Deadline
                        end),
-    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof:stop(),
+    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_case:stop(),
     Samples = cpu_samples(Config),
     Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
     Steady = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:steady_work/1">>, S)]),
@@ -255,7 +255,7 @@ it_sees_processes_that_live_for_microseconds(Config) ->
 it_sees_dirty_nifs(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
     {Pid, Truth} = run_dirty(3000),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
     ct:pal("~b samples, ~b ms of ~b ms", [length(Samples), cpu_ns(Samples) div 1000000, Truth div 1000000]),
     ?assert(abs(cpu_ns(Samples) - Truth) < 0.1 * Truth + 50000000),
@@ -288,10 +288,10 @@ dirty(Ms) ->
 %% Nothing to do is no work: in a VM that is made to spin for long, nearly all of an
 %% idle scheduler's time is told as waiting, and next to nothing as a process's.
 it_never_shows_waiting_as_work(Config) ->
-    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 300000,
                                  args => ["+sbwt", "very_long", "+swt", "very_low", "-pa" | paths()]}),
     Directory = filename:join(?config(priv_dir, Config), "spinning"),
-    Samples = peer:call(Peer, ?MODULE, spinning_run, [Directory], 60000),
+    Samples = peer:call(Peer, ?MODULE, spinning_run, [Directory], 600000),
     peer:stop(Peer),
     All = cpu_ns(Samples),
     Of = fun(States) -> cpu_ns([S || #{status := State} = S <- Samples, lists:member(State, States)]) end,
@@ -312,7 +312,7 @@ spinning_run(Directory) ->
     Wakers = [spawn_opt(fun() -> wake_often(Deadline) end, [monitor, {scheduler, N}])
               || N <- lists:seq(1, erlang:system_info(schedulers_online))],
     [receive {'DOWN', Monitor, process, Pid, _} -> ok end || {Pid, Monitor} <- Wakers],
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     lists:append([maps:get(samples, perf_script_reader:read(File))
                   || File <- filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf"))]).
 
@@ -335,7 +335,7 @@ it_tells_aux_work_from_scheduling(Config) ->
     Accounts = erlang:statistics(microstate_accounting),
     _ = erlang:system_flag(microstate_accounting, false),
     [begin unlink(Pid), exit(Pid, kill) end || Pid <- Askers],
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     Samples = cpu_samples(Config),
     Of = fun(States) -> cpu_ns([S || #{status := State} = S <- Samples, lists:member(State, States)]) end,
     Sampled = 100 * Of([aux]) / cpu_ns(Samples),
@@ -372,7 +372,7 @@ leaves_no_timer(Before, Config) ->
     {ok, _} = start(Config, #{}),
     ?assertMatch(#{cpu := #{schedulers := N}} when N > 0, flame_prof:info()),
     ?assert(timers() > Before),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     ?assertEqual(Before, timers()).
 
 %% What an earlier session leaves goes when its handle is collected, at any time later: the
@@ -433,7 +433,7 @@ it_selects_by_cpu_time(Config) ->
     flame_prof_case:eventually(fun() ->
         #{samples := Count} = flame_prof:info(), Count > 50 + Before
     end),
-    {ok, #{files := Files}} = flame_prof:stop(),
+    {ok, #{files := Files}} = flame_prof_case:stop(),
     Samples = lists:append([maps:get(samples, perf_script_reader:read(File)) || File <- Files]),
     Burned = length(of_process(Burner, Samples)),
     ct:pal("~b of ~b samples, ~b of who only counts", [Burned, length(Samples),
@@ -455,10 +455,10 @@ bump() -> erlang:bump_reductions(4000), receive after 5 -> bump() end.
 %% Whatever the session does is marked at the root, and nothing else is.
 it_marks_its_own_work(Config) ->
     {ok, Session} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Deadline = erlang:monotonic_time(millisecond) + 10000,
+    Deadline = erlang:monotonic_time(millisecond) + 100000,
     keep_busy(Session, Deadline),
     _ = cpu_load:run(300, [arithmetic_part]),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     Samples = cpu_samples(Config),
     Own = of_process(Session, Samples),
     ?assertMatch([_ | _], Own),
@@ -535,7 +535,7 @@ burn_deep(Frames) -> 1 + burn_deep(Frames - 1).
 it_watches_when_it_may_not_signal(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
     {Pid, Truth} = cpu_load:run(4000, [lists_part, arithmetic_part, gc_part]),
-    {ok, #{cpu := Cpu}} = flame_prof:stop(),
+    {ok, #{cpu := Cpu}} = flame_prof_case:stop(),
     ct:pal("~p", [Cpu]),
     ?assertMatch(#{method := foreign, approximate := true, handler_median_ns := 0}, Cpu),
     All = cpu_samples(Config),
@@ -555,7 +555,7 @@ it_watches_when_it_may_not_signal(Config) ->
 it_watches_dirty_nifs(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
     {Pid, Truth} = run_dirty(1500),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
     ct:pal("~b samples, ~b ms of ~b ms", [length(Samples), cpu_ns(Samples) div 1000000, Truth div 1000000]),
     %% What ran between two looks, and not at a look, is counted to who is seen next.
@@ -586,10 +586,10 @@ refused_run([Method, Directory]) ->
     {ok, _} = flame_prof:start(#{basename => atom_to_list(Directory),
                                  cpu_sampling => #{method => Method}}),
     Worker = spawn(fun Work() -> _ = lists:sort([N rem 97 || N <- lists:seq(1, 1000)]), Work() end),
-    refused_samples(erlang:monotonic_time(millisecond) + 20000),
+    refused_samples(erlang:monotonic_time(millisecond) + 200000),
     #{tier := Tier, cpu := Cpu} = flame_prof:info(),
     exit(Worker, kill),
-    {ok, #{samples := Samples}} = flame_prof:stop(),
+    {ok, #{samples := Samples}} = flame_prof_case:stop(),
     case Cpu of
         #{off := Why} -> io:format("~ts ~b off 0 ~ts~n", [Tier, Samples, Why]);
         #{method := Used, samples := Count, method_reason := Why} ->
@@ -616,7 +616,7 @@ it_counts_what_a_full_disk_does_not_take(Config) ->
                                          cpu_sampling => #{rate => ?RATE_HZ}}),
             [_] = flame_prof_case:hogs(1),
             eventually(fun() -> maps:get(write_failed, maps:get(cpu, flame_prof:info())) > 100 end),
-            {ok, #{cpu := Cpu}} = flame_prof:stop(),
+            {ok, #{cpu := Cpu}} = flame_prof_case:stop(),
             "" = os:cmd("umount " ++ Small),
             #{write_failed := Failed, last_error := Why} = Cpu,
             ct:pal("~p", [Cpu]),
@@ -645,7 +645,7 @@ it_refuses_registers_in_any_other_role(Config) ->
 with_roles(Config, Roles) ->
     Handle = open_tier(Config, "roles", #{register_roles => Roles}),
     Load = spawn_link(fun() -> compare_and_count(lists:seq(1, 50000), lists:seq(1, 50000)) end),
-    until_ended(Handle, erlang:monotonic_time(millisecond) + 60000),
+    until_ended(Handle, erlang:monotonic_time(millisecond) + 120000),
     unlink(Load),
     exit(Load, kill),
     {ok, #{cpu := #{register_mismatches := Mismatches}}} =
@@ -676,7 +676,7 @@ timers() ->
 it_can_be_off(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => false}),
     ?assertMatch(#{cpu := #{off := <<"cpu_sampling => false">>}}, flame_prof:info()),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     ?assertEqual([], cpu_files(Config)).
 
 it_refuses_wrong_rates(Config) ->
@@ -695,7 +695,7 @@ it_samples_above_the_tick_where_it_may(Config) ->
             {skip, binary_to_list(Why)};
         #{cpu := _} ->
             {Pid, #{arithmetic_part := TruthNs}} = cpu_load:run(2000, [arithmetic_part]),
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = flame_prof_case:stop(),
             Samples = of_process(Pid, cpu_samples(Config)),
             ct:pal("~b samples of ~.2f s", [length(Samples), TruthNs / 1.0e9]),
             ?assert(length(Samples) > 0.9 * TruthNs / 1.0e9 * 997)
@@ -705,7 +705,7 @@ it_samples_above_the_tick_where_it_may(Config) ->
 it_adds_up(Config) ->
     {ok, _} = start(Config, #{}),
     _ = cpu_load:run(2000, cpu_load:parts()),
-    {ok, #{cpu := #{samples := Count}}} = flame_prof:stop(),
+    {ok, #{cpu := #{samples := Count}}} = flame_prof_case:stop(),
     [File] = cpu_files(Config),
     #{samples := Samples, comments := Comments} = perf_script_reader:read(File),
     ?assertEqual(Count, length(Samples)),

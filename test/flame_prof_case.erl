@@ -3,8 +3,10 @@
 %% processes to profile, and a look at what was written.
 -module(flame_prof_case).
 
--export([init_tier/2, init_walker/1, start/2, options/2, directory/1, samples/1, comments/1, texts/1]).
+-export([init_tier/2, init_walker/1, start/2, stop/0, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, pause_us/1, now_us/0, number/1, of_process/2, gaps_us/1]).
+-export([heart/0, held_up/1, burn_ticks/1]).
+-export([beat/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
 -export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, hidden/1, profiled/2,
          is_ours/1, watch/1, catch_log/1, release_log/1, log/2]).
@@ -19,7 +21,7 @@ init_tier(Tier, Config) ->
     Directory = filename:join(proplists:get_value(priv_dir, Config), "can_it_start"),
     case flame_prof:start(#{tier => Tier, basename => Directory}) of
         {ok, _} ->
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = stop(),
             [{tier, Tier} | Config];
         {error, {refused, Detail}} ->
             {skip, binary_to_list(Detail)}
@@ -51,6 +53,13 @@ library_copy(To) ->
 
 start(Config, Options) ->
     flame_prof:start(options(Config, Options), ?START_MS).
+
+%% Whatever there is to write: the second that it takes by default is not enough to a
+%% machine that is nearly at rest.
+-define(STOP_MS, 60000).
+
+stop() ->
+    flame_prof:stop(?STOP_MS).
 
 options(Config, Options) ->
     Tier = proplists:get_value(tier, Config, auto),
@@ -84,7 +93,7 @@ eventually(Condition, Ms) ->
     eventually_by(Condition, erlang:monotonic_time(millisecond) + Ms).
 
 eventually_by(Condition, Deadline) ->
-    case Condition() of
+    case answered(Condition) of
         false ->
             case erlang:monotonic_time(millisecond) < Deadline of
                 true ->
@@ -95,6 +104,16 @@ eventually_by(Condition, Deadline) ->
             end;
         Result ->
             Result
+    end.
+
+%% One that comes too late is no answer yet.
+answered(Condition) ->
+    try
+        Condition()
+    catch
+        error:{Kind, {error, {timeout, _}}} when Kind =:= badmap; Kind =:= badmatch;
+                                                 Kind =:= case_clause ->
+            false
     end.
 
 %% Waits until so many more ticks have been taken; gives how many it became. At whatever
@@ -120,6 +139,33 @@ taken(Last) ->
 pause_us(Us) ->
     Until = now_us() + Us,
     eventually(fun() -> now_us() > Until end).
+
+%% A process that does nothing but wake up, at the highest priority: when that is late, the
+%% machine has kept the node from running. What is late by more is late by itself.
+-define(BEAT_MS, 2).
+-define(HELD_UP_US, 5000).
+
+heart() ->
+    Pid = spawn_opt(?MODULE, beat, [{erlang:monotonic_time(microsecond), 0, 0}],
+                    [link, {priority, max}]),
+    _ = put(?MODULE, [Pid | leftovers()]),
+    Pid.
+
+beat({LastUs, _, _} = Before) ->
+    Asked = receive {held_up, Test} -> Test after ?BEAT_MS -> none end,
+    After = beaten(erlang:monotonic_time(microsecond) - LastUs, Before),
+    case Asked of
+        none -> ?MODULE:beat(After);
+        _ -> Asked ! {self(), After}
+    end.
+
+beaten(Us, {LastUs, Longest, All}) when Us > ?HELD_UP_US -> {LastUs + Us, max(Longest, Us), All + Us};
+beaten(Us, {LastUs, Longest, All}) -> {LastUs + Us, Longest, All}.
+
+%% For how long at most, and in all. It beats no more.
+held_up(Heart) ->
+    Heart ! {held_up, self()},
+    receive {Heart, {_, LongestUs, AllUs}} -> {LongestUs, AllUs} end.
 
 %% On the clock of the samples, which write six decimals.
 now_us() ->
@@ -220,6 +266,23 @@ registered(Pid) ->
 %% Computes for so long.
 burn(Ms) ->
     burn_until(erlang:monotonic_time(millisecond) + Ms, 0).
+
+%% Computes for so many ticks, and a second and a half at least.
+burn_ticks(Count) ->
+    #{ticks_taken := Before} = eventually(fun told/0),
+    burn_ticks(Before + Count, burn(1500)).
+
+burn_ticks(Enough, N) ->
+    case flame_prof:info() of
+        #{ticks_taken := Now} when Now >= Enough -> N;
+        _ -> burn_ticks(Enough, N + burn(500))
+    end.
+
+told() ->
+    case flame_prof:info() of
+        #{ticks_taken := _} = Info -> Info;
+        _ -> false
+    end.
 
 burn_until(End, N) ->
     case erlang:monotonic_time(millisecond) < End of

@@ -28,7 +28,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
 start(Config, Options) ->
@@ -77,7 +77,7 @@ it_tells_who_a_waiting_process_is(Config) ->
     {Pid, Parent} = child(waiting),
     {ok, _} = start(Config, #{select => #{pids => [Pid]}, cpu_sampling => false}),
     flame_prof_case:eventually(fun() -> maps:get(samples, flame_prof:info()) > 20 end),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Samples = flame_prof_case:of_process(Pid, flame_prof_case:samples(Summary)),
     ?assertMatch([_, _, _ | _], Samples),
     flame_prof_case:end_all([Parent]),
@@ -99,7 +99,7 @@ it_follows_a_label_that_changes(Config) ->
            end)
      end || {Label, Shown} <- [{first, <<"first">>}, {<<"second">>, <<"second">>},
                                {"third", <<"third">>}, {self(), list_to_binary(pid_to_list(self()))}]],
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     exit(Pid, kill).
 
 %% The portable tier asks the process; in OTP 25 it would have to ask for all it keeps.
@@ -110,7 +110,7 @@ it_tells_as_much_in_the_portable_tier(Config0) ->
                               categories => [priority | ?CATEGORIES]}),
     flame_prof_case:eventually(fun() -> maps:get(samples, flame_prof:info()) > 5 end),
     %% Its writer is a process, which a loaded machine keeps waiting.
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     Pattern = filename:join(flame_prof_case:directory(Config), "flame_prof-*.perf"),
     Files = flame_prof_case:eventually(fun() -> filelib:wildcard(Pattern) =/= []
                                                     andalso filelib:wildcard(Pattern) end),
@@ -132,7 +132,7 @@ it_tells_the_parent_of_a_plain_process(Config) ->
     Pid = spawn(fun() -> receive stop -> ok end end),
     {ok, _} = start(Config, #{select => #{pids => [Pid]}, cpu_sampling => false}),
     flame_prof_case:eventually(fun() -> maps:get(samples, flame_prof:info()) > 5 end),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     [Sample | _] = flame_prof_case:of_process(Pid, flame_prof_case:samples(Summary)),
     Names = [Name || {Name, _} <- maps:get(frames, Sample)],
     Parent = iolist_to_binary(["{parent ", pid_to_list(self()), "}"]),
@@ -153,7 +153,7 @@ it_tells_who_runs(Config) ->
             flame_prof_case:eventually(
               fun() -> maps:get(samples, maps:get(cpu, flame_prof:info())) > 150 end),
             flame_prof_case:end_all([Parent]),
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = flame_prof_case:stop(),
             Samples = flame_prof_case:of_process(Pid, cpu_samples(Config)),
             Gc = [S || #{status := S} <- Samples, S =:= gc_minor orelse S =:= gc_major],
             ct:pal("~b samples, ~b of them collecting", [length(Samples), length(Gc)]),
@@ -177,7 +177,7 @@ it_tells_who_ran_for_a_millisecond(Config) ->
                   receive after 10 -> ok end,
                   maps:get(samples, maps:get(cpu, flame_prof:info())) > 150
               end),
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = flame_prof_case:stop(),
             Samples = [S || #{frames := Frames} = S <- cpu_samples(Config),
                             lists:any(fun({Name, _}) -> binary:match(Name, <<":short/0;">>) =/= nomatch end,
                                       Frames)],

@@ -24,7 +24,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
 %% --- how they are taken ------------------------------------------------------------------
@@ -64,7 +64,7 @@ has_cpu() ->
 it_carries_those_of_the_fork_without_a_wish(Config) ->
     start(Config, undefined, [flame_prof_case:idle()], false),
     seen(3),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertEqual(lists:sort(flame_prof_metric:names()), names(flame_prof_case:samples(Summary))).
 
 it_carries_all_when_asked(Config) ->
@@ -74,7 +74,7 @@ it_carries_all_when_asked(Config) ->
     HasCpu = has_cpu(),
     flame_prof_case:eventually(
       fun() -> not HasCpu orelse maps:get(samples, maps:get(cpu, flame_prof:info())) > 3 end),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     flame_prof_case:end_all(Hog),
     ?assertEqual(lists:sort(flame_prof_metric:names()
                             ++ [<<"erlang_major_gcs">>, <<"erlang_heap_growth">>,
@@ -97,7 +97,7 @@ it_counts_whole_collections(Config) ->
     start(Config, [major_gcs], [Pid], false),
     seen(2),
     [begin Pid ! Type, seen(3) end || _ <- lists:seq(1, 4), Type <- [minor, major]],
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Pid, <<"erlang_major_gcs">>, Summary),
     ?assertMatch({0, 0}, hd(Rows)),
     ?assertEqual(4, last_value(Rows), Rows),
@@ -117,7 +117,7 @@ it_shows_the_growth_of_a_heap(Config) ->
     seen(3),
     Pid ! {grow, 100000},
     seen(3),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Pid, <<"erlang_heap_growth">>, Summary),
     ?assertMatch({0, 0}, hd(Rows)),
     {total_heap_size, Words} = process_info(Pid, total_heap_size),
@@ -132,7 +132,7 @@ it_tells_how_deep_a_stack_is(Config) ->
     Pids = [{Depth, flame_prof_case:deep(Depth)} || Depth <- [10, 300, 5000]],
     start(Config, [stack_depth], [Pid || {_, Pid} <- Pids], false),
     seen(12),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     [begin
          Rows = values(Pid, <<"erlang_stack_depth">>, Summary),
          ?assertEqual([0], lists:usort([Delta || {_, Delta} <- Rows])),
@@ -144,7 +144,7 @@ it_tells_how_long_nothing_was_done(Config) ->
     Pid = flame_prof_case:idle(),
     start(Config, [since_scheduled, runnable_wait], [Pid], false),
     seen(20),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Samples = flame_prof_case:of_process(Pid, flame_prof_case:samples(Summary)),
     TookUs = maps:get(time_us, lists:last(Samples)) - maps:get(time_us, hd(Samples)),
     Since = values(Pid, <<"erlang_since_scheduled_us">>, Summary),
@@ -158,7 +158,7 @@ it_tells_who_waits_for_a_scheduler(Config) ->
     Busy = hd(Hogs),
     start(Config, [runnable_wait, run_queue_len], [Busy], false),
     seen(100),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     flame_prof_case:end_all(Hogs),
     Waits = values(Busy, <<"erlang_runnable_wait_us">>, Summary),
     Queue = values(Busy, <<"erlang_run_queue_len">>, Summary),
@@ -193,7 +193,7 @@ it_tells_which_bytes_wait_in_a_port(Config) ->
           nomatch =/= re:run(Text, "erlang_port_queue_bytes: [1-9]", [{capture, none}])
       end),
     {queue_size, Still} = erlang:port_info(Socket, queue_size),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Sender, <<"erlang_port_queue_bytes">>, Summary),
     ?assert(lists:member(last_value(Rows), [Size, Still]), {Size, Still, lists:usort(Rows)}),
     ?assertEqual(last_value(Rows), deltas(Rows)),
@@ -222,7 +222,7 @@ accounts(Config0, IsOn) ->
             flame_prof_case:eventually(
               fun() -> maps:get(samples, maps:get(cpu, flame_prof:info())) > 250 end),
             flame_prof_case:end_all([Hog]),
-            {ok, _} = flame_prof:stop(),
+            {ok, _} = flame_prof_case:stop(),
             Summary = cpu_summary(Config),
             Emulator = values(Hog, <<"erlang_msacc_emulator_us">>, Summary),
             Rate = values(Hog, <<"erlang_reductions_per_cpu_ms">>, Summary),

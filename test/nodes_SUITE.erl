@@ -48,7 +48,7 @@ end_per_testcase(_, Config) ->
 
 started(Which, Arguments) ->
     Name = peer:random_name("flame_prof_" ++ atom_to_list(Which)),
-    {ok, Peer, Node} = peer:start(#{name => Name, args => Arguments}),
+    {ok, Peer, Node} = peer:start(#{name => Name, args => Arguments, wait_boot => 300000}),
     {Which, Peer, Node}.
 
 it_samples_nodes_with_and_without_the_application(Config) ->

@@ -41,7 +41,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers(),
     ok.
 
@@ -65,7 +65,7 @@ it_reads_a_session_that_runs(Config) ->
     eventually(fun() -> some_samples() > First end),
     {ok, Report} = flame_prof:report(#{print => false}),
     ?assertMatch({_, _}, binary:match(Report, <<"still written">>)),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertEqual(length(samples(Summary)), exported_sum(session, samples)).
 
 it_reads_every_way_of_writing(Config) ->
@@ -291,7 +291,7 @@ recorded(Config, Options) ->
     _ = hogs(1),
     {ok, _} = start(Config, maps:merge(watched(), Options)),
     eventually(fun() -> maps:get(samples, flame_prof:info()) > 100 end),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Summary.
 
 some_samples() ->

@@ -39,11 +39,11 @@ in_peer(Config, Scenario) ->
                         lists:concat([?config(tier, Config), "_", Scenario]), "flame_prof"]),
     Ebin = filename:join(flame_prof_case:library_copy(To), "ebin"),
     Tests = filename:absname(filename:dirname(code:which(?MODULE))),
-    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 300000,
                                  args => ["-pa", Ebin, Tests]}),
     Options = #{tier => ?config(tier, Config), auto_select => none,
                 basename => filename:join(filename:dirname(Ebin), "files")},
-    Result = peer:call(Peer, ?MODULE, Scenario, [Options, Ebin], 120000),
+    Result = peer:call(Peer, ?MODULE, Scenario, [Options, Ebin], 600000),
     peer:stop(Peer),
     ?assertEqual(ok, Result).
 
@@ -72,7 +72,7 @@ running(Options, Ebin) ->
     refused_as_it_should(Options, Refused),
     sampled_on(),
     Session = whereis(flame_prof),
-    {ok, #{samples := Samples, files := [_ | _]}} = flame_prof:stop(),
+    {ok, #{samples := Samples, files := [_ | _]}} = flame_prof_case:stop(),
     true = Samples > 0,
     after_the_end(Options),
     ok.
@@ -117,7 +117,7 @@ code_change(Options, _) ->
     %% A state of another shape is refused, and nothing is lost.
     {error, Why} = flame_prof_session:code_change("9", {state, other}, []),
     true = is_binary(Why),
-    {ok, #{samples := Samples}} = flame_prof:stop(),
+    {ok, #{samples := Samples}} = flame_prof_case:stop(),
     true = Samples > 0,
     ok.
 
@@ -127,7 +127,7 @@ over_and_over(Options, Ebin) ->
          sampled_on(),
          new_library(Ebin),
          _ = [loaded_anew(Module) || Module <- modules()],
-         {ok, _} = flame_prof:stop(),
+         {ok, _} = flame_prof_case:stop(),
          eventually(fun() -> loaded_anew(flame_prof_nif) end)
      end || _ <- lists:seq(1, 10)],
     after_the_end(Options),
@@ -156,7 +156,7 @@ works(#{tier := Tier} = Options) ->
     {ok, _} = flame_prof:start(Options),
     #{tier := Tier} = flame_prof:info(),
     sampled_on(),
-    {ok, #{files := [_ | _]}} = flame_prof:stop().
+    {ok, #{files := [_ | _]}} = flame_prof_case:stop().
 
 new_library(Ebin) ->
     Library = filename:join([filename:dirname(Ebin), "priv", "flame_prof_nif.so"]),

@@ -45,7 +45,7 @@ init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
 
 end_per_testcase(_, _) ->
-    _ = flame_prof:stop(),
+    _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
 %% --- nobody is harmed ---------------------------------------------------------------
@@ -69,7 +69,7 @@ harmless_to_a_waiting_process(Config) ->
     _ = erlang:trace_pattern({erlang, process_info, 2}, false, []),
     _ = erlang:trace(all, false, [call]),
     1 = erlang:trace(Pid, false, [all]),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     Trace = traced(Pid),
     ?assertEqual(Before, After),
     ?assertEqual([], Trace),
@@ -82,7 +82,7 @@ harmless_to_a_selected_process(Config) ->
     {reductions, Before} = process_info(Pid, reductions),
     {ok, _} = start(Config, #{auto_select => {top, 10000, 100}}),
     eventually(fun() -> maps:get(samples, flame_prof:info()) > 500 end),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertEqual({reductions, Before}, process_info(Pid, reductions)),
     Own = of_process(Pid, samples(Summary)),
     ?assertMatch([_, _ | _], Own),
@@ -101,6 +101,7 @@ harmless_to_a_queue_of_a_million_messages(Config) ->
     Pid = spawn_opt(fun() -> receive stop -> ok end end, [link, {message_queue_data, off_heap}]),
     [Pid ! {unread, N} || N <- lists:seq(1, 1000000)],
     {message_queue_len, 1000000} = process_info(Pid, message_queue_len),
+    Heart = flame_prof_case:heart(),
     {ok, _} = start(Config, #{}),
     watch(Pid),
     eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
@@ -108,7 +109,8 @@ harmless_to_a_queue_of_a_million_messages(Config) ->
     {reductions, Before} = process_info(Pid, reductions),
     ticks(100),
     {reductions, After} = process_info(Pid, reductions),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
+    {_, AwayUs} = flame_prof_case:held_up(Heart),
     unlink(Pid),
     exit(Pid, kill),
     ?assertEqual(Before, After),
@@ -116,9 +118,10 @@ harmless_to_a_queue_of_a_million_messages(Config) ->
     ?assert(length(Samples) >= 90),
     ?assertEqual([1000000], lists:usort([N || #{metrics := #{<<"erlang_message_queue_len">> := {N, _}}}
                                                   <- Samples])),
-    %% Nobody waited for it either.
+    %% Nobody waited for it either: ticks are missed when the node does not run at all.
     #{ticks_taken := Taken, ticks_expected := Expected} = Summary,
-    ?assert(Taken >= 0.8 * Expected).
+    ct:pal("~b of ~b ticks, the node was held up for ~b us", [Taken, Expected, AwayUs]),
+    ?assert(Taken + AwayUs div 9000 >= 0.8 * Expected).
 
 harmless_to_a_process_in_a_dirty_nif(Config) ->
     spinning(Config, fun() -> walker_test_nif:spin_dirty(2000) end).
@@ -142,11 +145,12 @@ spinning(Config, Fun) ->
             #{ticks_taken := TicksBefore} = flame_prof:info(),
             Pid ! go,
             %% The session answers all the time.
-            Answers = answers(),
-            {Took, Longest} = Answers,
+            Heart = flame_prof_case:heart(),
+            {Took, Longest} = answers(),
+            {AwayUs, _} = flame_prof_case:held_up(Heart),
             Ended = now_us(),
             #{ticks_taken := TicksAfter} = flame_prof:info(),
-            {ok, Summary} = flame_prof:stop(),
+            {ok, Summary} = flame_prof_case:stop(),
             Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)),
                             T > Began, T < Ended],
             Running = [S || #{status := running} = S <- Samples],
@@ -155,7 +159,7 @@ spinning(Config, Fun) ->
             %% At most of the ticks there were, however many a busy machine gives.
             ?assert(TicksAfter > TicksBefore),
             ?assert(length(Running) >= 0.6 * (TicksAfter - TicksBefore)),
-            ?assert(Longest < 1000000),
+            ?assert(Longest < 1000000 + 2 * AwayUs),
             %% The NIF is seen, or its caller at least: the stack is the last one left.
             [#{frames := Frames} | _] = lists:reverse(Running),
             ?assert(lists:any(fun({Name, _}) -> binary:match(Name, atom_to_binary(?MODULE)) =/= nomatch end,
@@ -189,7 +193,7 @@ harmless_to_a_suspended_process(Config) ->
     {reductions, After} = process_info(Pid, reductions),
     Ended = now_us(),
     true = erlang:resume_process(Pid),
-    {ok, Summary} = flame_prof:stop(),
+    {ok, Summary} = flame_prof_case:stop(),
     ?assertEqual(Before, After),
     Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)), T >= Began, T < Ended],
     ?assert(length(Samples) >= 40),
@@ -201,7 +205,7 @@ harmless_to_a_suspended_process(Config) ->
 limit_nothing_is_left_after_300_sessions(Config) ->
     Cycle = fun() ->
                 {ok, _} = start(Config, #{auto_select => {top, 10, 100}}),
-                {ok, _} = flame_prof:stop()
+                {ok, _} = flame_prof_case:stop()
             end,
     [Cycle() || _ <- lists:seq(1, 30)],
     garbage_collect(),
@@ -232,7 +236,7 @@ limit_one_session_at_a_time(Config) ->
     {ok, Session} = start(Config, #{}),
     ?assertEqual({error, {already_started, Session}}, start(Config, #{})),
     ticks(5),
-    {ok, _} = flame_prof:stop().
+    {ok, _} = flame_prof_case:stop().
 
 threads() -> entries("/proc/self/task").
 
@@ -281,7 +285,7 @@ limit_the_disk_is_full(Config) ->
             try
                 full_disk(Config, Directory)
             after
-                _ = flame_prof:stop(),
+                _ = flame_prof_case:stop(),
                 os:cmd("umount -l " ++ Directory)
             end;
         Why ->
@@ -311,7 +315,7 @@ full_disk(Config, Directory) ->
     eventually(fun() -> #{samples := Now, failing := Failing} = flame_prof:info(),
                         not Failing andalso Now > Written + 100 end),
     ?assertEqual(Session, whereis(flame_prof)),
-    {ok, #{samples := Samples, files := Files} = Summary} = flame_prof:stop(),
+    {ok, #{samples := Samples, files := Files} = Summary} = flame_prof_case:stop(),
     ct:pal("~p", [Summary]),
     %% Everything that reached the disk is there, and counts.
     ?assertMatch([_, _ | _], Files),
@@ -325,10 +329,10 @@ in_peer(Config, Handler, Scenario) ->
             To = filename:join([?config(priv_dir, Config),
                                 "copy_" ++ atom_to_list(?config(case_name, Config)), "flame_prof"]),
             Copy = filename:join(flame_prof_case:library_copy(To), "ebin"),
-            {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 60000,
+            {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 300000,
                                          args => ["-pa", Copy, filename:absname(filename:dirname(code:which(?MODULE)))]}),
             Result = peer:call(Peer, ?MODULE, peer_scenario,
-                               [Nif, Handler, Scenario, directory(Config), Copy], 120000),
+                               [Nif, Handler, Scenario, directory(Config), Copy], 600000),
             peer:stop(Peer),
             case Result of
                 {skip, _} -> Result;
@@ -355,7 +359,7 @@ handler_before(Options, _) ->
     #{tier := walker, reader := process_vm_readv} = flame_prof:info(),
     sampled_on(),
     1 = walker_test_nif:fault(),
-    {ok, _} = flame_prof:stop(),
+    {ok, _} = flame_prof_case:stop(),
     2 = walker_test_nif:fault(),
     ours = walker_test_nif:fault_handler().
 
@@ -371,11 +375,11 @@ handler_during(Options, _) ->
             %% Whoever was there before is there again, and may be used again.
             ok = walker_test_nif:give_faults_back(),
             sampled_on(),
-            {ok, #{losses := #{unreadable := 0}}} = flame_prof:stop(),
+            {ok, #{losses := #{unreadable := 0}}} = flame_prof_case:stop(),
             default = walker_test_nif:fault_handler(),
             {ok, _} = flame_prof:start(Options),
             #{reader := guarded_load} = flame_prof:info(),
-            {ok, _} = flame_prof:stop();
+            {ok, _} = flame_prof_case:stop();
         #{reader := Reader} ->
             {skip, lists:concat(["the reader is ", Reader, " to begin with"])}
     end.
@@ -398,11 +402,11 @@ readv_refused(Options, _) ->
                     #{tier_reason := Reason} = flame_prof:info(),
                     one_line(Reason),
                     sampled_on(),
-                    {ok, _} = flame_prof:stop();
+                    {ok, _} = flame_prof_case:stop();
                 _ ->
                     {ok, _} = flame_prof:start(Options),
                     #{tier := portable} = flame_prof:info(),
-                    {ok, _} = flame_prof:stop()
+                    {ok, _} = flame_prof_case:stop()
             end;
         Other ->
             {skip, lists:concat(["seccomp: ", Other])}
@@ -417,7 +421,7 @@ nothing_allowed(Options, _) ->
             one_line(Reason),
             {match, _} = re:run(Reason, "^walker refused: .*process_vm_readv.*seccomp"),
             sampled_on(),
-            {ok, #{samples := Samples}} = flame_prof:stop(),
+            {ok, #{samples := Samples}} = flame_prof_case:stop(),
             true = Samples > 0,
             {error, {refused, Why}} = flame_prof:start(Options#{tier => walker}),
             one_line(Why);
@@ -435,7 +439,7 @@ reloaded(Options, Ebin) ->
     ok = flame_prof_nif:loaded(),
     sampled_on(),
     Session = whereis(flame_prof),
-    {ok, #{tier := walker}} = flame_prof:stop(),
+    {ok, #{tier := walker}} = flame_prof_case:stop(),
     code:purge(flame_prof_nif),
     {module, flame_prof_nif} = code:load_file(flame_prof_nif),
     code:purge(flame_prof_nif),
@@ -445,7 +449,7 @@ reloaded(Options, Ebin) ->
     %% Again, by the same file: that is refused as well.
     {error, on_load_failure} = code:load_file(flame_prof_nif),
     sampled_on(),
-    {ok, #{tier := walker, samples := Samples}} = flame_prof:stop(),
+    {ok, #{tier := walker, samples := Samples}} = flame_prof_case:stop(),
     true = Samples > 0.
 
 replace_library(Ebin) ->
