@@ -8,6 +8,7 @@ enum {
     MIN_RATE_NS = 50 * CLOCK_NS_PER_MS, // shorter, the rate is not exact enough
     MAX_READ_TICKS = 20000,             // for both clocks; else something came between
     MAX_DRIFT_NS = CLOCK_NS_PER_MS,     // more, and the counter stood still or jumped
+    READ_TRIES = 10,
 };
 
 // https://www.kernel.org/doc/html/latest/timers/timekeeping.html: a kernel that finds its
@@ -38,9 +39,14 @@ void tick_clock_init(struct tick_clock *clock)
     uint64_t ticks;
     uint64_t ns;
     memset(clock, 0, sizeof *clock);
-    if (is_trusted() && read_both(&ticks, &ns)) {
-        clock->begin_ticks = ticks;
-        clock->begin_ns = ns;
+    if (!is_trusted()) {
+        return;
+    }
+    for (int i = 0; i < READ_TRIES && clock->begin_ticks == 0; i++) {
+        if (read_both(&ticks, &ns)) {
+            clock->begin_ticks = ticks;
+            clock->begin_ns = ns;
+        }
     }
 }
 

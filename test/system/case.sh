@@ -81,13 +81,23 @@ want_between() {
 }
 want_valid() { local said; said=$("$check" "$@" 2>&1) || fail "check-perf-script: $said"; }
 
-# Whether a file (or one of several) is there within five seconds.
+# Until a file (or one of several) is there, for a minute: some machines are slow.
 wait_for() {
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         compgen -G "$1" >/dev/null && return
         sleep 0.05
     done
-    fail "no $1 after five seconds, recorder said: $(cat log 2>/dev/null)"
+    fail "no $1 after a minute, recorder said: $(cat log 2>/dev/null)"
+}
+
+# Until a process runs that program, and no longer what was to start it; with so many threads.
+wait_run() { # PID NAME [THREADS]
+    for _ in $(seq 1200); do
+        [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${2:0:15}" ] &&
+            [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l)" -ge "${3:-1}" ] && return
+        sleep 0.05
+    done
+    fail "process $1 does not run $2 after a minute"
 }
 
 count() { compgen -G "$1" | wc -l; }

@@ -71,7 +71,7 @@ the_threads_of_a_process() {
     build_nester
     "$nester" 60 >/dev/null & pid=$!
     trap 'kill "$pid"' EXIT
-    sleep 0.1
+    wait_run "$pid" nester
     run record --engine perf-events -F 499 -p "$pid" -d 2 -o x.perf
     want_code 0
     want_valid --whole x.perf
@@ -94,7 +94,7 @@ whatever_our_user_runs() {
     build_nester
     setpriv --reuid=65534 --regid=65534 --clear-groups "$nester" 60 >/dev/null & pid=$!
     trap 'kill "$pid"' EXIT
-    sleep 0.1
+    wait_run "$pid" nester
     as_nobody record -F 499 -d 2 -o x.perf
     want_code 0
     want "the program of the same user" grep -q "^$pid/.*step;work" <(fold x.perf)

@@ -11,7 +11,8 @@ two_burners() {
     "$burner" 30 2 >/dev/null & first=$!
     ./other 30 >/dev/null & second=$!
     trap 'kill "$first" "$second"' EXIT
-    sleep 0.1
+    wait_run "$first" burner
+    wait_run "$second" other
 }
 
 pids_of() { fold "$1" | awk '{ sub(/\/.*/, "", $1); print $1 }' | sort -u | paste -sd ' '; }

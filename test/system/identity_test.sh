@@ -24,7 +24,7 @@ burn_as() { # PROGRAM, in the background: $pid
     cp "$burner" "$1"
     COLOUR='light blue' "./$1" 30 >/dev/null & pid=$!
     trap 'kill "$pid"' EXIT
-    sleep 0.1
+    wait_run "$pid" "$1"
 }
 
 in_the_order_asked_for() {

@@ -121,8 +121,8 @@ killed_it_leaves_what_it_had() {
 
 idle_processes_make_no_file() {
     need_root
-    sleep 5 & local pid=$!
-    sleep 0.1
+    sleep 60 & local pid=$!
+    wait_run "$pid" sleep
     run record -p "$pid" -d 0.5 -o x.perf
     kill "$pid"
     want_code 5

@@ -189,7 +189,7 @@ a_deleted_program_has_names() {
     need_root
     cp "$burner" ./burner
     ./burner 1 >cpu & local pid=$!
-    sleep 0.1
+    wait_run "$pid" burner
     rm burner
     run record -F 499 -p "$pid" -o x.perf
     want_code 0

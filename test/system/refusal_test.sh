@@ -67,7 +67,7 @@ no_such_process() {
 a_thread_is_no_process() {
     build_burner
     "$burner" 1 2 >cpu & local pid=$!
-    sleep 0.2
+    wait_run "$pid" burner 2
     local tid
     tid=$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 -printf "%f\n" | sort -n | tail -n 1)
     run record -p "$tid" -d 1 -o x.perf

@@ -14,7 +14,7 @@ burn() { # AS-USER
     chmod 755 . ours
     setpriv --reuid="$1" --regid="$1" --clear-groups ./ours 30 >/dev/null & pid=$!
     trap 'kill "$pid"' EXIT
-    sleep 0.1
+    wait_run "$pid" ours
 }
 
 # As nobody, with these capabilities (numbers, for tools that do not know the names).
