@@ -20,8 +20,10 @@ static bool map_pages(struct sample_ring *ring, int fd)
     void *consumed = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ring->consumed = consumed == MAP_FAILED ? NULL : consumed;
     void *produced = mmap(NULL, page + ring->bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
-    ring->produced = produced == MAP_FAILED ? NULL : produced;
-    ring->data = (const unsigned char *)produced + page;
+    if (produced != MAP_FAILED) {
+        ring->produced = produced;
+        ring->data = (const unsigned char *)produced + page;
+    }
     return ring->consumed != NULL && ring->produced != NULL;
 }
 
