@@ -36,7 +36,7 @@ static void check_name(struct elf_cache *cache, elf_cache_id id, const char *wan
 
 TEST(one_table_for_one_file)
 {
-    struct elf_cache *cache = elf_cache_create(1 << 20);
+    struct elf_cache *cache = elf_cache_create(1 << 20, NULL);
     struct text name;
     uint64_t function = 0;
     elf_cache_id id = elf_cache_open(cache, make_file("a", "alpha"), text_of(path), NULL);
@@ -51,7 +51,7 @@ TEST(one_table_for_one_file)
 
 TEST(a_file_that_was_rewritten_is_another)
 {
-    struct elf_cache *cache = elf_cache_create(1 << 20);
+    struct elf_cache *cache = elf_cache_create(1 << 20, NULL);
     elf_cache_id first = elf_cache_open(cache, make_file("b", "before"), text_of(path), NULL);
     (void)usleep(20000); // the clock of file times ticks every 4 ms
     elf_cache_id second = elf_cache_open(cache, make_file("b", "after_it"), text_of(path), NULL);
@@ -64,7 +64,7 @@ TEST(a_file_that_was_rewritten_is_another)
 TEST(a_known_file_is_found_by_its_inode)
 {
     struct stat status;
-    struct elf_cache *cache = elf_cache_create(1 << 20);
+    struct elf_cache *cache = elf_cache_create(1 << 20, NULL);
     elf_cache_id id = elf_cache_open(cache, make_file("c", "gamma"), text_of(path), NULL);
     CHECK_INT(stat(path, &status), 0);
     CHECK_UINT(elf_cache_by_inode(cache, major(status.st_dev), minor(status.st_dev), status.st_ino),
@@ -79,7 +79,7 @@ TEST(what_is_no_elf_file_has_no_names)
 {
     struct text name;
     uint64_t function = 0;
-    struct elf_cache *cache = elf_cache_create(1 << 20);
+    struct elf_cache *cache = elf_cache_create(1 << 20, NULL);
     elf_cache_id id =
         elf_cache_open(cache, open("/etc/passwd", O_RDONLY | O_CLOEXEC), TEXT("/x"), NULL);
     CHECK(id != 0);
@@ -92,7 +92,7 @@ TEST(the_least_recently_used_is_dropped_and_says_so)
 {
     struct text name;
     uint64_t function = 0;
-    struct elf_cache *cache = elf_cache_create(100);
+    struct elf_cache *cache = elf_cache_create(100, NULL);
     elf_cache_id first = elf_cache_open(
         cache, make_file("d", "delta_of_a_long_name_so_that_it_is_big"), text_of(path), NULL);
     elf_cache_id second = elf_cache_open(
@@ -111,7 +111,7 @@ TEST(the_least_recently_used_is_dropped_and_says_so)
 TEST(a_build_id_stays_with_its_file)
 {
     struct elf_image image;
-    struct elf_cache *cache = elf_cache_create(1 << 20);
+    struct elf_cache *cache = elf_cache_create(1 << 20, NULL);
     elf_image_begin(&image);
     elf_image_add_build_id(&image, "abc");
     elf_image_end(&image);

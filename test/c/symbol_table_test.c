@@ -134,3 +134,29 @@ TEST(many_symbols_in_any_order)
     symbol_table_deinit(&table);
     symbol_table_deinit(&table);
 }
+
+TEST(packed_names_are_those_that_were_added)
+{
+    struct name_unpacker *unpacker = name_unpacker_create();
+    begin(1 << 20);
+    table.packed.unpacker = unpacker;
+    char name[32];
+    for (uint64_t i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof name, "function_%u", (unsigned)i);
+        CHECK(add(1000 + 10 * (i * 7 % 3000), 10, name));
+        CHECK(add(1000 + 10 * (i * 7 % 3000), 10, "another name of it"));
+        if (i == 1500) {
+            symbol_table_finish(&table); // more is to come
+        }
+    }
+    symbol_table_finish(&table);
+    CHECK_UINT(table.cnt, 3000);
+    for (uint64_t i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof name, "function_%u", (unsigned)i);
+        CHECK_STR(name_at(1000 + 10 * (i * 7 % 3000)), name);
+    }
+    CHECK(symbol_table_memory_bytes(&table) < 3000 * (sizeof *table.symbols + 10));
+    symbol_table_deinit(&table);
+    table.packed.unpacker = NULL;
+    name_unpacker_destroy(unpacker);
+}

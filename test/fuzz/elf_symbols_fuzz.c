@@ -13,6 +13,7 @@ static int open_nothing(void *context, const char *path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
+    static struct name_unpacker *unpacker;
     static const struct elf_debug_opener OPENER = {.open = open_nothing};
     struct elf_file file = {0};
     struct symbol_table table;
@@ -21,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         return 0;
     }
     symbol_table_init(&table, 1 << 20);
+    unpacker = unpacker == NULL ? name_unpacker_create() : unpacker;
+    table.packed.unpacker = unpacker;
     (void)elf_symbols_load(&table, &file, TEXT("/usr/bin/x"), &OPENER);
     for (uint32_t i = 0; i < table.cnt; i++) {
         const struct symbol *symbol = symbol_table_find(&table, table.symbols[i].address);

@@ -22,7 +22,8 @@ struct file_names {
 };
 
 struct file_names *file_names_create(const struct file_names_options *options,
-                                     struct name_scratch *scratch, struct mapped_files *seen)
+                                     struct name_unpacker *unpacker, struct name_scratch *scratch,
+                                     struct mapped_files *seen)
 {
     struct file_names *names = calloc(1, sizeof *names);
     if (names == NULL) {
@@ -31,7 +32,7 @@ struct file_names *file_names_create(const struct file_names_options *options,
     names->options = *options;
     names->scratch = scratch;
     names->seen = seen;
-    names->files = elf_cache_create(options->max_symbol_bytes);
+    names->files = elf_cache_create(options->max_symbol_bytes, unpacker);
     bool reads_dwarf = options->tells_lines || options->tells_inlined;
     struct file_lines_options lines = {options->tells_lines, options->tells_inlined};
     names->lines = reads_dwarf ? file_lines_create(&lines) : NULL;
@@ -115,8 +116,8 @@ struct text file_names_basename(struct text path)
 
 struct text file_names_readable(struct file_names *names, struct text name)
 {
-    if (names->options.keeps_mangled || !demangler_demangle(&names->demangler, &name)) {
-        return name;
+    if (!names->options.keeps_mangled) {
+        (void)demangler_demangle(&names->demangler, &name);
     }
     return name_scratch_copy(names->scratch, name);
 }
@@ -185,7 +186,7 @@ uint32_t file_names_inlined(struct file_names *names, const struct process *proc
     for (uint32_t i = 0; i < cnt; i++) {
         inlined[i] = (struct frame){
             .address = frame->address,
-            .name = name_scratch_copy(names->scratch, file_names_readable(names, calls[i].name)),
+            .name = file_names_readable(names, calls[i].name),
             .file = TEXT("inlined"),
         };
     }

@@ -9,6 +9,7 @@
 #include "model/sample.h"
 #include "record/system/mapped_files.h"
 #include "record/system/name_scratch.h"
+#include "symbols/system/name_unpacker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,10 +29,11 @@ struct file_names_options {
     bool tells_inlined;      // functions that the compiler put into others, the same
 };
 
-// Made-up names go to `scratch`, files that were opened to `seen`; both are borrowed.
-// NULL when out of memory.
+// Names found go to `scratch`, files that were opened to `seen`; they and `unpacker`, which
+// symbols are kept compressed for, are borrowed. NULL when out of memory.
 struct file_names *file_names_create(const struct file_names_options *options,
-                                     struct name_scratch *scratch, struct mapped_files *seen);
+                                     struct name_unpacker *unpacker, struct name_scratch *scratch,
+                                     struct mapped_files *seen);
 void file_names_destroy(struct file_names *names);
 
 // Names the code at `address` of `process`, which `mapping`, a file's, holds: sets the
@@ -50,7 +52,7 @@ uint32_t file_names_inlined(struct file_names *names, const struct process *proc
                             const struct process_mapping *mapping, uint64_t address,
                             struct frame *frame, struct frame *inlined, uint32_t max);
 
-// The readable form of a symbol of any origin, where there is one.
+// A copy of a symbol's name of any origin, in its readable form where there is one.
 struct text file_names_readable(struct file_names *names, struct text name);
 
 // What stands behind the last slash.

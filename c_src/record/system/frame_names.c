@@ -33,6 +33,7 @@ struct frame_names {
     struct mapped_files *seen;
     struct jit_names *jit;
     struct frame_cache *cache;
+    struct name_unpacker *unpacker; // of files and the kernel
     struct kernel_symbols kernel;
     struct symbol_table vdso;
     struct named_stack noted;          // what frame_names_note names and throws away
@@ -61,10 +62,13 @@ struct frame_names *frame_names_create(const struct file_names_options *options,
     names->history = history;
     names->beams = beams;
     names->seen = mapped_files_create(MAX_SEEN_BYTES);
-    names->files =
-        names->seen == NULL ? NULL : file_names_create(options, &names->scratch, names->seen);
+    names->unpacker = name_unpacker_create();
+    names->files = names->seen == NULL || names->unpacker == NULL
+                       ? NULL
+                       : file_names_create(options, names->unpacker, &names->scratch, names->seen);
     names->jit = jit_names_create(MAX_JIT_BYTES);
     names->cache = frame_cache_create(MAX_CACHED_TEXT_BYTES, sink);
+    names->kernel.unpacker = names->unpacker;
     symbol_table_init(&names->vdso, MAX_VDSO_BYTES);
     (void)vdso_load(&names->vdso);
     if (names->files == NULL || names->jit == NULL || names->cache == NULL) {
@@ -85,6 +89,7 @@ void frame_names_destroy(struct frame_names *names)
     frame_cache_destroy(names->cache);
     kernel_symbols_deinit(&names->kernel);
     symbol_table_deinit(&names->vdso);
+    name_unpacker_destroy(names->unpacker);
     free(names);
 }
 
@@ -239,6 +244,7 @@ static bool name_kernel_frame(struct frame_names *names, uint64_t address, struc
     }
     if (kernel_symbols_find(&names->kernel, address, &frame->name, &frame->file)) {
         frame->name = file_names_readable(names->files, frame->name); // some of it is Rust
+        frame->file = name_scratch_copy(&names->scratch, frame->file);
         return true;
     }
     frame->name = TEXT("[kernel]");

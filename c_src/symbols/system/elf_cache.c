@@ -32,7 +32,8 @@ struct entry {
 };
 
 struct elf_cache {
-    struct entry *entries; // ELF_CACHE_MAX_FILES
+    struct entry *entries;          // ELF_CACHE_MAX_FILES
+    struct name_unpacker *unpacker; // borrowed, or NULL
     size_t max_bytes;
     size_t bytes; // of all tables
     uint64_t uses;
@@ -40,13 +41,14 @@ struct elf_cache {
     uint32_t generations;
 };
 
-struct elf_cache *elf_cache_create(size_t max_bytes)
+struct elf_cache *elf_cache_create(size_t max_bytes, struct name_unpacker *unpacker)
 {
     struct elf_cache *cache = calloc(1, sizeof *cache);
     if (cache == NULL) {
         return NULL;
     }
     cache->max_bytes = max_bytes;
+    cache->unpacker = unpacker;
     cache->entries = calloc(ELF_CACHE_MAX_FILES, sizeof *cache->entries);
     if (cache->entries == NULL) {
         free(cache);
@@ -191,6 +193,7 @@ elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text pa
     };
     cache->cnt++;
     symbol_table_init(&entry->table, cache->max_bytes);
+    entry->table.packed.unpacker = cache->unpacker;
     struct elf_file file = {0};
     if (elf_file_open(&file, fd_take, NULL)) {
         load(entry, &file, path, opener);

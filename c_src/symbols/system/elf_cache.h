@@ -26,8 +26,9 @@ struct elf_cache;
 
 enum { ELF_CACHE_MIN_BYTES = 8 << 20 };
 
-// `max_bytes` bounds the tables of all files together. NULL when out of memory.
-struct elf_cache *elf_cache_create(size_t max_bytes);
+// `max_bytes` bounds the tables of all files together. Names are kept compressed for
+// `unpacker`, which is borrowed; NULL: as they are. NULL when out of memory.
+struct elf_cache *elf_cache_create(size_t max_bytes, struct name_unpacker *unpacker);
 void elf_cache_destroy(struct elf_cache *cache);
 
 // The file behind a descriptor, which becomes the cache's own. Loads its symbols
@@ -41,7 +42,8 @@ elf_cache_id elf_cache_open(struct elf_cache *cache, int fd_take, struct text pa
 elf_cache_id elf_cache_by_inode(struct elf_cache *cache, uint32_t dev_major, uint32_t dev_minor,
                                 uint64_t inode);
 
-// The function at an offset of the file: its name, valid until elf_cache_trim, or
+// The function at an offset of the file: its name, valid until the unpacker is asked for
+// another or elf_cache_trim, or
 // (ELF_CACHE_FUNCTION) the address it begins at, as the file counts.
 enum elf_cache_result elf_cache_name(struct elf_cache *cache, elf_cache_id id, uint64_t offset,
                                      struct text *name, uint64_t *function);

@@ -36,6 +36,7 @@ bool kernel_symbols_parse(struct kernel_symbols *symbols, FILE *stream, struct e
     char *line = NULL;
     size_t line_bytes = 0;
     symbol_table_init(&symbols->table, KERNEL_SYMBOLS_MAX_BYTES);
+    symbols->table.packed.unpacker = symbols->unpacker;
     symbols->zero_cnt = 0;
     symbols->is_loaded = true;
     while (getline(&line, &line_bytes, stream) > 0) {
@@ -88,5 +89,5 @@ bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address,
 void kernel_symbols_deinit(struct kernel_symbols *symbols)
 {
     symbol_table_deinit(&symbols->table);
-    *symbols = (struct kernel_symbols){.is_loaded = false};
+    *symbols = (struct kernel_symbols){.unpacker = symbols->unpacker};
 }

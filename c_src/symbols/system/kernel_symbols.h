@@ -14,6 +14,7 @@ enum { KERNEL_SYMBOLS_MAX_BYTES = 32 << 20 };
 
 // A zeroed struct is not loaded.
 struct kernel_symbols {
+    struct name_unpacker *unpacker; // borrowed; NULL: names are not compressed
     struct symbol_table table;
     uint64_t zero_cnt; // functions whose address was hidden
     bool is_loaded;
@@ -26,7 +27,8 @@ bool kernel_symbols_load(struct kernel_symbols *symbols, struct error *err);
 // The same from any stream in the format of /proc/kallsyms.
 bool kernel_symbols_parse(struct kernel_symbols *symbols, FILE *stream, struct error *err);
 
-// False when no function is there. `module` is "[kernel.kallsyms]" or "[NAME]".
+// False when no function is there. `module` is "[kernel.kallsyms]" or "[NAME]". Both are valid
+// until the unpacker is asked for another name.
 bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address, struct text *name,
                          struct text *module);
 

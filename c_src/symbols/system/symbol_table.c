@@ -8,6 +8,7 @@ enum {
     MAX_NAME_BYTES = 1 << 27, // what name_at can address
     DIGIT_BITS = 11,
     DIGITS = 1 << DIGIT_BITS,
+    AHEAD = 8, // names asked of memory before they are packed
     // How many symbols that begin later, and end before the address, are looked
     // past for one that encloses it.
     MAX_ENCLOSED = 16,
@@ -22,13 +23,18 @@ void symbol_table_deinit(struct symbol_table *table)
 {
     free(table->symbols);
     free(table->names);
-    *table =
-        (struct symbol_table){.max_bytes = table->max_bytes, .latest_wins = table->latest_wins};
+    name_pack_deinit(&table->packed);
+    *table = (struct symbol_table){
+        .max_bytes = table->max_bytes,
+        .latest_wins = table->latest_wins,
+        .packed = {.unpacker = table->packed.unpacker},
+    };
 }
 
 size_t symbol_table_memory_bytes(const struct symbol_table *table)
 {
-    return table->capacity * sizeof *table->symbols + table->name_capacity;
+    return table->capacity * sizeof *table->symbols + table->name_capacity +
+           name_pack_memory_bytes(&table->packed);
 }
 
 static bool resize_symbols(struct symbol_table *table, uint32_t capacity)
@@ -54,9 +60,11 @@ static bool resize_names(struct symbol_table *table, uint32_t capacity)
 // Doubling, but never past the limit as a whole.
 static bool make_room(struct symbol_table *table, uint32_t name_bytes)
 {
-    size_t used = table->cnt * sizeof *table->symbols + table->name_bytes;
+    size_t used = table->cnt * sizeof *table->symbols + table->name_bytes +
+                  name_pack_memory_bytes(&table->packed);
     size_t wanted = sizeof *table->symbols + name_bytes;
-    if (used + wanted > table->max_bytes || table->name_bytes + name_bytes > MAX_NAME_BYTES) {
+    if (used + wanted > table->max_bytes ||
+        name_pack_end(&table->packed) + table->name_bytes + name_bytes > MAX_NAME_BYTES) {
         return false;
     }
     uint32_t symbols =
@@ -79,7 +87,7 @@ bool symbol_table_add(struct symbol_table *table, uint64_t address, uint64_t siz
     table->symbols[table->cnt++] = (struct symbol){
         .address = address,
         .size_bytes = size_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)size_bytes,
-        .name_at = table->name_bytes,
+        .name_at = name_pack_end(&table->packed) + table->name_bytes,
         .rank = rank < SYMBOL_MAX_RANK ? rank : SYMBOL_MAX_RANK,
         .is_open = extent == SYMBOL_UP_TO_THE_NEXT,
     };
@@ -178,6 +186,34 @@ static void close_open_ends(struct symbol_table *table)
     }
 }
 
+// Those that were not yet; the symbol goes where there is no memory for its name. Neighbours
+// in the file have much in common: in the order they came in, they take twice the room.
+static void pack_names(struct symbol_table *table)
+{
+    uint32_t end = name_pack_end(&table->packed);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->cnt; i++) {
+        struct symbol symbol = table->symbols[i];
+        uint32_t at = symbol.name_at;
+        uint32_t ahead = i + AHEAD < table->cnt ? table->symbols[i + AHEAD].name_at : 0;
+        if (ahead >= end) {
+            __builtin_prefetch(table->names + (ahead - end));
+        }
+        if (at >= end && !name_pack_add(&table->packed, text_of(table->names + (at - end)), &at)) {
+            table->refused++;
+            continue;
+        }
+        symbol.name_at = at;
+        table->symbols[kept++] = symbol;
+    }
+    table->cnt = kept;
+    name_pack_finish(&table->packed);
+    free(table->names);
+    table->names = NULL;
+    table->name_bytes = 0;
+    table->name_capacity = 0;
+}
+
 void symbol_table_finish(struct symbol_table *table)
 {
     if (table->cnt == 0) {
@@ -186,6 +222,9 @@ void symbol_table_finish(struct symbol_table *table)
     sort(table);
     drop_second_names(table);
     close_open_ends(table);
+    if (table->packed.unpacker != NULL) {
+        pack_names(table);
+    }
     if (table->cnt > 0 && table->capacity > table->cnt) {
         (void)resize_symbols(table, table->cnt);
     }
@@ -224,5 +263,7 @@ const struct symbol *symbol_table_find(const struct symbol_table *table, uint64_
 
 struct text symbol_table_name(const struct symbol_table *table, const struct symbol *symbol)
 {
-    return text_of(table->names + symbol->name_at);
+    uint32_t end = name_pack_end(&table->packed);
+    return symbol->name_at < end ? name_pack_name(&table->packed, symbol->name_at)
+                                 : text_of(table->names + (symbol->name_at - end));
 }

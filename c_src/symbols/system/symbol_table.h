@@ -5,6 +5,7 @@
 #define FLAME_PROF_SYMBOLS_SYSTEM_SYMBOL_TABLE_H
 
 #include "base/text.h"
+#include "symbols/system/name_pack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,14 +28,16 @@ struct symbol {
     uint32_t is_open : 1; // SYMBOL_UP_TO_THE_NEXT
 };
 
-// A zeroed struct with `max_bytes` set is empty.
+// A zeroed struct with `max_bytes` set is empty. With `packed.unpacker` set, names are
+// compressed when it is finished.
 struct symbol_table {
     size_t max_bytes; // symbols and names together
     bool latest_wins;
     struct symbol *symbols;
     uint32_t cnt;
     uint32_t capacity;
-    char *names; // NUL-terminated, one after the other
+    struct name_pack packed;
+    char *names; // those not packed; NUL-terminated, one after the other
     uint32_t name_bytes;
     uint32_t name_capacity;
     uint64_t refused;
@@ -57,7 +60,7 @@ void symbol_table_finish(struct symbol_table *table);
 // begins last.
 const struct symbol *symbol_table_find(const struct symbol_table *table, uint64_t address);
 
-// Valid until the table changes.
+// NUL-terminated; valid until the table changes or its unpacker is asked for another name.
 struct text symbol_table_name(const struct symbol_table *table, const struct symbol *symbol);
 
 size_t symbol_table_memory_bytes(const struct symbol_table *table);
