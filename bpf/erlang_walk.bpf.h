@@ -130,10 +130,8 @@ static __always_inline void erlang_walk_skip_middle(struct user_walk *walk, __u6
 /* The next words are in the window; returns how many, 0 when they are not in memory. */
 static __always_inline __u32 erlang_walk_read(struct user_walk *walk, __u64 left)
 {
-    __u64 bytes = stack_window_bytes(walk->erlang_at);
-    if (left < bytes / 8) {
-        bytes = 8 * left;
-    }
+    __u64 most = left < STACK_WINDOW_WORDS ? 8 * left : 8 * STACK_WINDOW_WORDS;
+    __u64 bytes = stack_window_bytes(walk->erlang_at, most);
     return stack_window_read(&walk->window, walk->erlang_at, bytes) / 8;
 }
 

@@ -10,7 +10,8 @@
 #include <linux/types.h>
 
 enum {
-    STACK_WINDOW_WORDS = 64, /* a power of two */
+    STACK_WINDOW_WORDS = 64,        /* a power of two */
+    STACK_WINDOW_FRAME_BYTES = 256, /* of a C stack: lines nobody asks for cost, too */
     STACK_WINDOW_PAGE_BYTES = 4096,
     /* Registers are saved below the return address, which is asked for first. */
     STACK_WINDOW_BELOW_BYTES = 56,
@@ -23,10 +24,9 @@ struct stack_window {
 };
 
 /* How many bytes from `from` on, a multiple of 8, one read may have. */
-static __always_inline __u64 stack_window_bytes(__u64 from)
+static __always_inline __u64 stack_window_bytes(__u64 from, __u64 most)
 {
     __u64 in_page = STACK_WINDOW_PAGE_BYTES - (from & (STACK_WINDOW_PAGE_BYTES - 1));
-    __u64 most = 8 * STACK_WINDOW_WORDS;
     return in_page < most ? in_page : most;
 }
 
@@ -50,7 +50,8 @@ static __attribute__((noinline)) int stack_window_fill(struct stack_window *wind
     __u64 page = at & ~(__u64)(STACK_WINDOW_PAGE_BYTES - 1);
     __u64 below = at - sp < STACK_WINDOW_BELOW_BYTES ? (at - sp) & ~7ULL : STACK_WINDOW_BELOW_BYTES;
     __u64 from = at - page < below ? page : at - below;
-    return stack_window_read(window, from, stack_window_bytes(from)) != 0;
+    __u64 bytes = stack_window_bytes(from, STACK_WINDOW_FRAME_BYTES);
+    return stack_window_read(window, from, bytes) != 0;
 }
 
 /* The word at `at`, of the frame that begins at `sp`; 0 = it is not in memory. */

@@ -105,13 +105,13 @@ TEST(frames_side_by_side_are_one_read)
                                      .fp = UNWIND_FP_AT_CFA,
                                      .fp_offset = -24,
                                      .return_offset = -8};
-    for (int i = 0; i < STACK_WORDS / 4; i++) {
+    for (int i = 0; i < STACK_WINDOW_FRAME_BYTES / 32; i++) {
         stack[4 * i + 1] = 0x1000 + i;
         stack[4 * i + 3] = 0x50100 + i;
     }
-    stack[STACK_WORDS - 1] = 0;
+    stack[STACK_WINDOW_FRAME_BYTES / 8 - 1] = 0;
     read_cnt = 0;
-    for (int i = 0; i < STACK_WORDS / 4 - 1; i++) {
+    for (int i = 0; i < STACK_WINDOW_FRAME_BYTES / 32 - 1; i++) {
         CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
         CHECK_UINT(walk.pc, 0x50100 + i);
         CHECK_UINT(walk.fp, 0x1000 + i);
