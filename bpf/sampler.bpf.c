@@ -11,6 +11,7 @@
 
 #include "filter.bpf.h"
 #include "kernel_types.h"
+#include "process_memo.bpf.h"
 #include "rule_memo.bpf.h"
 #include "sampler.h"
 #include "unwind_table.h"
@@ -376,6 +377,13 @@ static __always_inline int is_young(const struct sampler_record *record)
 static __always_inline int has_tables(struct work *work)
 {
     __u32 pid = work->record.pid;
+    // Before the lookup: what changes behind it is newer.
+    __u32 generation = table_generations[pid % UNWIND_GENERATIONS];
+    struct process_memo *memo = process_memo_of(pid);
+    if (process_memo_is(memo, &work->record) && memo->generation == generation) {
+        work->walk.process = memo->process;
+        return 1;
+    }
     const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
     if (process == NULL || process->address_space != work->record.address_space) {
         work->walk.process.mapping_cnt = 0;
@@ -383,6 +391,7 @@ static __always_inline int has_tables(struct work *work)
         return 0;
     }
     work->walk.process = *process;
+    process_memo_set(memo, &work->record, process, generation);
     return 1;
 }
 
@@ -486,15 +495,19 @@ static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
 {
     __u32 pid = record->pid;
     struct known_process now = {.address_space = record->address_space, .sample_cnt = 1};
-    struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
-    if (now.address_space == 0) {
+    struct process_memo *memo = process_memo_of(pid);
+    if (now.address_space == 0 || (process_memo_is(memo, record) && memo->is_grown)) {
         return BPF_RB_NO_WAKEUP;
     }
+    struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
     if (seen == NULL || seen->address_space != now.address_space) {
         bpf_map_update_elem(&known, &pid, &now, BPF_ANY);
         return BPF_RB_FORCE_WAKEUP;
     }
     __u64 cnt = ++seen->sample_cnt;
+    if (cnt > SAMPLER_YOUNG_SAMPLES && process_memo_is(memo, record)) {
+        memo->is_grown = 1;
+    }
     return cnt <= SAMPLER_YOUNG_SAMPLES && (cnt & (cnt - 1)) == 0 ? BPF_RB_FORCE_WAKEUP
                                                                   : BPF_RB_NO_WAKEUP;
 }

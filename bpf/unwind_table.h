@@ -21,7 +21,8 @@ enum {
     UNWIND_MAX_MAPPINGS = 1 << 15, /* of all processes */
     UNWIND_MAX_PROCESS_MAPPINGS = 1 << 12,
     UNWIND_MAX_PROCESSES = 1 << 12,
-    UNWIND_NO_RULE = 0, /* the rule that nothing is known */
+    UNWIND_GENERATIONS = 256, /* process pid has number pid % UNWIND_GENERATIONS */
+    UNWIND_NO_RULE = 0,       /* the rule that nothing is known */
 };
 
 /* From this place of the page on. The first row of a page is at 0. */

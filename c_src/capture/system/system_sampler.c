@@ -286,6 +286,8 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
     (void)bpf_map__set_max_entries(bpf->maps.counters, sampler->possible_cnt);
     (void)bpf_map__set_max_entries(bpf->maps.rule_memos,
                                    sampler->possible_cnt * SAMPLER_MEMO_PLACES);
+    (void)bpf_map__set_max_entries(bpf->maps.process_memos,
+                                   sampler->possible_cnt * SAMPLER_MEMO_PROCESSES);
     return true;
 }
 
@@ -381,6 +383,7 @@ static bool open_unwind(struct system_sampler *sampler, struct error *err)
         .mappings = bpf_map__fd(sampler->bpf->maps.unwind_mappings),
         .shards = bpf_map__fd(sampler->bpf->maps.unwind_shards),
         .processes = bpf_map__fd(sampler->bpf->maps.unwind_processes),
+        .generations = sampler->bpf->bss->table_generations,
     };
     sampler->unwind = unwind_store_create(&fds, err);
     return sampler->unwind != NULL;

@@ -137,16 +137,28 @@ void unwind_memory_drop_shard(struct unwind_memory *memory, uint32_t number)
     memory->shard_cnt--;
 }
 
+// What a CPU remembers of a process was true before.
+static void note_change(const struct unwind_memory *memory, uint32_t pid)
+{
+    (void)__atomic_add_fetch(&memory->fds.generations[pid % UNWIND_GENERATIONS], 1,
+                             __ATOMIC_RELEASE);
+}
+
 bool unwind_memory_publish(struct unwind_memory *memory, uint32_t pid,
                            const struct unwind_process *process)
 {
-    return memory->fds.processes < 0 ||
-           bpf_map_update_elem(memory->fds.processes, &pid, process, BPF_ANY) == 0;
+    if (memory->fds.processes < 0) {
+        return true;
+    }
+    bool ok = bpf_map_update_elem(memory->fds.processes, &pid, process, BPF_ANY) == 0;
+    note_change(memory, pid);
+    return ok;
 }
 
 void unwind_memory_withdraw(struct unwind_memory *memory, uint32_t pid)
 {
     if (memory->fds.processes >= 0) {
         (void)bpf_map_delete_elem(memory->fds.processes, &pid);
+        note_change(memory, pid);
     }
 }

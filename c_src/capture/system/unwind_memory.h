@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Descriptors of the maps, the owner's; all -1: heap.
+// Descriptors of the maps, the owner's; all -1 and NULL: heap.
 struct unwind_map_fds {
     int rules;
     int pages;
     int mappings;
     int shards;
     int processes;
+    uint32_t *generations; // of processes: counted up behind every change of theirs
 };
 
 // A zeroed struct is empty.

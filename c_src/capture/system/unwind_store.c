@@ -35,7 +35,7 @@ struct unwind_store {
 
 struct unwind_store *unwind_store_create(const struct unwind_map_fds *fds, struct error *err)
 {
-    static const struct unwind_map_fds HEAP = {-1, -1, -1, -1, -1};
+    static const struct unwind_map_fds HEAP = {-1, -1, -1, -1, -1, NULL};
     struct unwind_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         (void)error_set(err, ERROR_NO_MEMORY, "unwind tables: out of memory");
