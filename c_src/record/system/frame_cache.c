@@ -8,10 +8,9 @@
 #include <string.h>
 
 // What a lookup costs are cache misses: the index is small enough to stay near,
-// an entry is two neighbouring lines, and both can be asked for in advance.
+// an entry is one line, which can be asked for in advance.
 enum {
     CACHE_LINE_BYTES = 64,
-    ENTRY_BYTES = 2 * CACHE_LINE_BYTES,
     INDEX_SLOTS = 65536, // a power of two
     MAX_ENTRIES = 32768,
     MAX_INLINED = 32768,
@@ -23,22 +22,29 @@ enum {
 };
 
 struct entry {
-    struct frame frame; // where there is one only
     uint64_t owner;
     uint64_t address;
     uint64_t expires_ns;
-    uint32_t first_inlined; // of more than one
-    uint16_t frame_cnt;
+    const char *name; // these six: of the frame, where there is one only
+    const char *file;
+    const char *shown;
+    uint32_t line;
+    uint16_t name_len;
+    uint16_t file_len;
+    uint16_t shown_len;
+    uint16_t first_inlined; // of more than one
+    uint8_t frame_cnt;
     bool is_return;
     bool is_named;
-    char spare[ENTRY_BYTES - sizeof(struct frame) - 32];
 };
-_Static_assert(sizeof(struct entry) == ENTRY_BYTES, "a pair of lines");
+_Static_assert(sizeof(struct entry) == CACHE_LINE_BYTES, "a line");
+_Static_assert((int)MAX_INLINED <= UINT16_MAX, "what first_inlined can tell");
 
 struct frame_cache {
     uint32_t *index; // hash to number of the entry + 1, open addressing
     struct entry *entries;
     struct frame *inlined;
+    struct frame found; // what the last place of one frame points to
     struct string_table *texts;
     size_t max_text_bytes;
     const struct sink *sink;
@@ -57,7 +63,7 @@ struct frame_cache *frame_cache_create(size_t max_text_bytes, const struct sink 
     cache->sink = sink;
     byte_buffer_init(&cache->form, MAX_FORM_BYTES);
     cache->index = calloc(INDEX_SLOTS, sizeof *cache->index);
-    cache->entries = aligned_alloc(ENTRY_BYTES, MAX_ENTRIES * sizeof(struct entry));
+    cache->entries = aligned_alloc(CACHE_LINE_BYTES, MAX_ENTRIES * sizeof(struct entry));
     cache->inlined = malloc(MAX_INLINED * sizeof *cache->inlined);
     cache->texts = string_table_create(max_text_bytes);
     if (cache->index == NULL || cache->entries == NULL || cache->inlined == NULL ||
@@ -108,13 +114,26 @@ static uint32_t *index_of(const struct frame_cache *cache, const struct frame_ke
 uint32_t frame_cache_begin(const struct frame_cache *cache, const struct frame_key *key)
 {
     uint32_t number = cache->index[hash_of(key)];
-    const struct entry *entry = &cache->entries[number == 0 ? 0 : number - 1];
-    __builtin_prefetch(entry);
-    __builtin_prefetch((const char *)entry + CACHE_LINE_BYTES);
+    __builtin_prefetch(&cache->entries[number == 0 ? 0 : number - 1]);
     return number;
 }
 
-bool frame_cache_find(const struct frame_cache *cache, uint32_t begun, const struct frame_key *key,
+static const struct frame *frames_of(struct frame_cache *cache, const struct entry *entry)
+{
+    if (entry->frame_cnt != 1) {
+        return &cache->inlined[entry->first_inlined];
+    }
+    cache->found = (struct frame){
+        .address = entry->address,
+        .name = {entry->name, entry->name_len},
+        .line = entry->line,
+        .file = {entry->file, entry->file_len},
+        .shown = {entry->shown, entry->shown_len},
+    };
+    return &cache->found;
+}
+
+bool frame_cache_find(struct frame_cache *cache, uint32_t begun, const struct frame_key *key,
                       uint64_t now_ns, struct frame_place *place)
 {
     bool at_once = begun != 0 && is_of(&cache->entries[begun - 1], key);
@@ -124,7 +143,7 @@ bool frame_cache_find(const struct frame_cache *cache, uint32_t begun, const str
         return false;
     }
     *place = (struct frame_place){
-        .frames = entry->frame_cnt == 1 ? &entry->frame : &cache->inlined[entry->first_inlined],
+        .frames = frames_of(cache, entry),
         .frame_cnt = entry->frame_cnt,
         .is_named = entry->is_named,
     };
@@ -160,8 +179,9 @@ static bool keep_frames(struct frame_cache *cache, const struct frame_place *pla
     for (uint32_t i = 0; i < place->frame_cnt; i++) {
         struct frame frame = place->frames[i];
         frame.shown = form_of(cache, &frame);
-        if (!keep_text(cache, &frame.name) || !keep_text(cache, &frame.file) ||
-            !keep_text(cache, &frame.shown)) {
+        if (frame.name.len > UINT16_MAX || frame.file.len > UINT16_MAX ||
+            frame.shown.len > UINT16_MAX || !keep_text(cache, &frame.name) ||
+            !keep_text(cache, &frame.file) || !keep_text(cache, &frame.shown)) {
             return false;
         }
         to[i] = frame;
@@ -186,17 +206,26 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
     }
     struct entry *entry = &cache->entries[is_new ? cache->entry_cnt : *index - 1];
     struct frame *frames =
-        place->frame_cnt == 1 ? &entry->frame : &cache->inlined[cache->inlined_cnt];
+        place->frame_cnt == 1 ? &cache->found : &cache->inlined[cache->inlined_cnt];
     if (!keep_frames(cache, place, frames)) {
         return;
     }
-    entry->owner = key->owner;
-    entry->address = key->address;
-    entry->is_return = key->is_return;
-    entry->expires_ns = expires_ns;
-    entry->first_inlined = cache->inlined_cnt;
-    entry->frame_cnt = (uint16_t)place->frame_cnt;
-    entry->is_named = place->is_named;
+    *entry = (struct entry){
+        .owner = key->owner,
+        .address = key->address,
+        .expires_ns = expires_ns,
+        .name = frames->name.bytes,
+        .file = frames->file.bytes,
+        .shown = frames->shown.bytes,
+        .line = frames->line,
+        .name_len = (uint16_t)frames->name.len,
+        .file_len = (uint16_t)frames->file.len,
+        .shown_len = (uint16_t)frames->shown.len,
+        .first_inlined = (uint16_t)cache->inlined_cnt,
+        .frame_cnt = (uint8_t)place->frame_cnt,
+        .is_return = key->is_return,
+        .is_named = place->is_named,
+    };
     cache->inlined_cnt += place->frame_cnt == 1 ? 0 : place->frame_cnt;
     *index = (uint32_t)(entry - cache->entries) + 1;
     cache->entry_cnt += is_new ? 1 : 0;

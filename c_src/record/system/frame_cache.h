@@ -31,7 +31,7 @@ struct frame_key {
     bool is_return; // the name is that of the call before the address
 };
 
-// What is there: the innermost frame first.
+// What is there: the innermost frame first. Valid until the next find or put.
 struct frame_place {
     const struct frame *frames;
     uint32_t frame_cnt;
@@ -48,8 +48,8 @@ void frame_cache_destroy(struct frame_cache *cache);
 uint32_t frame_cache_begin(const struct frame_cache *cache, const struct frame_key *key);
 
 // `begun` is what frame_cache_begin said. False when nothing is known, or no longer
-// at `now_ns`. Places and names are valid until frame_cache_trim.
-bool frame_cache_find(const struct frame_cache *cache, uint32_t begun, const struct frame_key *key,
+// at `now_ns`. Names are valid until frame_cache_trim.
+bool frame_cache_find(struct frame_cache *cache, uint32_t begun, const struct frame_key *key,
                       uint64_t now_ns, struct frame_place *place);
 
 // Keeps a copy until `expires_ns`; `place` then points to the copy. Where memory
