@@ -83,6 +83,28 @@ TEST(an_address_belongs_to_the_function_that_holds_it)
     CHECK_UINT(start_of(TEXT_AT), 0);
 }
 
+TEST(what_a_symbol_names_need_not_be_kept)
+{
+    struct frames frames = {.len = 0};
+    struct symbol_table table;
+    begin(&frames);
+    add(&frames, TEXT_AT, 16);
+    add(&frames, TEXT_AT + 16, 16);
+    add(&frames, TEXT_AT + 32, 16);
+    CHECK(load(&frames));
+    symbol_table_init(&table, 1 << 20);
+    CHECK(symbol_table_add(&table, TEXT_AT, 16, SYMBOL_EXACT, 0, TEXT("whole")));
+    CHECK(symbol_table_add(&table, TEXT_AT + 16, 8, SYMBOL_EXACT, 0, TEXT("a part")));
+    symbol_table_finish(&table);
+    function_starts_drop_named(&starts, &table);
+    CHECK_UINT(start_of(TEXT_AT + 4), 0);
+    CHECK_UINT(start_of(TEXT_AT + 28), TEXT_AT + 16);
+    CHECK_UINT(start_of(TEXT_AT + 40), TEXT_AT + 32);
+    CHECK_UINT(function_starts_memory_bytes(&starts), 16);
+    symbol_table_deinit(&table);
+    function_starts_deinit(&starts);
+}
+
 TEST(without_frames_there_are_none)
 {
     struct frames frames = {.len = 0};

@@ -161,6 +161,7 @@ static void load(struct entry *entry, struct elf_file *file, struct text path,
     bool names_all = source == ELF_SYMBOLS_SYMTAB || source == ELF_SYMBOLS_DEBUG_FILE;
     if (!names_all) {
         (void)function_starts_load(&entry->starts, file);
+        function_starts_drop_named(&entry->starts, &entry->table);
     }
     entry->build_id = elf_file_build_id(file);
     entry->segments = file->segments;

@@ -46,6 +46,27 @@ bool function_starts_load(struct function_starts *starts, const struct elf_file 
     return starts->cnt > 0;
 }
 
+void function_starts_drop_named(struct function_starts *starts, const struct symbol_table *table)
+{
+    uint32_t at = 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < starts->cnt; i++) {
+        struct function_range range = starts->ranges[i];
+        uint64_t address = starts->base + range.start;
+        while (at < table->cnt && table->symbols[at].address < address) {
+            at++;
+        }
+        bool is_named = at < table->cnt && table->symbols[at].address == address &&
+                        table->symbols[at].size_bytes >= range.end - range.start;
+        if (!is_named) {
+            starts->ranges[kept++] = range;
+        }
+    }
+    starts->cnt = kept;
+    void *smaller = kept == 0 ? NULL : realloc(starts->ranges, kept * sizeof *starts->ranges);
+    starts->ranges = smaller == NULL ? starts->ranges : smaller;
+}
+
 void function_starts_deinit(struct function_starts *starts)
 {
     free(starts->ranges);

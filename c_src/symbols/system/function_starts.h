@@ -6,6 +6,7 @@
 #define FLAME_PROF_SYMBOLS_SYSTEM_FUNCTION_STARTS_H
 
 #include "symbols/system/elf_file.h"
+#include "symbols/system/symbol_table.h"
 
 // Relative to `base` of the table.
 struct function_range {
@@ -23,6 +24,8 @@ struct function_starts {
 // False when the file has no .eh_frame that can be read. Takes meanwhile some
 // 32 bytes a function, and the section.
 bool function_starts_load(struct function_starts *starts, const struct elf_file *file);
+// Forgets those that `table`, which is finished, names from beginning to end.
+void function_starts_drop_named(struct function_starts *starts, const struct symbol_table *table);
 // Harmless twice and on a zeroed struct.
 void function_starts_deinit(struct function_starts *starts);
 
