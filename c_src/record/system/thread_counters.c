@@ -48,10 +48,10 @@ void thread_counters_destroy(struct thread_counters *counters)
     free(counters);
 }
 
+// Threads that were started one after the other are neighbours: a few pages hold those of today.
 static struct slot *set_of(const struct thread_counters *counters, uint32_t tid)
 {
-    uint32_t hash = tid * 0x9e3779b1U;
-    return &counters->slots[(size_t)((hash >> 8) & (counters->set_cnt - 1)) * SLOTS_PER_SET];
+    return &counters->slots[(size_t)(tid & (counters->set_cnt - 1)) * SLOTS_PER_SET];
 }
 
 static bool is_of(const struct slot *slot, const struct system_sample *sample)
