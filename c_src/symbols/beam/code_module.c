@@ -71,11 +71,27 @@ static string_id module_file(struct string_table *strings, struct text printed)
                          : string_table_intern(strings, beam_name_file(name, file, sizeof file));
 }
 
+// The lines of a module are nearly all of one file.
+struct line_file {
+    struct text path;
+    string_id name;
+};
+
+static string_id file_of_line(struct line_file *last, struct text path,
+                              struct string_table *strings)
+{
+    if (!text_equal(last->path, path)) {
+        *last = (struct line_file){path, string_table_intern(strings, base_name(path))};
+    }
+    return last->name;
+}
+
 static void read_parts(struct code_module *module, struct gdb_symfile *symfile,
                        struct string_table *strings)
 {
     struct gdb_range range;
     struct gdb_line line;
+    struct line_file file = {.path = TEXT("")};
     uint32_t line_at = 0;
     char name[BEAM_NAME_MAX_BYTES];
     for (uint32_t i = 0; i < module->function_cnt; i++) {
@@ -91,8 +107,8 @@ static void read_parts(struct code_module *module, struct gdb_symfile *symfile,
         };
         for (uint32_t k = 0; k < range.line_cnt; k++) {
             (void)gdb_symfile_line(symfile, &line);
-            module->lines[line_at++] = (struct code_line){
-                line.start, line.line, string_table_intern(strings, base_name(line.file))};
+            module->lines[line_at++] =
+                (struct code_line){line.start, line.line, file_of_line(&file, line.file, strings)};
         }
     }
 }
