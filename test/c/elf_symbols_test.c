@@ -6,6 +6,7 @@
 #include "elf_image.h"
 #include "test.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <lzma.h>
 #include <zlib.h>
@@ -317,6 +318,23 @@ TEST(own_functions_are_named)
                                 "own_functions_are_named") == 0;
     }
     CHECK(found);
+    elf_file_close(&file);
+    symbol_table_deinit(&table);
+}
+
+TEST(code_that_the_linker_puts_there_is_named)
+{
+    Dl_info info;
+    elf_file_close(&file);
+    symbol_table_deinit(&table);
+    symbol_table_init(&table, 16 << 20);
+    CHECK(dladdr((void *)(uintptr_t)malloc, &info) != 0);
+    CHECK(elf_file_open(&file, open(info.dli_fname, O_RDONLY | O_CLOEXEC), NULL));
+    const Elf64_Shdr *section = elf_file_section(&file, ".plt");
+    if (section == NULL || elf_symbols_load(&table, &file, TEXT(""), NULL) == ELF_SYMBOLS_NONE) {
+        TEST_SKIP("a C library without a .plt or symbols");
+    }
+    CHECK_STR(name_at(section->sh_addr + 0x20), "plt");
     elf_file_close(&file);
     symbol_table_deinit(&table);
 }

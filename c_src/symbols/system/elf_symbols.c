@@ -108,6 +108,26 @@ static void add_symbols(const struct loader *loader, const Elf64_Shdr *section)
     }
 }
 
+// Code that the linker puts there, and that .symtab alone has names for, if any.
+static void name_sections(struct symbol_table *table, const struct elf_file *file)
+{
+    static const struct {
+        const char *section;
+        const char *name;
+    } NAMES[] = {{".init", "_init"},
+                 {".fini", "_fini"},
+                 {".plt", "plt"},
+                 {".plt.sec", "plt"},
+                 {".plt.got", "plt"}};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const Elf64_Shdr *section = elf_file_section(file, NAMES[i].section);
+        if (section != NULL && (section->sh_flags & SHF_EXECINSTR) != 0 && section->sh_size > 0) {
+            (void)symbol_table_add(table, section->sh_addr, section->sh_size, SYMBOL_EXACT, 0,
+                                   text_of(NAMES[i].name));
+        }
+    }
+}
+
 static bool load_from(struct symbol_table *table, const struct elf_file *file, uint32_t type)
 {
     const Elf64_Shdr *section = elf_file_section_of_type(file, type);
@@ -124,6 +144,9 @@ static bool load_from(struct symbol_table *table, const struct elf_file *file, u
     loader.strings = strings;
     add_symbols(&loader, section);
     free(strings);
+    if (table->cnt > 0) {
+        name_sections(table, file);
+    }
     symbol_table_finish(table);
     return table->cnt > 0;
 }
