@@ -213,11 +213,46 @@ bool call_frame_table_init(struct call_frame_table *table, const void *bytes, si
     return call_frame_table_take(table, copy, len, address);
 }
 
+// As crti.o and crtn.o of the C library have it:
+//     [f3 0f 1e fa  endbr64]  48 83 ec 08  sub $8,%rsp ... 48 83 c4 08  add $8,%rsp  c3  ret
+void call_frame_table_add_stub(struct call_frame_table *table, const void *code, size_t len,
+                               uint64_t address)
+{
+    static const unsigned char ENDBR[] = {0xF3, 0x0F, 0x1E, 0xFA};
+    static const unsigned char HEAD[] = {0x48, 0x83, 0xEC, 8};
+    static const unsigned char TAIL[] = {0x48, 0x83, 0xC4, 8, 0xC3};
+    const unsigned char *bytes = code;
+    size_t at = len >= sizeof ENDBR && memcmp(bytes, ENDBR, sizeof ENDBR) == 0 ? sizeof ENDBR : 0;
+    bool is_stub = len >= at + sizeof HEAD + sizeof TAIL && len <= UINT64_MAX - address &&
+                   memcmp(bytes + at, HEAD, sizeof HEAD) == 0 &&
+                   memcmp(bytes + len - sizeof TAIL, TAIL, sizeof TAIL) == 0;
+    uint64_t behind = table->stub_cnt == 0 ? 0 : table->stubs[table->stub_cnt - 1].end;
+    if (is_stub && address >= behind && table->stub_cnt < CALL_FRAME_MAX_STUBS) {
+        table->stubs[table->stub_cnt++] =
+            (struct call_frame_stub){address, address + at + sizeof HEAD, address + len};
+    }
+}
+
 void call_frame_table_deinit(struct call_frame_table *table)
 {
     free((void *)table->section.bytes);
     free(table->functions);
     *table = (struct call_frame_table){0};
+}
+
+uint64_t call_frame_table_start(const struct call_frame_table *table)
+{
+    uint64_t start = table->function_cnt == 0 ? 0 : table->functions[0].start;
+    return table->stub_cnt > 0 && table->stubs[0].start < start ? table->stubs[0].start : start;
+}
+
+uint64_t call_frame_table_end(const struct call_frame_table *table)
+{
+    uint64_t end = table->stub_cnt == 0 ? 0 : table->stubs[table->stub_cnt - 1].end;
+    for (uint32_t i = 0; i < table->function_cnt; i++) {
+        end = table->functions[i].end > end ? table->functions[i].end : end;
+    }
+    return end;
 }
 
 const struct call_frame_function *call_frame_find(const struct call_frame_table *table, uint64_t pc)

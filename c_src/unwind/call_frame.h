@@ -15,11 +15,23 @@ struct call_frame_function {
     uint32_t entry; // offset of its FDE
 };
 
+// The code of .init or .fini, which nobody describes: one word is taken off the stack, and
+// put back before the last byte.
+struct call_frame_stub {
+    uint64_t start;
+    uint64_t body; // where the word was taken
+    uint64_t end;  // exclusive
+};
+
+enum { CALL_FRAME_MAX_STUBS = 2 };
+
 // Of one object; addresses are those of the section's.
 struct call_frame_table {
     struct cfi_section section;            // a copy of .eh_frame; the address is the original's
     struct call_frame_function *functions; // by start
     uint32_t function_cnt;
+    struct call_frame_stub stubs[CALL_FRAME_MAX_STUBS]; // by start; of no function
+    uint32_t stub_cnt;
 };
 
 // Copies the section and indexes it. False when out of memory or malformed from the
@@ -34,7 +46,14 @@ bool call_frame_table_take(struct call_frame_table *table, void *bytes_take, siz
 // borrowed for this call): entries are not looked at. Without a use for the index, as above.
 bool call_frame_table_take_indexed(struct call_frame_table *table, void *bytes_take, size_t len,
                                    uint64_t address, const struct cfi_section *header);
+// Adds the code of a section when it is a stub's and lies behind those there are.
+void call_frame_table_add_stub(struct call_frame_table *table, const void *code, size_t len,
+                               uint64_t address);
 void call_frame_table_deinit(struct call_frame_table *table);
+
+// Bounds of what is described, stubs included; 0 when nothing is.
+uint64_t call_frame_table_start(const struct call_frame_table *table);
+uint64_t call_frame_table_end(const struct call_frame_table *table); // exclusive
 
 // The function that `pc` is in, NULL when none is known.
 const struct call_frame_function *call_frame_find(const struct call_frame_table *table,

@@ -190,6 +190,29 @@ static bool take_row(void *context, uint64_t start, uint64_t end, const struct c
     return walk->goes_on;
 }
 
+static void emit_stub(struct row_walk *walk, const struct call_frame_stub *stub)
+{
+    struct frame_rule rule = {
+        .cfa = FRAME_CFA_SP, .cfa_offset = 8, .fp = FRAME_FP_SAME, .return_offset = -8};
+    emit_gap(walk, stub->start);
+    emit(walk, stub->start, &rule);
+    rule.cfa_offset = 16;
+    emit(walk, stub->body, &rule);
+    rule.cfa_offset = 8;
+    emit(walk, stub->end - 1, &rule);
+    walk->end = stub->end;
+}
+
+// Those between what was visited and `until`.
+static void emit_stubs(struct row_walk *walk, const struct call_frame_table *table, uint64_t until)
+{
+    for (uint32_t i = 0; i < table->stub_cnt; i++) {
+        if (table->stubs[i].start >= walk->end && table->stubs[i].end <= until) {
+            emit_stub(walk, &table->stubs[i]);
+        }
+    }
+}
+
 // Mostly the short way.
 static bool take_function(struct row_walk *walk, struct function_rules *rules)
 {
@@ -216,7 +239,7 @@ uint32_t frame_rule_each(const struct call_frame_table *table, frame_rule_visito
         .visit = visit,
         .context = context,
         .last = {.cfa = FRAME_CFA_CNT}, // equal to none
-        .end = table->function_cnt > 0 ? table->functions[0].start : 0,
+        .end = call_frame_table_start(table),
         .goes_on = true,
     };
     for (uint32_t i = 0; i < table->function_cnt && walk.goes_on; i++) {
@@ -225,10 +248,12 @@ uint32_t frame_rule_each(const struct call_frame_table *table, frame_rule_visito
             fde.start != function->start) {
             continue; // overlaps the one before, or is not what an index says
         }
+        emit_stubs(&walk, table, function->start);
         emit_gap(&walk, function->start);
         walk.end = function->start;
         malformed_cnt += take_function(&walk, &rules) ? 0 : 1;
     }
+    emit_stubs(&walk, table, UINT64_MAX);
     const struct frame_rule none = {.cfa = FRAME_CFA_NONE};
     emit(&walk, walk.end, &none);
     return malformed_cnt;

@@ -79,11 +79,17 @@ static void check_row(unsigned at, uint64_t pc, enum frame_cfa cfa, int32_t offs
     CHECK_INT(rows[at].rule.cfa_offset, offset);
 }
 
-static uint32_t read_rows(void)
+static struct call_frame_table table;
+
+static void open_table(void)
 {
-    struct call_frame_table table;
     row_cnt = 0;
     CHECK(call_frame_table_init(&table, section, len, 0x800000));
+}
+
+static uint32_t read_rows(void)
+{
+    open_table();
     uint32_t malformed = frame_rule_each(&table, take, NULL);
     call_frame_table_deinit(&table);
     return malformed;
@@ -202,4 +208,53 @@ TEST(a_malformed_function_is_counted_and_the_next_is_read)
     add_function(CODE + 0x100, 16, same, sizeof same);
     CHECK_UINT(read_rows(), 1);
     check_row(row_cnt - 2, CODE + 0x100, FRAME_CFA_SP, 8);
+}
+
+static const unsigned char INIT[] = {0x48, 0x83, 0xEC, 8, 0xFF, 0xD0, 0x48, 0x83, 0xC4, 8, 0xC3};
+static const unsigned char FINI[] = {0xF3, 0x0F, 0x1E, 0xFA, 0x48, 0x83, 0xEC,
+                                     8,    0x48, 0x83, 0xC4, 8,    0xC3};
+
+static void read_rows_with_stubs(uint64_t init, uint64_t fini)
+{
+    const unsigned char same[] = {0};
+    begin_section("zR");
+    add_function(CODE, 0x40, same, 1);
+    open_table();
+    call_frame_table_add_stub(&table, INIT, sizeof INIT, init);
+    call_frame_table_add_stub(&table, FINI, sizeof FINI, fini);
+    CHECK_UINT(frame_rule_each(&table, take, NULL), 0);
+}
+
+TEST(what_runs_first_and_last_in_a_file_has_rows)
+{
+    read_rows_with_stubs(CODE - 0x100, CODE + 0x100);
+    CHECK_UINT(call_frame_table_start(&table), CODE - 0x100);
+    CHECK_UINT(call_frame_table_end(&table), CODE + 0x100 + sizeof FINI);
+    CHECK_UINT(row_cnt, 10);
+    check_row(0, CODE - 0x100, FRAME_CFA_SP, 8);
+    CHECK_INT(rows[0].rule.return_offset, -8);
+    check_row(1, CODE - 0x100 + 4, FRAME_CFA_SP, 16);
+    check_row(2, CODE - 0x100 + sizeof INIT - 1, FRAME_CFA_SP, 8);
+    check_row(3, CODE - 0x100 + sizeof INIT, FRAME_CFA_NONE, 0);
+    check_row(4, CODE, FRAME_CFA_SP, 8);
+    check_row(5, CODE + 0x40, FRAME_CFA_NONE, 0);
+    check_row(6, CODE + 0x100, FRAME_CFA_SP, 8);
+    check_row(7, CODE + 0x100 + 8, FRAME_CFA_SP, 16);
+    check_row(8, CODE + 0x100 + sizeof FINI - 1, FRAME_CFA_SP, 8);
+    check_row(9, CODE + 0x100 + sizeof FINI, FRAME_CFA_NONE, 0);
+    call_frame_table_deinit(&table);
+}
+
+TEST(other_code_is_no_stub_and_none_is_believed_over_a_function)
+{
+    read_rows_with_stubs(CODE + 0x3C, CODE); // the second lies before the first
+    CHECK_UINT(table.stub_cnt, 1);
+    CHECK_UINT(row_cnt, 2);
+    check_row(0, CODE, FRAME_CFA_SP, 8);
+    check_row(1, CODE + 0x40, FRAME_CFA_NONE, 0);
+    call_frame_table_add_stub(&table, INIT, sizeof INIT - 1, CODE + 0x100);
+    call_frame_table_add_stub(&table, FINI + 1, sizeof FINI - 1, CODE + 0x100);
+    call_frame_table_add_stub(&table, INIT, sizeof INIT, UINT64_MAX - 4);
+    CHECK_UINT(table.stub_cnt, 1);
+    call_frame_table_deinit(&table);
 }

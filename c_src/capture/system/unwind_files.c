@@ -212,11 +212,8 @@ static bool fill(struct unwind_files *files, struct unwind_file *file,
 static bool take_pages(struct unwind_files *files, struct unwind_file *file,
                        const struct call_frame_table *table)
 {
-    uint64_t last = 0;
-    for (uint32_t i = 0; i < table->function_cnt; i++) {
-        last = table->functions[i].end > last ? table->functions[i].end : last;
-    }
-    file->base = table->functions[0].start & ~(uint64_t)(UNWIND_PAGE_BYTES - 1);
+    uint64_t last = call_frame_table_end(table);
+    file->base = call_frame_table_start(table) & ~(uint64_t)(UNWIND_PAGE_BYTES - 1);
     uint64_t page_cnt = (last - file->base + UNWIND_PAGE_BYTES - 1) / UNWIND_PAGE_BYTES;
     if (page_cnt > MAX_FILE_PAGES ||
         !slot_range_take(&files->pages, (uint32_t)page_cnt, &file->page_first)) {

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_FRAMES_BYTES = 64 << 20, PAGE_MASK = 4095 };
+enum { MAX_FRAMES_BYTES = 64 << 20, MAX_STUB_BYTES = 64, PAGE_MASK = 4095 };
 
 // NULL when it is not there or too long.
 static void *load_bytes(const struct elf_file *file, uint64_t offset, uint64_t len)
@@ -78,7 +78,7 @@ static bool load_by_header(const struct elf_file *file, const Elf64_Phdr *header
     return load(file, segment->p_offset + into, segment->p_filesz - into, address, table);
 }
 
-bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *table)
+static bool load_frames(const struct elf_file *file, struct call_frame_table *table)
 {
     const Elf64_Shdr *section = elf_file_section(file, ".eh_frame");
     if (section != NULL && section->sh_type != SHT_NOBITS) {
@@ -86,6 +86,26 @@ bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *t
     }
     const Elf64_Phdr *index = index_of(file);
     return index != NULL && load_by_header(file, index, table);
+}
+
+static void add_stub(const struct elf_file *file, const char *name, struct call_frame_table *table)
+{
+    unsigned char code[MAX_STUB_BYTES];
+    const Elf64_Shdr *section = elf_file_section(file, name);
+    if (section != NULL && section->sh_type == SHT_PROGBITS && section->sh_size <= sizeof code &&
+        elf_file_read(file, section->sh_offset, code, section->sh_size)) {
+        call_frame_table_add_stub(table, code, section->sh_size, section->sh_addr);
+    }
+}
+
+bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *table)
+{
+    if (!load_frames(file, table)) {
+        return false;
+    }
+    add_stub(file, ".init", table);
+    add_stub(file, ".fini", table);
+    return true;
 }
 
 // A mapping begins at a page; its segment may begin inside that page.

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The file's .eh_frame, by its section or else by its program header. False when it
-// has none that can be read.
+// The file's .eh_frame, by its section or else by its program header, and what .init and
+// .fini are. False when it has no .eh_frame that can be read.
 bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *table);
 
 // The address of what lies at `offset` of the file in a mapping of code. False when no
