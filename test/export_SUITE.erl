@@ -222,24 +222,32 @@ address(<<"0x", Digits/binary>>) -> binary_to_integer(Digits, 16).
 it_lets_the_host_command_name_erlang_functions(Config) ->
     Command = filename:join([code:lib_dir(flame_prof), "priv", "bin", "flameprof"]),
     case {os:cmd("id -u"), filelib:is_regular(Command)} of
-        {"0\n", true} -> recorded_by(Command, filename:join(?config(directory, Config), "x.perf"));
+        {"0\n", true} -> recorded_by(Command, filename:join(?config(directory, Config), "x.perf"), 1);
         {"0\n", false} -> {skip, "the command is not built: make cli"};
         _ -> {skip, "sampling the host needs root"}
     end.
 
-recorded_by(Command, File) ->
+%% For longer where a second gives a busy process too little of a processor.
+recorded_by(Command, File, Seconds) ->
     {ok, #{file := "/tmp/perf-" ++ _}} = flame_prof:perf_map(),
     Busy = flame_prof_case:spawned(fun() -> busy(0) end),
-    Said = os:cmd(Command ++ " record -F 499 -d 1 -p " ++ os:getpid() ++ " -o " ++ File ++ " 2>&1"),
+    Said = os:cmd(lists:flatten(io_lib:format("~ts record -F 499 -d ~b -p ~ts -o ~ts 2>&1",
+                                              [Command, Seconds, os:getpid(), File]))),
     flame_prof_case:end_all([Busy]),
     case file:read_file(File) of
         {ok, Text} ->
             Named = length(binary:matches(Text, <<" export_SUITE:busy/1">>)),
-            ct:pal("~b frames are named busy/1", [Named]),
-            ?assert(Named > 50);
+            ct:pal("~b frames are named busy/1 in ~b s", [Named, Seconds]),
+            ?assert(Named > 0),
+            Named > 50 orelse recorded_longer(Command, File, 5 * Seconds);
         {error, enoent} ->
             {skip, "recording is not possible here: " ++ string:slice(Said, 0, 200)}
     end.
+
+recorded_longer(Command, File, Seconds) ->
+    ?assert(Seconds < 100),
+    ok = file:delete(File),
+    recorded_by(Command, File, Seconds).
 
 busy(N) when N rem 3 =:= 0 -> busy(N * 7 rem 1000003 + 1);
 busy(N) -> busy(N + 1).

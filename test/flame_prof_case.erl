@@ -106,13 +106,16 @@ eventually_by(Condition, Deadline) ->
             Result
     end.
 
-%% One that comes too late is no answer yet.
+%% One that comes too late is no answer yet, nor is one without what a part of the tier
+%% that does not answer in time would have told.
 answered(Condition) ->
     try
         Condition()
     catch
         error:{Kind, {error, {timeout, _}}} when Kind =:= badmap; Kind =:= badmatch;
                                                  Kind =:= case_clause ->
+            false;
+        error:{badkey, _} ->
             false
     end.
 
