@@ -215,7 +215,8 @@ header(Options, Clock, {MonotonicNs, UnixNs}) ->
               {"period_unit", "ns"},
               {"metrics", lists:join($\s, flame_prof_metric:names())}],
     fun(StartedUnixNs) ->
-        flame_prof_text:header(Fields ++ [{"started", utc(StartedUnixNs)}] ++ Clocks)
+        [flame_prof_text:first_line(),
+         flame_prof_text:header(Fields ++ [{"started", utc(StartedUnixNs)}] ++ Clocks)]
     end.
 
 version() ->

@@ -6,7 +6,7 @@
 %% that the caller passes along.
 -module(flame_prof_text).
 
--export([style/1, header/1, sample/3, footer/1, new_cache/0, escape/1]).
+-export([style/1, first_line/0, header/1, sample/3, footer/1, new_cache/0, escape/1]).
 -export_type([style/0, cache/0, frame/0, footer/0]).
 
 -include("flame_prof_sample.hrl").
@@ -56,6 +56,11 @@ style(#{event := Event, metrics := Metrics, flatten_recursive := Flatten,
 -spec new_cache() -> cache().
 new_cache() ->
     #{}.
+
+%% @doc What a file begins with: by it Firefox Profiler knows such text.
+-spec first_line() -> binary().
+first_line() ->
+    <<"# ========\n">>.
 
 %% @doc Comment lines, in the order given.
 -spec header([{Key :: iodata(), Value :: unicode:chardata() | integer()}]) -> iodata().

@@ -348,7 +348,7 @@ d17_importers_read_every_line(Config) ->
     OsPid = list_to_integer(os:getpid()),
     [?assertMatch(#{os_pid := OsPid, metrics := Metrics} when map_size(Metrics) =:= 16, Sample)
      || Sample <- samples(Summary)],
-    ?assertMatch(<<"# flame_prof: ", _/binary>>, Text).
+    ?assertMatch(<<"# ========\n# flame_prof: ", _/binary>>, Text).
 
 'd17 12: x'(Fun) ->
     flame_prof:apply(fun() -> Fun(), ok end).

@@ -19,6 +19,8 @@ read_text(Text) ->
     #{comments => maps:from_list([comment(Line) || Line <- Comments]),
       samples => [sample(Block) || Block <- Blocks]}.
 
+blocks([<<"# ========">> | Lines], [], [], []) ->
+    blocks(Lines, [], [], []);
 blocks([<<"# ", _/binary>> = Line | Lines], Comments, [], Blocks) ->
     blocks(Lines, [Line | Comments], [], Blocks);
 blocks([<<>> | Lines], Comments, [], Blocks) ->

@@ -319,6 +319,7 @@ static bool write_all(struct script *script)
     if (!open_columns(script) || !name_metrics(script)) {
         return false;
     }
+    (void)perf_script_text_begin(&script->out);
     write_facts(script, false);
     write_metrics(script);
     write_labels(script);

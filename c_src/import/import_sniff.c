@@ -67,6 +67,13 @@ static enum import_format sniff_line(struct text line)
     return is_folded(trimmed(line)) && line.bytes[0] != ' ' ? IMPORT_FOLDED : IMPORT_AUTO;
 }
 
+// Also without a sample. Older files lack the first of the two lines.
+static bool is_ours(struct text begin)
+{
+    return text_begins_with(begin, TEXT("# ========\n# flame_prof")) ||
+           text_begins_with(begin, TEXT("# flame_prof"));
+}
+
 enum import_format import_sniff(struct text begin)
 {
     const char *end = begin.bytes + begin.len;
@@ -74,7 +81,6 @@ enum import_format import_sniff(struct text begin)
     if (is_pprof(begin)) {
         return IMPORT_PPROF;
     }
-    bool is_ours = text_begins_with(begin, TEXT("# flame_prof"));
     for (int i = 0; at < end && i < MAX_LINES; i++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *line_end = newline == NULL ? end : newline;
@@ -88,5 +94,5 @@ enum import_format import_sniff(struct text begin)
         }
         at = newline == NULL ? end : newline + 1;
     }
-    return is_ours ? IMPORT_PERF_SCRIPT : IMPORT_AUTO;
+    return is_ours(begin) ? IMPORT_PERF_SCRIPT : IMPORT_AUTO;
 }

@@ -108,6 +108,7 @@ static void append_fact(void *context, const char *key, const char *value)
 static bool perf_script_begin(void *state, struct byte_buffer *out, const struct session *session)
 {
     (void)state;
+    (void)perf_script_text_begin(out);
     session_facts_head(session, append_fact, out);
     return !out->overflowed;
 }

@@ -301,6 +301,11 @@ bool perf_script_text_frame(struct byte_buffer *out, const struct perf_script_fr
            append_escaped(out, frame->file, false) && byte_buffer_append_text(out, TEXT(")\n"));
 }
 
+bool perf_script_text_begin(struct byte_buffer *out)
+{
+    return byte_buffer_append_text(out, TEXT("# ========\n"));
+}
+
 bool perf_script_text_field(struct byte_buffer *out, struct text key, struct text value)
 {
     return byte_buffer_append_text(out, TEXT("# ")) && perf_script_text_metric_name(out, key) &&

@@ -16,6 +16,10 @@ bool perf_script_text_event(struct byte_buffer *out, const struct perf_script_ev
 // The line of a frame.
 bool perf_script_text_frame(struct byte_buffer *out, const struct perf_script_frame *frame);
 
+// The first line of a file, by which Firefox Profiler knows it (src/profile-logic/import/
+// linux-perf.js, isPerfScriptFormat).
+bool perf_script_text_begin(struct byte_buffer *out);
+
 // `# key: value`.
 bool perf_script_text_field(struct byte_buffer *out, struct text key, struct text value);
 

@@ -122,6 +122,7 @@ static void check_same(const char *input)
 TEST(ours_is_the_same_byte_for_byte)
 {
     static const char OURS[] =
+        "# ========\n"
         "# flame_prof: 0.1.0\n"
         "# hostname: a＋b\n"
         "# clock_anchor_monotonic_ns: 1000000000\n"

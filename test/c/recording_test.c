@@ -121,7 +121,7 @@ static uint64_t footer_number(const char *text, const char *key)
 static void check_file(const char *text, struct sums *sums)
 {
     struct sums own = {0};
-    CHECK_INT(strncmp(text, "# flame_prof: ", 14), 0);
+    CHECK_INT(strncmp(text, "# ========\n# flame_prof: ", 25), 0);
     add_samples(text, &own);
     CHECK_UINT(footer_number(text, "samples"), own.samples);
     CHECK_UINT(footer_number(text, "period_total_ns"), own.period_ns);

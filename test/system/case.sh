@@ -49,6 +49,7 @@ finish() {
 # Two processes of a VM, a sample each: x.perf.
 two_samples() {
     cat >x.perf <<'END'
+# ========
 # flame_prof: 0.1.0
 # period_unit: ns
 waiting 42/151 [001] 10.000001: metric_erlang_reductions: 100, 7	period: 3000000000 beam-wall:

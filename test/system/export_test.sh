@@ -8,7 +8,7 @@ sample() {
     python3 - >x.perf <<'END'
 import random
 random.seed(6)
-print("# flame_prof: 0.1.0")
+print("# ========\n# flame_prof: 0.1.0")
 for i in range(3000):
     memory, change = random.randrange(1 << 40), random.randrange(-(1 << 33), 1 << 33)
     print("%s 42/%d [001] %.6f: metric_erlang_memory: %d, %d\tmetric_erlang_reductions: %d, %d"

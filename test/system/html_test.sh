@@ -22,7 +22,7 @@ sample() {
     python3 - >x.perf <<'END'
 import random
 random.seed(6)
-print("# flame_prof: 0.1.0\n# hostname: here")
+print("# ========\n# flame_prof: 0.1.0\n# hostname: here")
 for i in range(4000):
     memory, change = random.randrange(1 << 52), random.randrange(-(1 << 33), 1 << 33)
     print("%s 42/%d [001] %.6f: metric_erlang_memory: %d, %d\tperiod: 10000000 beam-wall:" % (

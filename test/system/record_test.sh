@@ -219,10 +219,10 @@ samples_of_cpu() {
 wait_for_cpu_1() {
     for _ in $(seq 120); do
         sleep 0.5
-        [ "$(samples_of_cpu 0 1.5)" -ge 20 ] || continue
+        [ "$(samples_of_cpu 0 2.5)" -ge 20 ] || continue
         case $1 in
-        yes) [ "$(samples_of_cpu 1 1.5)" -lt 20 ] || return 0 ;;
-        no) [ "$(samples_of_cpu 1 1.5)" -gt 0 ] || return 0 ;;
+        yes) [ "$(samples_of_cpu 1 2.5)" -lt 20 ] || return 0 ;;
+        no) [ "$(samples_of_cpu 1 2.5)" -gt 0 ] || return 0 ;;
         esac
     done
     fail "CPU 1 is sampled, $1? not within a minute; recorder said: $(cat log)"
