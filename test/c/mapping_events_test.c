@@ -159,6 +159,21 @@ TEST(a_sample_from_before_an_exec_is_of_the_program_before)
     mapping_events_destroy(events);
 }
 
+TEST(registers_of_the_program_before_are_told_from_those_of_the_program)
+{
+    struct mapping_events *events = create();
+    const uint64_t exec_ns = 5000000000ULL;
+    executed_at(events, 0x40000001, exec_ns);
+    CHECK(mapping_events_is_in_exec(events, 0x40000001, exec_ns, 0x4010)); // the first thing
+    mapped(events, 0x40000001, 0x8000, "/lib/ld.so");
+    CHECK(mapping_events_is_in_exec(events, 0x40000001, exec_ns + 1000, 0x4010));
+    CHECK(!mapping_events_is_in_exec(events, 0x40000001, exec_ns + 1000, 0x8010));
+    CHECK(!mapping_events_is_in_exec(events, 0x40000001, exec_ns - 1, 0x4010));
+    CHECK(!mapping_events_is_in_exec(events, 0x40000001, exec_ns + 2000000000ULL, 0x4010));
+    CHECK(!mapping_events_is_in_exec(events, 0x40000002, exec_ns + 1000, 0x4010));
+    mapping_events_destroy(events);
+}
+
 TEST(what_may_be_incomplete_is_forgotten)
 {
     struct mapping_events *events = create();

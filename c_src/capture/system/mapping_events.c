@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/system/mapping_events.h"
 
+#include "base/clock.h"
 #include "capture/system/cpu_list.h"
 #include "capture/system/perf_event.h"
 #include "capture/system/perf_record.h"
@@ -16,6 +17,9 @@ enum {
     MIN_RING_BYTES = 32 << 10,
     ALL_RINGS_BYTES = 8 << 20,
 };
+
+// An exec takes that long where there is hardly any CPU to be had.
+#define MAX_EXEC_NS (1ULL * CLOCK_NS_PER_S)
 
 struct slot {
     uint32_t pid;               // 0 = free
@@ -90,6 +94,14 @@ bool mapping_events_has_changed(const struct mapping_events *events, uint32_t pi
 {
     const struct slot *slot = &events->slots[pid % SLOTS];
     return slot->pid == pid && time_ns < slot->exec_ns;
+}
+
+bool mapping_events_is_in_exec(const struct mapping_events *events, uint32_t pid, uint64_t time_ns,
+                               uint64_t pc)
+{
+    const struct slot *slot = &events->slots[pid % SLOTS];
+    return slot->pid == pid && slot->exec_ns != 0 && time_ns >= slot->exec_ns &&
+           time_ns - slot->exec_ns < MAX_EXEC_NS && process_maps_find(&slot->maps, pc) == NULL;
 }
 
 // --- records --------------------------------------------------------------------------

@@ -36,6 +36,12 @@ bool mapping_events_find(const struct mapping_events *events, uint32_t pid, uint
 bool mapping_events_has_changed(const struct mapping_events *events, uint32_t pid,
                                 uint64_t time_ns);
 
+// Whether `pid`, interrupted in the kernel at `time_ns` with `pc` as the place to go on at, is
+// still on its way to the first instruction of a program: that place is the one before's. Of
+// what was fed up to that moment only.
+bool mapping_events_is_in_exec(const struct mapping_events *events, uint32_t pid, uint64_t time_ns,
+                               uint64_t pc);
+
 // Takes one record of the kernel's, as perf_event_open(2) has it, with what sample_id_all
 // puts behind it (perf_record_time_offset).
 void mapping_events_take(struct mapping_events *events, const void *record, size_t len);

@@ -35,6 +35,20 @@ static bool is_in_exec(const struct sample_completion *completion,
     return sample->stack_end == SYSTEM_STACK_NO_USER && completion->mappings != NULL;
 }
 
+// Perf events copy the registers and the stack that the program before had. BPF sees the
+// difference itself.
+static void drop_old_registers(const struct sample_completion *completion,
+                               struct system_sample *sample)
+{
+    if (sample->snapshot != NULL && sample->kernel_cnt > 0 &&
+        !system_source_is_bpf(completion->source) && completion->mappings != NULL &&
+        mapping_events_is_in_exec(completion->mappings, sample->pid, sample->time_ns,
+                                  sample->snapshot->pc)) {
+        sample->snapshot = NULL;
+        sample->stack_end = SYSTEM_STACK_NO_USER;
+    }
+}
+
 // A second time, where a library was loaded after the mappings were read.
 static void walk(struct sample_completion *completion, struct process *process,
                  struct system_sample *sample, uint64_t now_ns)
@@ -65,6 +79,7 @@ static struct process *process_of(struct sample_completion *completion,
 void sample_completion_complete(struct sample_completion *completion, struct system_sample *sample,
                                 uint64_t now_ns)
 {
+    drop_old_registers(completion, sample);
     struct process *process = process_of(completion, sample, now_ns);
     if (process != NULL) {
         if (sample->stack_end == SYSTEM_STACK_NO_MAPPING) {
