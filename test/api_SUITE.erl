@@ -405,12 +405,14 @@ it_counts_what_it_writes(Config) ->
                                                                <- comments(Summary)])),
     [check_totals(perf_script_reader:read(Path)) || Path <- maps:get(files, Summary)].
 
-%% One tracer a process is what OTP has before 27.
-it_follows_nobody_who_is_traced_already(Config) ->
+%% One tracer a process is what OTP has before 27; with trace sessions nobody is in the way
+%% of anybody.
+it_leaves_another_tracer_alone(Config) ->
     {ok, _} = start(Config, #{}),
+    ?assertMatch(#{follow := #{tracing := none}}, flame_prof:info()),
     case flame_prof_case:has_trace_sessions() of
         false -> follows_nobody_who_is_traced();
-        true -> {skip, "here it follows them all the same"}
+        true -> follows_beside_another_tracer()
     end.
 
 follows_nobody_who_is_traced() ->
@@ -426,15 +428,6 @@ follows_nobody_who_is_traced() ->
     ?assertMatch([_ | _], of_process(Watched, samples(Summary))),
     ?assertEqual({tracer, Tracer}, erlang:trace_info(Watched, tracer)),
     end_all([Watched, Tracer]).
-
-%% With trace sessions nobody is in the way of anybody.
-it_follows_beside_another_tracer(Config) ->
-    {ok, _} = start(Config, #{}),
-    ?assertMatch(#{follow := #{tracing := none}}, flame_prof:info()),
-    case flame_prof_case:has_trace_sessions() of
-        false -> {skip, "trace sessions came with OTP 27"};
-        true -> follows_beside_another_tracer()
-    end.
 
 follows_beside_another_tracer() ->
     Test = self(),

@@ -411,7 +411,17 @@ trigger_waits_for_the_distance(Config) ->
 monitor_of_somebody_else_is_left_alone(Config) ->
     case has_sessions() of
         true ->
-            {skip, "from OTP 28 on everybody has one of his own"};
+            %% From OTP 28 on everybody has one of his own.
+            Owner = idle(),
+            undefined = erlang:system_monitor(Owner, [{long_gc, 100000}]),
+            Theirs = erlang:system_monitor(),
+            _ = armed_with(Config, #{long_gc => 5}, #{}),
+            ?assertMatch(#{state := on}, monitor_info()),
+            ?assertEqual(Theirs, erlang:system_monitor()),
+            _ = spawned(fun() -> collect_for_long() end),
+            _ = dumped(long_gc),
+            {ok, _} = flame_prof_case:stop(),
+            ?assertEqual(Theirs, erlang:system_monitor());
         false ->
             Owner = idle(),
             undefined = erlang:system_monitor(Owner, [{long_gc, 100000}]),
@@ -432,7 +442,14 @@ monitor_of_somebody_else_is_left_alone(Config) ->
 monitor_that_is_taken_away_is_noticed(Config) ->
     case has_sessions() of
         true ->
-            {skip, "from OTP 28 on everybody has one of his own"};
+            _ = armed_with(Config, #{long_gc => 5}, #{}),
+            _ = erlang:system_monitor(idle(), [{long_gc, 100000}]),
+            Theirs = erlang:system_monitor(),
+            _ = spawned(fun() -> collect_for_long() end),
+            _ = dumped(long_gc),
+            ?assertMatch(#{state := on, lost := 0}, monitor_info()),
+            {ok, _} = flame_prof_case:stop(),
+            ?assertEqual(Theirs, erlang:system_monitor());
         false ->
             _ = armed_with(Config, #{long_gc => 1000}, #{}),
             ?assertMatch(#{state := on, lost := 0}, monitor_info()),

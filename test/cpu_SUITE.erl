@@ -304,21 +304,29 @@ it_never_shows_waiting_as_work(Config) ->
             {skip, lists:flatten(io_lib:format("the VM did not spin: ~b ms of CPU", [All div 1000000]))}
     end.
 
-%% What wakes a scheduler now and then keeps it spinning.
+%% What wakes a scheduler now and then keeps it spinning; until that was seen for a while,
+%% where the machine has little to give.
 spinning_run(Directory) ->
     {ok, _} = flame_prof:start(#{basename => Directory, auto_select => none,
                                  cpu_sampling => #{rate => ?RATE_HZ}}),
-    Deadline = erlang:monotonic_time(millisecond) + 4000,
-    Wakers = [spawn_opt(fun() -> wake_often(Deadline) end, [monitor, {scheduler, N}])
+    Wakers = [spawn_opt(fun wake_often/0, [link, {scheduler, N}])
               || N <- lists:seq(1, erlang:system_info(schedulers_online))],
-    [receive {'DOWN', Monitor, process, Pid, _} -> ok end || {Pid, Monitor} <- Wakers],
+    spun(60),
+    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Wakers],
     {ok, _} = flame_prof_case:stop(),
     lists:append([maps:get(samples, perf_script_reader:read(File))
                   || File <- filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf"))]).
 
-wake_often(Deadline) ->
-    receive after 1 -> ok end,
-    erlang:monotonic_time(millisecond) < Deadline andalso wake_often(Deadline).
+spun(0) ->
+    ok;
+spun(Seconds) ->
+    receive after 4000 -> ok end,
+    case flame_prof:info() of
+        #{cpu := #{samples := Count}} when Count >= 100 -> ok;
+        _ -> spun(Seconds - 4)
+    end.
+
+wake_often() -> receive after 1 -> wake_often() end.
 
 %% Who asks how much memory there is has every scheduler sum up its own between two
 %% processes: told as such where the VM exports what does such jobs, as scheduling where it
