@@ -350,7 +350,6 @@ static struct record_options defaults(void)
 {
     return (struct record_options){
         .rate_hz = RECORD_DEFAULT_RATE_HZ,
-        .ring_bytes = SYSTEM_SAMPLER_DEFAULT_RING_BYTES,
         .symbol_bytes = FILE_NAMES_DEFAULT_SYMBOL_BYTES,
         .flight = {.after_ns = 5ULL * CLOCK_NS_PER_S,
                    .max_bytes = RECORD_DEFAULT_FLIGHT_BYTES,

@@ -260,9 +260,10 @@ static bool choose_events(struct perf_sampler *sampler, struct error *err)
 static uint32_t buffer_bytes(const struct perf_sampler *sampler)
 {
     uint32_t bytes = MIN_BUFFER_BYTES;
-    uint32_t wanted = sampler->reach == PERF_EVENT_EVERY_CPU
-                          ? sampler->options.ring_bytes / sampler->cpu_cnt * 2
-                          : (uint32_t)OWN_BUFFER_BYTES;
+    uint32_t all = sampler->options.ring_bytes == 0 ? (uint32_t)SYSTEM_SAMPLER_DEFAULT_RING_BYTES
+                                                    : sampler->options.ring_bytes;
+    uint32_t wanted = sampler->reach == PERF_EVENT_EVERY_CPU ? all / sampler->cpu_cnt * 2
+                                                             : (uint32_t)OWN_BUFFER_BYTES;
     while (bytes < wanted && bytes < MAX_BUFFER_BYTES) {
         bytes *= 2;
     }

@@ -31,7 +31,12 @@ _Static_assert((int)SYSTEM_EVENT_CNT == (int)SAMPLER_EVENT_CNT, "one name per ev
 _Static_assert((int)SYSTEM_EVENT_CACHE_MISSES == (int)SAMPLER_EVENT_CACHE_MISSES, "same order");
 _Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");
 
-enum { CPUS_CHECK_MS = 1000, MAX_BACKLOG_BYTES = 16 << 20 };
+enum {
+    CPUS_CHECK_MS = 1000,
+    MAX_BACKLOG_BYTES = 16 << 20,
+    MIN_RATE_RING_BYTES = 1 << 20,
+    MAX_RATE_RING_BYTES = 16 << 20,
+};
 // So long the ring may wait while records are looked at.
 #define TAKE_OVER_NS (20ULL * CLOCK_NS_PER_MS)
 
@@ -223,6 +228,30 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
+// For a quarter of a second of samples that all bring a copied stack; of others it is
+// several seconds.
+static uint32_t ring_bytes_of(const struct system_sampler_options *options)
+{
+    uint64_t cpu_cnt = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t events = 0;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        events |= i == SYSTEM_EVENT_CPU_CLOCK ? 0 : options->events.values[i];
+    }
+    if (options->ring_bytes != 0) {
+        return power_of_two(options->ring_bytes);
+    }
+    if (options->period_ns == 0 || events != 0) {
+        return SYSTEM_SAMPLER_DEFAULT_RING_BYTES;
+    }
+    uint64_t wanted =
+        1000000000ULL / options->period_ns * cpu_cnt * SAMPLER_SNAPSHOT_STACK_BYTES / 4;
+    uint32_t bytes = MIN_RATE_RING_BYTES;
+    while (bytes * 3ULL / 2 < wanted && bytes < MAX_RATE_RING_BYTES) {
+        bytes *= 2;
+    }
+    return bytes;
+}
+
 static bool wants_switches(const struct system_sampler *sampler)
 {
     const uint64_t *values = sampler->options.events.values;
@@ -282,7 +311,7 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
     (void)bpf_program__set_autoload(bpf->progs.on_process_fork, trees);
     (void)bpf_program__set_autoload(bpf->progs.on_process_exit, trees);
     (void)bpf_program__set_autoload(bpf->progs.on_watched_exit, options->exit_name_cnt > 0);
-    (void)bpf_map__set_max_entries(bpf->maps.samples, power_of_two(options->ring_bytes));
+    (void)bpf_map__set_max_entries(bpf->maps.samples, sampler->options.ring_bytes);
     (void)bpf_map__set_max_entries(bpf->maps.counters, sampler->possible_cnt);
     (void)bpf_map__set_max_entries(bpf->maps.rule_memos,
                                    sampler->possible_cnt * SAMPLER_MEMO_PLACES);
@@ -371,7 +400,7 @@ static bool map_counters(struct system_sampler *sampler, struct error *err)
 static bool open_ring(struct system_sampler *sampler, struct error *err)
 {
     return sample_ring_open(&sampler->ring, bpf_map__fd(sampler->bpf->maps.samples),
-                            power_of_two(sampler->options.ring_bytes)) ||
+                            sampler->options.ring_bytes) ||
            error_os(err, errno, "map the ring buffer");
 }
 
@@ -432,6 +461,7 @@ struct system_sampler *system_sampler_create(const struct system_sampler_options
         return NULL;
     }
     sampler->options = *options;
+    sampler->options.ring_bytes = ring_bytes_of(options);
     sampler->period_ns = options->period_ns;
     sampler->handler = handler;
     sampler->context = context;
@@ -677,7 +707,7 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
 
 bool system_sampler_is_busy(const struct system_sampler *sampler)
 {
-    return sampler->drained_bytes > power_of_two(sampler->options.ring_bytes) / 16;
+    return sampler->drained_bytes > sampler->options.ring_bytes / 16;
 }
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)

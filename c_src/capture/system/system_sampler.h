@@ -23,14 +23,14 @@ enum system_scope {
 enum {
     SYSTEM_SAMPLER_MIN_RING_BYTES = 4096,
     SYSTEM_SAMPLER_MAX_RING_BYTES = 1 << 30,
-    SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 4 << 20,
-    SYSTEM_SAMPLER_MAX_SWITCHES = 5000, // per second and CPU, whose stacks are taken
+    SYSTEM_SAMPLER_DEFAULT_RING_BYTES = 4 << 20, // where the rate does not say
+    SYSTEM_SAMPLER_MAX_SWITCHES = 5000,          // per second and CPU, whose stacks are taken
 };
 
 struct system_sampler_options {
     uint64_t period_ns; // CPU time between two samples of the clock; >= 10000; 0 = no clock
     struct system_event_choice events; // besides the clock, whose value is not looked at
-    uint32_t ring_bytes;               // rounded up to a power of two
+    uint32_t ring_bytes;               // rounded up to a power of two; 0 = by the rate
     enum system_scope scope;
     const uint32_t *pids; // borrowed for the call
     uint32_t pid_cnt;
