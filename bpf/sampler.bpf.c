@@ -11,6 +11,7 @@
 
 #include "filter.bpf.h"
 #include "kernel_types.h"
+#include "mapping_memo.bpf.h"
 #include "process_memo.bpf.h"
 #include "rule_memo.bpf.h"
 #include "sampler.h"
@@ -128,7 +129,7 @@ static __always_inline struct work *this_work(void)
 
 // --- the walk's two hooks ---------------------------------------------------------
 
-static __always_inline int find_mapping(struct user_walk *walk, __u64 place)
+static __always_inline int search_mappings(struct user_walk *walk, __u64 place)
 {
     __u32 low = walk->process.mapping_first;
     __u32 high = low + walk->process.mapping_cnt;
@@ -153,11 +154,39 @@ static __always_inline int find_mapping(struct user_walk *walk, __u64 place)
     return 0;
 }
 
+static __always_inline int find_mapping(struct user_walk *walk, __u64 place)
+{
+    __u32 version = walk->process.version;
+    struct mapping_memo *memo = mapping_memo_of(place, version);
+    if (memo != NULL && memo->version == version && place >= memo->mapping.start &&
+        place < memo->mapping.end) {
+        walk->mapping = memo->mapping;
+        return 1;
+    }
+    if (!search_mappings(walk, place)) {
+        return 0;
+    }
+    if (memo != NULL) {
+        memo->mapping = walk->mapping;
+        memo->version = version;
+    }
+    return 1;
+}
+
 static __always_inline const struct unwind_shard *find_shard(__u32 number)
 {
     __u32 zero = 0;
     void *shard = bpf_map_lookup_elem(&unwind_shards, &number);
     return shard == NULL ? NULL : bpf_map_lookup_elem(shard, &zero);
+}
+
+// By the index of a page whose rows begin at `first`: the row in force where `block` begins.
+static __always_inline __u32 row_in_force(const struct unwind_shard *shard, __u32 first,
+                                          __u32 block)
+{
+    __u32 at = first - UNWIND_INDEX_ROWS + block / 2;
+    const struct unwind_row *pair = &shard->rows[at & (UNWIND_SHARD_ROWS - 1)];
+    return block % 2 == 0 ? pair->low : pair->rule;
 }
 
 static __always_inline __u32 find_rule(const struct unwind_page *page, __u32 low)
@@ -166,9 +195,16 @@ static __always_inline __u32 find_rule(const struct unwind_page *page, __u32 low
     if (shard == NULL) {
         return UNWIND_NO_RULE;
     }
-    __u32 at = page->first % UNWIND_SHARD_ROWS;
+    __u32 first = page->first % UNWIND_SHARD_ROWS;
+    __u32 at = first;
     __u32 end = at + page->row_cnt;
-    for (int i = 0; i < 16; i++) { // 2^16 is UNWIND_SHARD_ROWS
+    if (page->row_cnt >= UNWIND_INDEXED_ROWS) {
+        __u32 block = low / UNWIND_BLOCK_BYTES;
+        at = first + row_in_force(shard, first, block);
+        end = block + 1 < UNWIND_PAGE_BLOCKS ? first + row_in_force(shard, first, block + 1) + 1
+                                             : end;
+    }
+    for (int i = 0; i < 11; i++) { // 2^11 is above UNWIND_BLOCK_BYTES and UNWIND_INDEXED_ROWS
         if (end - at <= 1) {
             break;
         }

@@ -35,6 +35,7 @@ enum {
     SAMPLER_MAX_EXITS = 16,      /* names of processes whose end is watched */
     SAMPLER_MEMO_PLACES = 1024,  /* of each CPU: rules found lately; a power of two */
     SAMPLER_MEMO_PROCESSES = 64, /* ... and processes; a power of two */
+    SAMPLER_MEMO_MAPPINGS = 64,  /* ... and mappings; a power of two */
 };
 
 /* What a sample is of. Append only: the numbers are in records. */

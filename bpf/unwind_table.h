@@ -13,10 +13,14 @@
 #include <linux/types.h>
 
 enum {
-    UNWIND_PAGE_BYTES = 1 << 16, /* of text that one page is about */
-    UNWIND_SHARD_ROWS = 1 << 16, /* a page's rows are in one shard: it has no more */
-    UNWIND_MAX_SHARDS = 128,     /* of 256 KiB, made when they are needed */
-    UNWIND_MAX_PAGES = 1 << 16,  /* 4 GiB of text */
+    UNWIND_PAGE_BYTES = 1 << 16,  /* of text that one page is about */
+    UNWIND_SHARD_ROWS = 1 << 16,  /* a page's rows and index are in one shard: there are no more */
+    UNWIND_BLOCK_BYTES = 1 << 10, /* of text that one number of a page's index is about */
+    UNWIND_PAGE_BLOCKS = UNWIND_PAGE_BYTES / UNWIND_BLOCK_BYTES,
+    UNWIND_INDEX_ROWS = UNWIND_PAGE_BLOCKS / 2, /* rows that an index takes the place of */
+    UNWIND_INDEXED_ROWS = 128,                  /* a page of so many rows has one */
+    UNWIND_MAX_SHARDS = 128,                    /* of 256 KiB, made when they are needed */
+    UNWIND_MAX_PAGES = 1 << 16,                 /* 4 GiB of text */
     UNWIND_MAX_RULES = 1 << 14,
     UNWIND_MAX_MAPPINGS = 1 << 15, /* of all processes */
     UNWIND_MAX_PROCESS_MAPPINGS = 1 << 12,
@@ -31,7 +35,11 @@ struct unwind_row {
     __u16 rule;
 };
 
-/* first: number of the shard << 16 | row in it. No rows: no table. */
+/*
+ * first: number of the shard << 16 | row in it. No rows: no table. Of UNWIND_INDEXED_ROWS
+ * or more, an index stands before the first: UNWIND_PAGE_BLOCKS 16-bit numbers, counted from
+ * the first row, of the row that is in force where each block begins.
+ */
 struct unwind_page {
     __u32 first;
     __u32 row_cnt;

@@ -3,10 +3,12 @@
 #include "capture/system/unwind_store.h"
 
 #include "capture/system/process_files.h"
+#include "capture/system/unwind_files.h"
 #include "record/system/unwind_image.h"
 #include "test.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define PID 4711
@@ -92,6 +94,47 @@ TEST(a_copied_stack_is_walked_to_its_bottom)
     CHECK(frames[1] > (uintptr_t)middle && frames[1] < (uintptr_t)middle + 64);
     CHECK(frames[3] > (uintptr_t)main && frames[3] < (uintptr_t)main + 2048);
     CHECK(sample.snapshot == NULL);
+}
+
+// As the BPF program reads it; pages with an index are counted.
+static uint32_t check_index(const struct unwind_memory *memory, const struct unwind_page *page)
+{
+    const struct unwind_row *rows =
+        memory->shards[page->first / UNWIND_SHARD_ROWS] + page->first % UNWIND_SHARD_ROWS;
+    if (page->row_cnt < UNWIND_INDEXED_ROWS) {
+        return 0;
+    }
+    for (uint32_t block = 0; block < UNWIND_PAGE_BLOCKS; block++) {
+        const struct unwind_row *pair = rows - UNWIND_INDEX_ROWS + block / 2;
+        uint32_t at = block % 2 == 0 ? pair->low : pair->rule;
+        CHECK(at < page->row_cnt);
+        CHECK(rows[at].low <= block * UNWIND_BLOCK_BYTES);
+        CHECK(at + 1 == page->row_cnt || rows[at + 1].low > block * UNWIND_BLOCK_BYTES);
+    }
+    return 1;
+}
+
+TEST(an_index_says_which_row_is_in_force)
+{
+    static struct unwind_memory memory;
+    static struct unwind_files files;
+    const struct unwind_map_fds heap = {-1, -1, -1, -1, -1, NULL};
+    struct elf_file file;
+    struct call_frame_table table;
+    uint32_t index_cnt = 0;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && elf_file_open(&file, fd, NULL) && unwind_image_frames(&file, &table));
+    CHECK(unwind_memory_init(&memory, &heap, NULL) && unwind_files_init(&files, &memory));
+    const struct unwind_file *added = unwind_files_add(&files, &table);
+    CHECK(added != NULL);
+    for (uint32_t i = 0; i < added->page_cnt; i++) {
+        index_cnt += check_index(&memory, &memory.pages[added->page_first + i]);
+    }
+    CHECK(index_cnt > 0);
+    call_frame_table_deinit(&table);
+    elf_file_close(&file);
+    unwind_files_deinit(&files);
+    unwind_memory_deinit(&memory);
 }
 
 // 600 frames of frame pointers alone.

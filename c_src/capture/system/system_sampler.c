@@ -317,6 +317,8 @@ static bool configure(const struct system_sampler *sampler, struct error *err)
                                    sampler->possible_cnt * SAMPLER_MEMO_PLACES);
     (void)bpf_map__set_max_entries(bpf->maps.process_memos,
                                    sampler->possible_cnt * SAMPLER_MEMO_PROCESSES);
+    (void)bpf_map__set_max_entries(bpf->maps.mapping_memos,
+                                   sampler->possible_cnt * SAMPLER_MEMO_MAPPINGS);
     return true;
 }
 

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RULE_INDEX_SIZE = 2 * UNWIND_MAX_RULES, MAX_FILE_PAGES = UNWIND_MAX_PAGES / 4 };
+enum {
+    RULE_INDEX_SIZE = 2 * UNWIND_MAX_RULES,
+    MAX_FILE_PAGES = UNWIND_MAX_PAGES / 4,
+    MAX_PAGE_ROWS = UNWIND_SHARD_ROWS - UNWIND_INDEX_ROWS,
+};
 
 _Static_assert((int)FRAME_CFA_CNT == (int)UNWIND_CFA_CNT, "the same kinds");
 _Static_assert((int)FRAME_CFA_PLT == (int)UNWIND_CFA_PLT, "kinds in the same order");
@@ -120,20 +124,43 @@ static void leave_shard(struct unwind_files *files, uint32_t number)
 struct filling {
     struct unwind_files *files;
     struct unwind_file *file;
-    struct unwind_row *rows; // UNWIND_SHARD_ROWS
+    struct unwind_row *rows; // MAX_PAGE_ROWS
     uint32_t row_cnt;
     uint32_t page; // of the file
     uint16_t rule; // that holds at the end of what was added
     bool ok;
 };
 
+static uint32_t index_rows(uint32_t row_cnt)
+{
+    return row_cnt >= UNWIND_INDEXED_ROWS ? UNWIND_INDEX_ROWS : 0;
+}
+
+// Of a page's rows, into the place before them.
+static void put_index(const struct unwind_row *rows, uint32_t row_cnt, struct unwind_row *index)
+{
+    uint32_t at = 0;
+    for (uint32_t block = 0; block < UNWIND_PAGE_BLOCKS; block++) {
+        while (at + 1 < row_cnt && rows[at + 1].low <= block * UNWIND_BLOCK_BYTES) {
+            at++;
+        }
+        *(block % 2 == 0 ? &index[block / 2].low : &index[block / 2].rule) = (uint16_t)at;
+    }
+}
+
 static bool put_page(struct filling *filling)
 {
     struct unwind_files *files = filling->files;
+    uint32_t before = index_rows(filling->row_cnt);
     bool fits = files->shard < UNWIND_MAX_SHARDS &&
-                files->shard_used + filling->row_cnt <= UNWIND_SHARD_ROWS;
+                files->shard_used + before + filling->row_cnt <= UNWIND_SHARD_ROWS;
     if (!fits && !open_shard(files)) {
         return false;
+    }
+    if (before > 0) {
+        put_index(filling->rows, filling->row_cnt,
+                  files->memory->shards[files->shard] + files->shard_used);
+        files->shard_used += before;
     }
     struct unwind_row *to = files->memory->shards[files->shard] + files->shard_used;
     memcpy(to, filling->rows, filling->row_cnt * sizeof *to);
@@ -180,7 +207,7 @@ static bool add_row(void *context, uint64_t pc, const struct frame_rule *rule)
     struct unwind_row *last = &filling->rows[filling->row_cnt - 1];
     if (last->low == row.low) {
         *last = row;
-    } else if (last->low > row.low || filling->row_cnt == UNWIND_SHARD_ROWS) {
+    } else if (last->low > row.low || filling->row_cnt == MAX_PAGE_ROWS) {
         return true; // never: they come by rising address
     } else if (last->rule != row.rule) {
         filling->rows[filling->row_cnt++] = row;
@@ -195,7 +222,7 @@ static bool fill(struct unwind_files *files, struct unwind_file *file,
     struct filling filling = {
         .files = files,
         .file = file,
-        .rows = malloc(UNWIND_SHARD_ROWS * sizeof(struct unwind_row)),
+        .rows = malloc(MAX_PAGE_ROWS * sizeof(struct unwind_row)),
         .rule = UNWIND_NO_RULE,
         .ok = true,
     };
