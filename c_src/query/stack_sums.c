@@ -39,6 +39,10 @@ struct adder {
     uint64_t *rows;     // the same, stack and narrow weight; NULL: they are not
     bool is_sorted;     // the sums of a group by stack, not by their first row
     stack_id *touched;  // stacks of the present group
+    // Where sums are sorted: stacks with rows, from 1, as they come, by stack. Few of a
+    // profile's have rows of their own, and sums by rank are close together.
+    uint32_t *ranks;
+    uint32_t rank_cnt;
     struct error *err;
 };
 
@@ -273,14 +277,25 @@ static uint64_t find_groups(struct adder *adder)
 }
 
 // `end` of each group becomes its begin, in which rows are then counted up to its end.
-static void count_groups(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
+// Rows in turn go to counters of their own, as one after the other are of one group, and
+// none then waits for the one before.
+static bool count_groups(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
 {
+    enum { TURNS = 4 };
+    uint32_t *counts = calloc((size_t)group_cnt + 1, TURNS * sizeof *counts);
+    if (counts == NULL) {
+        return out_of_memory(adder);
+    }
+    const uint32_t *group = adder->group_of;
     for (uint64_t i = 0; i < taken_cnt; i++) {
-        adder->end[adder->group_of[i] + 1]++;
+        counts[(size_t)group[i] * TURNS + i % TURNS]++;
     }
     for (uint32_t i = 0; i < group_cnt; i++) {
-        adder->end[i + 1] += adder->end[i];
+        const uint32_t *count = counts + (size_t)i * TURNS;
+        adder->end[i + 1] = adder->end[i] + count[0] + count[1] + count[2] + count[3];
     }
+    free(counts);
+    return true;
 }
 
 static void order_block(struct adder *adder, const uint32_t *group, uint32_t taken)
@@ -299,12 +314,26 @@ static void order_block(struct adder *adder, const uint32_t *group, uint32_t tak
     }
 }
 
+static void rank_stacks(struct adder *adder, uint32_t taken)
+{
+    for (uint32_t i = 0; i < taken; i++) {
+        uint32_t *rank = &adder->ranks[adder->stack[i]];
+        if (*rank == 0) {
+            *rank = ++adder->rank_cnt;
+        }
+        adder->stack[i] = *rank;
+    }
+}
+
 static void order_rows(struct adder *adder)
 {
     const struct selection *selection = adder->selection;
     const uint32_t *group = adder->group_of;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
         uint32_t taken = take_block(adder, at, block_at(adder, at));
+        if (adder->is_sorted) {
+            rank_stacks(adder, taken);
+        }
         order_block(adder, group, taken);
         group += taken;
     }
@@ -357,16 +386,41 @@ static bool list_touched(struct adder *adder, uint32_t group, uint32_t touched)
     return true;
 }
 
+static bool list_sorted(struct adder *adder, uint32_t group)
+{
+    if (!reserve_sums(adder, adder->rank_cnt)) {
+        return false;
+    }
+    for (stack_id i = 0; i < adder->node_cnt; i++) {
+        uint32_t rank = adder->ranks[i];
+        if (rank != 0 && adder->totals[rank].row_cnt > 0) {
+            put_sum(adder->sums, i, adder->totals[rank]);
+        }
+    }
+    adder->sums->group_end[group] = adder->sums->cnt;
+    memset(adder->totals, 0, (adder->rank_cnt + 1ULL) * sizeof *adder->totals);
+    return true;
+}
+
+static bool sum_sorted(struct adder *adder, uint32_t group, uint32_t begin, uint32_t end)
+{
+    struct stack_total *totals = adder->totals;
+    for (uint32_t i = begin; i < end && adder->rows != NULL; i++) {
+        uint64_t row = adder->rows[i];
+        add_weight(&totals[row >> 32], (int32_t)(uint32_t)row);
+    }
+    for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
+        add_weight(&totals[adder->stacks[i]], adder->weights[i]);
+    }
+    return list_sorted(adder, group);
+}
+
 static bool sum_group(struct adder *adder, uint32_t group)
 {
-    uint32_t touched = add_group(adder, group == 0 ? 0 : adder->end[group - 1], adder->end[group]);
-    if (!adder->is_sorted) {
-        return list_touched(adder, group, touched);
-    }
-    size_t bytes = adder->node_cnt * sizeof *adder->totals;
-    bool ok = list_group(adder, group, 0);
-    memset(adder->totals, 0, bytes);
-    return ok;
+    uint32_t begin = group == 0 ? 0 : adder->end[group - 1];
+    uint32_t end = adder->end[group];
+    return adder->is_sorted ? sum_sorted(adder, group, begin, end)
+                            : list_touched(adder, group, add_group(adder, begin, end));
 }
 
 static bool allocate_order(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
@@ -377,13 +431,19 @@ static bool allocate_order(struct adder *adder, uint64_t taken_cnt, uint32_t gro
     adder->rows = adder->is_narrow ? rows : NULL;
     adder->stacks = adder->is_narrow ? NULL : rows;
     adder->end = calloc((size_t)group_cnt + 1, sizeof *adder->end);
-    adder->touched = malloc(((size_t)adder->node_cnt + 1) * sizeof *adder->touched);
+    size_t stack_cnt = (size_t)adder->node_cnt + 1;
+    if (adder->is_sorted) {
+        adder->ranks = calloc(stack_cnt, sizeof *adder->ranks);
+    } else {
+        adder->touched = malloc(stack_cnt * sizeof *adder->touched);
+    }
     bool has_weights = adder->has_one_weight || adder->is_narrow;
     if (!has_weights) {
         adder->weights = malloc((taken_cnt + 1) * sizeof *adder->weights);
         big_memory_advise(adder->weights, taken_cnt * sizeof *adder->weights);
     }
-    return (rows != NULL && adder->end != NULL && adder->touched != NULL &&
+    return (rows != NULL && adder->end != NULL &&
+            (adder->touched != NULL || adder->ranks != NULL) &&
             (has_weights || adder->weights != NULL)) ||
            out_of_memory(adder);
 }
@@ -402,7 +462,9 @@ static bool sum_by_group(struct adder *adder)
         !allocate_ends(adder) || !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
         return false;
     }
-    count_groups(adder, taken_cnt, group_cnt);
+    if (!count_groups(adder, taken_cnt, group_cnt)) {
+        return false;
+    }
     order_rows(adder);
     bool ok = true;
     for (uint32_t i = 0; i < group_cnt && ok; i++) {
@@ -482,6 +544,7 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     free(adder->totals);
     free(adder->counts);
     free(adder->touched);
+    free(adder->ranks);
     free(adder->group_of);
     free(adder->end);
     free(adder->stacks);
