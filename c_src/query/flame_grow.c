@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+enum { SIGN_CNT = 2 };
 enum { FIRST_NODES = 1 << 12, FEW_GROUPS = 4, NODES_PER_SUM = 8 };
 
 // A chain of stacks in the present group.
@@ -13,9 +14,9 @@ struct twig {
     uint32_t chain;
     uint32_t cnt;    // of its nodes
     uint32_t parent; // a twig before it
-    uint32_t node;   // its last one
-    int64_t self;
-    int64_t total;
+    uint32_t node;   // its last one, of the present sign
+    int64_t self[SIGN_CNT];
+    int64_t total[SIGN_CNT];
 };
 
 // Of a chain: all that looking for its twig needs.
@@ -35,7 +36,10 @@ struct grower {
     struct place *places;   // by chain
     uint32_t *path;
     struct twig *twigs; // of the group; [0] is its top
-    uint32_t twig_cnt;  // 0 = the group is not entered yet
+    uint32_t twig_cnt;
+    uint32_t sign; // the first of those that grow at once, and behind the last one
+    uint32_t end_sign;
+    bool has_sign[SIGN_CNT]; // in the group
     uint32_t mark;
     uint32_t top;      // under which the twigs grow
     uint32_t capacity; // of graph->nodes
@@ -152,24 +156,23 @@ static bool find_top(struct grower *grower, uint32_t group, uint32_t sign)
     return true;
 }
 
-static bool enter_group(struct grower *grower, uint32_t group, uint32_t sign)
+static void enter_group(struct grower *grower)
 {
-    if (!find_top(grower, group, sign)) {
-        return false;
-    }
     grower->mark++;
     grower->places[0] = (struct place){.made_for = grower->mark};
-    grower->twigs[0] = (struct twig){.node = grower->top};
+    grower->twigs[0] = (struct twig){.chain = 0};
     grower->twig_cnt = 1;
-    return true;
+    grower->has_sign[0] = false;
+    grower->has_sign[1] = false;
 }
 
-static void add_to_tops(struct grower *grower)
+static void add_to_tops(struct grower *grower, uint32_t sign)
 {
     struct flame_node *nodes = grower->graph->nodes;
-    nodes[grower->top].self = weight_sum(nodes[grower->top].self, grower->twigs[0].self);
+    const struct twig *twig = &grower->twigs[0];
+    nodes[grower->top].self = weight_sum(nodes[grower->top].self, twig->self[sign]);
     for (uint32_t at = grower->top;; at = nodes[at].parent) {
-        nodes[at].total = weight_sum(nodes[at].total, grower->twigs[0].total);
+        nodes[at].total = weight_sum(nodes[at].total, twig->total[sign]);
         if (at == 0) {
             return;
         }
@@ -198,80 +201,105 @@ static inline struct twig *twig_of(struct grower *grower, uint32_t chain)
     return &grower->twigs[at];
 }
 
-static bool add_sums(struct grower *grower, uint32_t group, uint64_t begin, uint64_t end,
-                     uint32_t sign)
+// The weight of a sum in each sign that grows; false where it is none. Of zeros the
+// positive half is enough.
+static inline bool weighs(struct grower *grower, const struct stack_sum *sum,
+                          int64_t weights[SIGN_CNT])
 {
-    // Of zeros the positive half is enough.
-    bool keeps_zeros = sign == 0 && grower->options->keeps_zeros;
+    bool is_positive = grower->sign == 0;
+    bool is_negative = grower->end_sign == SIGN_CNT;
+    weights[0] = is_positive ? sum->gain : 0;
+    weights[1] = is_negative ? sum->drop : 0;
+    bool has_positive = is_positive && (sum->gain != 0 || grower->options->keeps_zeros);
+    grower->has_sign[0] |= has_positive;
+    grower->has_sign[1] |= weights[1] != 0;
+    return has_positive || weights[1] != 0;
+}
+
+static void add_sums(struct grower *grower, uint64_t begin, uint64_t end)
+{
+    int64_t weights[SIGN_CNT];
     for (uint64_t i = begin; i < end; i++) {
         const struct stack_sum *sum = &grower->sums->sums[i];
-        int64_t weight = sign == 0 ? sum->gain : sum->drop;
-        if (weight == 0 && !keeps_zeros) {
+        if (!weighs(grower, sum, weights)) {
             continue;
-        }
-        if (grower->twig_cnt == 0 && !enter_group(grower, group, sign)) {
-            return false;
         }
         uint32_t chain = grower->chains->of_stack[sum->stack];
         if (chain != STACK_CHAIN_NONE) {
             struct twig *twig = twig_of(grower, chain);
-            twig->self = weight_sum(twig->self, weight);
+            twig->self[0] = weight_sum(twig->self[0], weights[0]);
+            twig->self[1] = weight_sum(twig->self[1], weights[1]);
         }
     }
-    return true;
 }
 
 static void sum_twigs(struct grower *grower)
 {
     struct twig *twigs = grower->twigs;
-    for (uint32_t i = grower->twig_cnt - 1; i > 0; i--) {
-        struct twig *parent = &twigs[twigs[i].parent];
-        twigs[i].total = weight_sum(twigs[i].total, twigs[i].self);
-        parent->total = weight_sum(parent->total, twigs[i].total);
+    for (uint32_t i = grower->twig_cnt; i > 0; i--) {
+        struct twig *twig = &twigs[i - 1];
+        struct twig *parent = &twigs[twig->parent];
+        for (uint32_t sign = 0; sign < SIGN_CNT; sign++) {
+            twig->total[sign] = weight_sum(twig->total[sign], twig->self[sign]);
+            if (i > 1) {
+                parent->total[sign] = weight_sum(parent->total[sign], twig->total[sign]);
+            }
+        }
     }
-    twigs[0].total = weight_sum(twigs[0].total, twigs[0].self);
 }
 
-static void raise_limit(struct grower *grower)
+// Where both signs grow at once, no total wraps around: one that is 0 has no weight.
+static inline bool is_of_sign(const struct grower *grower, const struct twig *twig, uint32_t sign)
+{
+    return grower->end_sign - grower->sign == 1 || twig->total[sign] != 0 ||
+           (sign == 0 && grower->options->keeps_zeros);
+}
+
+static void raise_limit(struct grower *grower, uint32_t sign)
 {
     if (!grower->may_skip) {
         return;
     }
     for (uint32_t i = 1; i < grower->twig_cnt && grower->limit.max_nodes > 0; i++) {
         const struct twig *twig = &grower->twigs[i];
-        if (twig->total >= grower->limit.least) {
-            flame_limit_count(&grower->limit, twig->total, twig->cnt);
+        if (twig->total[sign] >= grower->limit.least && is_of_sign(grower, twig, sign)) {
+            flame_limit_count(&grower->limit, twig->total[sign], twig->cnt);
         }
     }
     flame_limit_raise(&grower->limit, grower->graph->nodes[0].total);
 }
 
-static void put_twig(struct flame_node *nodes, uint32_t at, const struct twig *twig,
+static void put_twig(struct flame_node *nodes, uint32_t at, const struct twig *twig, uint32_t sign,
                      uint32_t parent, const frame_id *frames)
 {
     for (uint32_t i = 0; i < twig->cnt; i++) {
-        nodes[at + i] = (struct flame_node){
-            .parent = parent, .id = frames[i], .kind = FLAME_NODE_FRAME, .total = twig->total};
+        nodes[at + i] = (struct flame_node){.parent = parent,
+                                            .id = frames[i],
+                                            .kind = FLAME_NODE_FRAME,
+                                            .total = twig->total[sign]};
         parent = at + i;
     }
-    nodes[parent].self = twig->self;
+    nodes[parent].self = twig->self[sign];
 }
 
 // What is lighter than the limit is skipped, and with it what is above it.
-static bool put_twigs(struct grower *grower)
+static bool put_twigs(struct grower *grower, uint32_t sign)
 {
     struct flame_graph *graph = grower->graph;
     int64_t least = grower->limit.least;
     for (uint32_t i = 1; i < grower->twig_cnt; i++) {
         struct twig *twig = &grower->twigs[i];
-        if (twig->total < least) {
+        if (!is_of_sign(grower, twig, sign)) {
+            continue;
+        }
+        if (twig->total[sign] < least) {
             grower->skipped_cnt += twig->cnt;
             continue;
         }
         if (!reserve_nodes(grower, twig->cnt)) {
             return false;
         }
-        put_twig(graph->nodes, graph->node_cnt, twig, grower->twigs[twig->parent].node,
+        put_twig(graph->nodes, graph->node_cnt, twig, sign, grower->twigs[twig->parent].node,
                  grower->chains->frames + grower->chains->chains[twig->chain].begin);
         graph->node_cnt += twig->cnt;
         twig->node = graph->node_cnt - 1;
@@ -279,41 +307,74 @@ static bool put_twigs(struct grower *grower)
     return true;
 }
 
-static bool grow_group(struct grower *grower, uint32_t group, uint64_t begin, uint64_t end,
-                       uint32_t sign)
+static bool grow_sign(struct grower *grower, uint32_t group, uint32_t sign)
 {
-    grower->twig_cnt = 0;
-    if (!add_sums(grower, group, begin, end, sign)) {
+    if (!find_top(grower, group, sign)) {
         return false;
     }
-    if (grower->twig_cnt > 0) {
-        sum_twigs(grower);
-        add_to_tops(grower);
-        raise_limit(grower);
-        if (!put_twigs(grower)) {
+    grower->twigs[0].node = grower->top;
+    add_to_tops(grower, sign);
+    raise_limit(grower, sign);
+    return put_twigs(grower, sign);
+}
+
+static bool grow_group(struct grower *grower, uint32_t group, uint64_t begin, uint64_t end)
+{
+    enter_group(grower);
+    add_sums(grower, begin, end);
+    sum_twigs(grower);
+    for (uint32_t sign = grower->sign; sign < grower->end_sign; sign++) {
+        if (grower->has_sign[sign] && !grow_sign(grower, group, sign)) {
             return false;
         }
+        grower->done_cnt += end - begin;
     }
-    grower->done_cnt += end - begin;
     return true;
 }
 
 // --- the whole ----------------------------------------------------------------------
 
-static bool grow_all(struct grower *grower)
+static bool grow_groups(struct grower *grower)
 {
     const struct stack_sums *sums = grower->sums;
-    uint32_t root = 0;
+    for (uint32_t i = 0; i < category_groups_count(&sums->groups); i++) {
+        uint64_t begin = i == 0 ? 0 : sums->group_end[i - 1];
+        if (!grow_group(grower, i, begin, sums->group_end[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Its node is in front of the negative one's, whatever the first group has.
+static bool enter_positive(struct grower *grower)
+{
+    struct flame_node node = {.kind = FLAME_NODE_SIGN, .id = 0};
+    const struct stack_sums *sums = grower->sums;
+    bool is_there = grower->options->keeps_zeros && sums->cnt > 0;
+    for (uint64_t i = 0; i < sums->cnt && !is_there; i++) {
+        is_there = sums->sums[i].gain != 0;
+    }
+    grower->top = 0;
+    return !is_there || enter_top(grower, 0, &node);
+}
+
+// A group's stacks are the same for both signs, and looked for once, where a total of 0
+// says that there is nothing.
+static bool grow_all(struct grower *grower)
+{
     struct flame_node node = {.kind = FLAME_NODE_ROOT};
-    if (!add_top(grower, &node, &root)) {
+    uint32_t root = 0;
+    uint32_t sign_cnt = grower->graph->has_signs ? SIGN_CNT : 1;
+    uint32_t at_once = grower->may_skip ? sign_cnt : 1;
+    if (!add_top(grower, &node, &root) || (grower->graph->has_signs && !enter_positive(grower))) {
         return false;
     }
-    for (uint32_t sign = 0; sign < (grower->graph->has_signs ? 2U : 1U); sign++) {
-        for (uint32_t i = 0; i < category_groups_count(&sums->groups); i++) {
-            uint64_t begin = i == 0 ? 0 : sums->group_end[i - 1];
-            if (!grow_group(grower, i, begin, sums->group_end[i], sign)) {
-                return false;
-            }
+    for (uint32_t sign = 0; sign < sign_cnt; sign += at_once) {
+        grower->sign = sign;
+        grower->end_sign = sign + at_once;
+        if (!grow_groups(grower)) {
+            return false;
         }
     }
     return true;
