@@ -174,6 +174,7 @@ static __always_inline __u64 user_walk_cfa(const struct user_walk *walk)
     }
 }
 
+/* What was saved below the stack pointer was popped again: it is in the register. */
 static __always_inline int user_walk_caller_fp(struct user_walk *walk, __u64 cfa, __u64 *fp)
 {
     const struct unwind_rule *rule = &walk->rule;
@@ -181,7 +182,8 @@ static __always_inline int user_walk_caller_fp(struct user_walk *walk, __u64 cfa
         return 1;
     }
     __u64 base = rule->fp == UNWIND_FP_AT_CFA ? cfa : walk->fp;
-    return user_walk_word(walk, base + (__u64)(__s64)rule->fp_offset, fp);
+    __u64 at = base + (__u64)(__s64)rule->fp_offset;
+    return at < walk->sp || user_walk_word(walk, at, fp);
 }
 
 static __always_inline int user_walk_by_rule(struct user_walk *walk)

@@ -268,6 +268,22 @@ TEST(a_rule_finds_the_caller_without_a_frame_pointer)
     CHECK_UINT(taken[1], 0x60003);
 }
 
+// In an epilogue, and a copy of the stack has nothing below the stack pointer.
+TEST(a_frame_pointer_that_was_popped_is_in_its_register)
+{
+    struct user_walk walk = begin(0x50000, STACK, 0x7777);
+    code_kind = USER_WALK_RULE;
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_SP,
+                                     .cfa_offset = 8,
+                                     .fp = UNWIND_FP_AT_CFA,
+                                     .fp_offset = -16,
+                                     .return_offset = -8};
+    stack[0] = 0x50100;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x50100);
+    CHECK_UINT(walk.fp, 0x7777);
+}
+
 TEST(a_frame_may_be_where_a_word_says)
 {
     struct user_walk walk = by_rule((struct unwind_rule){
