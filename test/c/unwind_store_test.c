@@ -53,22 +53,35 @@ static struct unwind_store *store_of_this_program(void)
     return store;
 }
 
+enum { COPIED_WORDS = 256 };
+
+// As it is, with what AddressSanitizer keeps between variables.
+__attribute__((noinline, no_sanitize("address"))) static void copy_stack(uint64_t *to, uint64_t sp)
+{
+    const volatile uint64_t *from = (const volatile uint64_t *)(uintptr_t)sp; // NOLINT
+    for (int i = 0; i < COPIED_WORDS; i++) {
+        to[i] = from[i];
+    }
+}
+
 // Walks from its caller's call of it.
 __attribute__((noinline)) static void walk_from_here(struct unwind_store *store,
                                                      struct system_sample *sample)
 {
+    static uint64_t stack[COPIED_WORDS];
     struct system_snapshot snapshot = {0};
     uint64_t pc = 0;
     uint64_t sp = 0;
     uint64_t fp = 0;
     __asm__ volatile("lea 0(%%rip), %0\n mov %%rsp, %1\n mov %%rbp, %2"
                      : "=r"(pc), "=r"(sp), "=r"(fp));
+    copy_stack(stack, sp);
     snapshot = (struct system_snapshot){
         .pc = pc,
         .sp = sp,
         .fp = fp,
-        .stack = (const uint64_t *)(uintptr_t)sp, // NOLINT
-        .stack_bytes = 2048,
+        .stack = stack,
+        .stack_bytes = sizeof stack,
     };
     *sample = (struct system_sample){
         .pid = PID, .address_space = SPACE, .snapshot = &snapshot, .frames = frames};
