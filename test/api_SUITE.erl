@@ -463,12 +463,17 @@ follows_beside_another_tracer() ->
 it_gives_up_following_in_a_flood(Config) ->
     {ok, Session} = start(Config, #{}),
     Sink = spawned(fun Drain() -> receive _ -> Drain() end end),
-    Flood = profiled(fun Send() -> [Sink ! N || N <- lists:seq(1, 10000)], Send() end,
-                     #{viral => send}),
+    Test = self(),
+    Flood = profiled(fun() ->
+                         receive go -> [Sink ! N || N <- lists:seq(1, 20000)] end,
+                         Test ! {self(), done},
+                         receive stop -> ok end
+                     end, #{viral => send}),
     %% On a machine with little to give who follows is always in time: it is stopped meanwhile.
     [Follower] = [P || P <- processes(), is_of(P, flame_prof_viral)],
     true = erlang:suspend_process(Follower),
-    eventually(fun() -> process_info(Follower, message_queue_len) > {message_queue_len, 10000} end),
+    Flood ! go,
+    receive {Flood, done} -> ok end,
     true = erlang:resume_process(Follower),
     eventually(fun() -> maps:get(state, maps:get(follow, flame_prof:info())) =/= on end),
     ticks(20),
