@@ -127,6 +127,9 @@ TEST(by_index_and_by_entries_the_rules_are_the_same)
     }
     CHECK(call_frame_table_init(&scanned, indexed.section.bytes, indexed.section.len,
                                 indexed.section.address));
+    // What no entry describes is told by other sections.
+    memcpy(scanned.stubs, indexed.stubs, sizeof scanned.stubs);
+    scanned.stub_cnt = indexed.stub_cnt;
     begin(&found);
     begin(&expected);
     CHECK_UINT(indexed.function_cnt, scanned.function_cnt);
