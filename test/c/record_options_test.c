@@ -316,7 +316,7 @@ TEST(a_budget)
     CHECK(options.max_cpu_percent == 2);
     static const char *const WRONG[] = {
         "--max-cpu 0",   "--max-cpu 101",    "--max-cpu 1x",
-        "--max-cpu nan", "--max-memory 31M", "--max-memory 32M --flight 9 --flight-bytes 17M"};
+        "--max-cpu nan", "--max-memory 15M", "--max-memory 32M --flight 9 --flight-bytes 17M"};
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         CHECK(!parse(WRONG[i]));
     }

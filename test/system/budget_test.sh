@@ -39,7 +39,7 @@ off_cpu_alone_has_a_budget_too() {
 
 memory_that_is_not_enough_ends_it() {
     need_load
-    run record -F 997 --max-memory 32M -d 200 -o x.perf.gz
+    run record -F 997 --max-memory 16M -d 200 -o x.perf.gz
     want_code 1
     want_said "names are forgotten"
     want_said "stopped by its limit: flameprof uses"
