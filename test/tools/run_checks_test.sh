@@ -73,6 +73,49 @@ unknown_step() {
     refuses 'no step three; there are: one' checks three
 }
 
+# A step of one program that fails beside others, and by itself ends with $1; meanwhile
+# processes waited for a CPU for $2 microseconds.
+starved_house() {
+    house 'sh step'
+    cat >step <<END
+if [ -n "\$RUN_ONLY" ]; then echo "- \$RUN_ONLY"; $1; fi
+sleep 1
+echo 'some avg10=0.00 total=$2' >pressure
+echo '- of_time_test.sh'
+${3:-echo FAIL too_late}
+echo '5 passed, 1 failed, 0 skipped'
+exit 1
+END
+    quiet
+    export CHECK_PRESSURE=pressure
+}
+quiet() { echo 'some avg10=0.00 total=0' >pressure; }
+passes_by_itself='echo "2 passed, 0 failed, 0 skipped"; exit 0'
+fails_by_itself='echo FAIL too_late; echo "1 passed, 1 failed, 0 skipped"; exit 1'
+
+again_and_passed() {
+    starved_house "$passes_by_itself" 60000000
+    accepts '^again one of_time_test.sh: passed by itself; failed while .* in [0-9]+ %' checks
+    quiet
+    closes "$(checks)" '6 passed, 0 failed, 0 skipped'
+    grep -q 'FAIL too_late' logs/one.log
+}
+again_and_failed() {
+    starved_house "$fails_by_itself" 60000000
+    refuses '^again one of_time_test.sh: failed by itself, too' checks
+    quiet
+    closes "$(checks || true)" '5 passed, 1 failed, 0 skipped'
+}
+not_again() { # what a step said that is not run again: a line without `again`, and failed
+    local out
+    out=$(checks || true)
+    closes "$out" '5 passed, 1 failed, 0 skipped'
+    ! grep '^again' <<<"$out"
+}
+quiet_machine() { starved_house "$passes_by_itself" 50000; not_again; }
+crashed() { starved_house "$passes_by_itself" 60000000 'echo "FAIL x: ended with status 139 before its closing line"'; not_again; }
+unnamed_failure() { starved_house "$passes_by_itself" 60000000 'echo "1 tests, 1 failures"'; not_again; }
+
 # The runner of unit tests, on binaries that misbehave.
 binary() { printf '#!/bin/sh\n%s\n' "$2" >"$1"; chmod +x "$1"; }
 unit() { "$top/tools/run-unit-tests" "$@"; }
@@ -81,6 +124,11 @@ unit_adds_up() {
     binary a 'echo "2 passed, 0 failed, 0 skipped"'
     binary b 'echo "1 passed, 0 failed, 1 skipped"'
     accepts '^3 passed, 0 failed, 1 skipped$' unit ./a ./b
+}
+unit_chosen() {
+    binary a 'echo "2 passed, 0 failed, 0 skipped"'
+    binary b 'echo "1 passed, 0 failed, 1 skipped"'
+    RUN_ONLY='b c' accepts '^1 passed, 0 failed, 1 skipped$' unit ./a ./b
 }
 unit_crash() {
     binary a 'echo "ok   first"; kill -SEGV $$'
@@ -126,7 +174,13 @@ it 'the reason of a skip is shown' skip_reason
 it 'one step can be chosen' chosen_step
 it 'a step that does not exist' unknown_step
 it 'TERM ends it and its steps' ends_with_signal
+it 'what failed while CPU was wanting runs again, by itself' again_and_passed
+it 'what fails by itself, too, has failed' again_and_failed
+it 'nothing runs again on a quiet machine' quiet_machine
+it 'a crash does not run again' crashed
+it 'a failure without a name does not run again' unnamed_failure
 it 'unit tests are added up' unit_adds_up
+it 'unit tests can be chosen' unit_chosen
 it 'a unit test that crashes' unit_crash
 it 'a unit test that fails after its last test' unit_bad_exit
 it 'a unit test that hangs' unit_hang
