@@ -178,26 +178,48 @@ frame_id profile_dictionary_frame(struct profile_dictionary *dictionary,
     return id != 0 ? id : add_frame(dictionary, frame, key);
 }
 
+// What was first put on top of a node while it was the newest has the next id and is not in
+// the index: that is most nodes, and stacks are runs of them.
+static stack_id find_node(const struct profile_dictionary *dictionary, struct profile_node node)
+{
+    stack_id next = node.parent + 1;
+    if (next >= dictionary->node_cnt) {
+        return 0; // on top of the newest is nothing
+    }
+    const struct profile_node *there = &dictionary->nodes[next];
+    if (there->parent == node.parent && there->frame == node.frame) {
+        return next;
+    }
+    return stack_index_find(&dictionary->stack_ids, dictionary->nodes, node);
+}
+
+static bool add_node(struct profile_dictionary *dictionary, struct profile_node node)
+{
+    stack_id id = dictionary->node_cnt;
+    if (!reserve_node(dictionary)) {
+        return false;
+    }
+    dictionary->nodes[id] = node;
+    if (id != node.parent + 1 && !stack_index_add(&dictionary->stack_ids, dictionary->nodes, id)) {
+        return false;
+    }
+    dictionary->node_cnt++;
+    return true;
+}
+
 stack_id profile_dictionary_stack(struct profile_dictionary *dictionary, stack_id parent,
                                   frame_id frame)
 {
     struct profile_node node = {parent, frame};
-    stack_id id = stack_index_find(&dictionary->stack_ids, dictionary->nodes, node);
+    stack_id id = find_node(dictionary, node);
     if (id != 0) {
         return id;
     }
-    id = dictionary->node_cnt;
-    if (!reserve_node(dictionary)) {
+    if (!add_node(dictionary, node)) {
         dictionary->refused_cnt++;
         return parent;
     }
-    dictionary->nodes[id] = node;
-    if (!stack_index_add(&dictionary->stack_ids, dictionary->nodes, id)) {
-        dictionary->refused_cnt++;
-        return parent;
-    }
-    dictionary->node_cnt++;
-    return id;
+    return dictionary->node_cnt - 1;
 }
 
 bool profile_dictionary_restore_frame(struct profile_dictionary *dictionary,
