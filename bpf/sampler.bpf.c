@@ -10,6 +10,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "filter.bpf.h"
+#include "kernel_name.bpf.h"
 #include "kernel_types.h"
 #include "mapping_memo.bpf.h"
 #include "process_memo.bpf.h"

@@ -178,6 +178,12 @@ struct sampler_exit {
     __u32 status; /* as wait(2) has it */
 };
 
+/* Asked of and told by the program tell_kernel_name. */
+struct sampler_kernel_name {
+    __u64 address;
+    char text[640]; /* "NAME", "NAME [MODULE]", or "0xADDRESS" where no function is */
+};
+
 _Static_assert(__builtin_offsetof(struct sampler_record, frames) == SAMPLER_RECORD_HEADER_BYTES,
                "the header has padding nobody declared");
 _Static_assert(sizeof(struct sampler_record) == SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_WORDS,

@@ -252,6 +252,50 @@ TEST(kernel_frames)
     frame_names_destroy(NULL);
 }
 
+static bool tell(void *context, uint64_t address, struct text *name)
+{
+    uint32_t *asked = context;
+    ++*asked;
+    *name = address == 0xffffffff81000010   ? TEXT("vfs_read")
+            : address == 0xffffffffc0000010 ? TEXT("ext4_sync [ext4]")
+                                            : TEXT("0xffffffffd0000000");
+    return true;
+}
+
+TEST(kernel_frames_as_they_are_told)
+{
+    struct frame_names *names = create();
+    uint64_t frames[] = {0xffffffff81000010, 0xffffffffc0000011, 0xffffffffd0000000};
+    struct system_sample sample = sample_of(frames, 3, 0);
+    uint32_t asked = 0;
+    frame_names_set_kernel(names, &(struct kernel_teller){tell, &asked});
+    name(names, &sample);
+    check_frame(0, "vfs_read", "[kernel.kallsyms]");
+    check_frame(1, "ext4_sync", "[ext4]"); // a return address is behind the call
+    check_frame(2, "[kernel]", "[kernel.kallsyms]");
+    CHECK_UINT(stack.unnamed_cnt, 1);
+    name(names, &sample);
+    CHECK_UINT(asked, 3); // each once
+    destroy(names);
+}
+
+static bool tell_nothing(void *context, uint64_t address, struct text *name)
+{
+    (void)context, (void)address, (void)name;
+    return false;
+}
+
+TEST(kernel_frames_where_nobody_tells)
+{
+    struct frame_names *names = create();
+    uint64_t frames[] = {0xffffffff00000000};
+    struct system_sample sample = sample_of(frames, 1, 0);
+    frame_names_set_kernel(names, &(struct kernel_teller){tell_nothing, NULL});
+    name(names, &sample);
+    check_frame(0, "[kernel]", "[kernel.kallsyms]");
+    destroy(names);
+}
+
 TEST(a_process_that_is_gone_has_unknown_frames)
 {
     struct frame_names *names = create();

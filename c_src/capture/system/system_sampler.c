@@ -730,6 +730,18 @@ struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)
     return sum;
 }
 
+bool system_sampler_kernel_name(struct system_sampler *sampler, uint64_t address, struct text *name)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    struct sampler_kernel_name *told = &sampler->bpf->bss->kernel_name;
+    told->address = address;
+    if (bpf_prog_test_run_opts(bpf_program__fd(sampler->bpf->progs.tell_kernel_name), &run) != 0) {
+        return false;
+    }
+    *name = (struct text){told->text, (uint32_t)strnlen(told->text, sizeof told->text)};
+    return true;
+}
+
 struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler)
 {
     return sampler->unwind;

@@ -6,6 +6,7 @@
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "capture/system/exit_watch.h"
 #include "capture/system/system_filter.h"
 #include "capture/system/system_sample.h"
@@ -105,6 +106,11 @@ void system_sampler_take_over(struct system_sampler *sampler);
 bool system_sampler_trace(struct system_sampler *sampler, uint32_t pid, struct error *err);
 
 // By which it walks stacks; to be filled by the owner. Valid until _destroy.
+// What the kernel calls the place at `address`: "NAME", "NAME [MODULE]", or "0x..." where no
+// function is. Valid until it is asked again. False where it does not tell.
+bool system_sampler_kernel_name(struct system_sampler *sampler, uint64_t address,
+                                struct text *name);
+
 struct unwind_store *system_sampler_unwind_store(struct system_sampler *sampler);
 
 // After the stop: threads that are off their CPU now, each as a sample up to now.

@@ -219,6 +219,11 @@ uint64_t system_source_start_ns(const struct system_source *source)
                                : perf_sampler_start_ns(source->perf);
 }
 
+bool system_source_kernel_name(struct system_source *source, uint64_t address, struct text *name)
+{
+    return source->bpf != NULL && system_sampler_kernel_name(source->bpf, address, name);
+}
+
 struct mapping_events *system_source_mappings(struct system_source *source)
 {
     return source->mappings;

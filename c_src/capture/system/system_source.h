@@ -44,6 +44,9 @@ struct system_ticks system_source_ticks(const struct system_source *source);
 bool system_source_set_pace(struct system_source *source, uint32_t percent);
 uint64_t system_source_start_ns(const struct system_source *source);
 
+// As system_sampler.h has it; false where this engine cannot.
+bool system_source_kernel_name(struct system_source *source, uint64_t address, struct text *name);
+
 // What the kernel says of mappings; NULL where it says nothing. Valid until _destroy.
 struct mapping_events *system_source_mappings(struct system_source *source);
 

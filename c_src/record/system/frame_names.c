@@ -34,6 +34,7 @@ struct frame_names {
     struct jit_names *jit;
     struct frame_cache *cache;
     struct name_unpacker *unpacker; // of files and the kernel
+    struct kernel_teller teller;    // zeroed: there is none
     struct kernel_symbols kernel;
     struct symbol_table vdso;
     struct named_stack noted;          // what frame_names_note names and throws away
@@ -91,6 +92,11 @@ void frame_names_destroy(struct frame_names *names)
     symbol_table_deinit(&names->vdso);
     name_unpacker_destroy(names->unpacker);
     free(names);
+}
+
+void frame_names_set_kernel(struct frame_names *names, const struct kernel_teller *teller)
+{
+    names->teller = *teller;
 }
 
 // --- made-up names ------------------------------------------------------------
@@ -234,15 +240,25 @@ static void name_user_frame(const struct naming *naming, uint64_t address, uint6
 
 // --- kernel frames ------------------------------------------------------------
 
-static bool name_kernel_frame(struct frame_names *names, uint64_t address, struct frame *frame)
+// By one who knows a function, or else by the list of all.
+static bool find_kernel_name(struct frame_names *names, uint64_t address, struct frame *frame)
 {
+    struct text told;
+    if (names->teller.tell != NULL && names->teller.tell(names->teller.context, address, &told)) {
+        return kernel_symbols_split(told, &frame->name, &frame->file);
+    }
     if (!names->kernel.is_loaded) {
         struct error err = {0};
         if (!kernel_symbols_load(&names->kernel, &err)) {
             log_warn("%s", err.detail);
         }
     }
-    if (kernel_symbols_find(&names->kernel, address, &frame->name, &frame->file)) {
+    return kernel_symbols_find(&names->kernel, address, &frame->name, &frame->file);
+}
+
+static bool name_kernel_frame(struct frame_names *names, uint64_t address, struct frame *frame)
+{
+    if (find_kernel_name(names, address, frame)) {
         frame->name = file_names_readable(names->files, frame->name); // some of it is Rust
         frame->file = name_scratch_copy(&names->scratch, frame->file);
         return true;

@@ -27,6 +27,15 @@ struct frame_names *frame_names_create(const struct file_names_options *options,
                                        const struct sink *sink);
 void frame_names_destroy(struct frame_names *names);
 
+// Who knows the kernel's functions: tells "NAME", "NAME [MODULE]", or "0x..." where none is,
+// valid until asked again; false where it does not tell. Without, they are of /proc/kallsyms.
+struct kernel_teller {
+    bool (*tell)(void *context, uint64_t address, struct text *name);
+    void *context;
+};
+
+void frame_names_set_kernel(struct frame_names *names, const struct kernel_teller *teller);
+
 // Call for each sample as soon as it is taken from the ring and its process is noted
 // in the history: reads the symbols it needs while the process lives, if it is young or the
 // sample `is_for_later`, which may be after its end. `now_ns` is CLOCK_MONOTONIC.

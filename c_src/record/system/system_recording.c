@@ -350,6 +350,11 @@ static bool can_do_without_bpf(struct system_recording *recording, uint32_t exit
                      "--trigger comm=NAME exits: only BPF sees processes end (--engine bpf)");
 }
 
+static bool tell_kernel_name(void *context, uint64_t address, struct text *name)
+{
+    return system_source_kernel_name(context, address, name);
+}
+
 static bool open_source(struct system_recording *recording, struct error *err)
 {
     char names[HOST_TRIGGERS_MAX][EXIT_COMM_BYTES];
@@ -401,6 +406,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     unwind_tables_set_pause(recording->tables, take_over, recording);
+    frame_names_set_kernel(recording->names,
+                           &(struct kernel_teller){tell_kernel_name, recording->source});
     begin_samples(recording);
     fill_session(recording);
     return event_outputs_open(recording->outputs, &options->sampler, &recording->session,

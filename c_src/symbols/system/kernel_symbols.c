@@ -68,22 +68,26 @@ bool kernel_symbols_load(struct kernel_symbols *symbols, struct error *err)
     return ok;
 }
 
+bool kernel_symbols_split(struct text whole, struct text *name, struct text *module)
+{
+    uint32_t len = 0;
+    while (len < whole.len && whole.bytes[len] != '\t' && whole.bytes[len] != ' ') {
+        len++;
+    }
+    *name = (struct text){whole.bytes, len};
+    *module = TEXT("[kernel.kallsyms]");
+    if (len + 1 < whole.len) {
+        *module = (struct text){whole.bytes + len + 1, whole.len - len - 1};
+    }
+    return len > 0 && !text_begins_with(*name, TEXT("0x"));
+}
+
 bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address, struct text *name,
                          struct text *module)
 {
     const struct symbol *symbol = symbol_table_find(&symbols->table, address);
-    if (symbol == NULL) {
-        return false;
-    }
-    struct text whole = symbol_table_name(&symbols->table, symbol);
-    const char *tab = memchr(whole.bytes, '\t', whole.len);
-    *name = whole;
-    *module = TEXT("[kernel.kallsyms]");
-    if (tab != NULL) {
-        name->len = (uint32_t)(tab - whole.bytes);
-        *module = (struct text){tab + 1, whole.len - name->len - 1};
-    }
-    return true;
+    return symbol != NULL &&
+           kernel_symbols_split(symbol_table_name(&symbols->table, symbol), name, module);
 }
 
 void kernel_symbols_deinit(struct kernel_symbols *symbols)

@@ -32,6 +32,9 @@ bool kernel_symbols_parse(struct kernel_symbols *symbols, FILE *stream, struct e
 bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address, struct text *name,
                          struct text *module);
 
+// "NAME", "NAME [MODULE]" or "NAME<TAB>[MODULE]", in parts. False for "0x...", which is no name.
+bool kernel_symbols_split(struct text whole, struct text *name, struct text *module);
+
 void kernel_symbols_deinit(struct kernel_symbols *symbols);
 
 #endif
