@@ -50,13 +50,4 @@ enum frame_cfa frame_cfa_of_register(uint64_t number);
 struct frame_rule frame_rule_of_row(const struct cfi_section *section, const struct cfi_row *row,
                                     bool is_signal);
 
-// From `pc` on `rule` holds, up to the next row. False ends it.
-typedef bool (*frame_rule_visitor)(void *context, uint64_t pc, const struct frame_rule *rule);
-
-// All places of an object by rising address, those between functions as
-// FRAME_CFA_NONE, rows equal to the one before left out. Counts functions whose
-// entry is malformed.
-uint32_t frame_rule_each(const struct call_frame_table *table, frame_rule_visitor visit,
-                         void *context);
-
 #endif

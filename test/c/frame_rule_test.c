@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of call frame information, made small.
-#include "unwind/frame_rule.h"
+#include "unwind/object_rules.h"
 
 #include "test.h"
 
@@ -90,7 +90,7 @@ static void open_table(void)
 static uint32_t read_rows(void)
 {
     open_table();
-    uint32_t malformed = frame_rule_each(&table, take, NULL);
+    uint32_t malformed = object_rules_each(&table, take, NULL);
     call_frame_table_deinit(&table);
     return malformed;
 }
@@ -222,7 +222,7 @@ static void read_rows_with_stubs(uint64_t init, uint64_t fini)
     open_table();
     call_frame_table_add_stub(&table, INIT, sizeof INIT, init);
     call_frame_table_add_stub(&table, FINI, sizeof FINI, fini);
-    CHECK_UINT(frame_rule_each(&table, take, NULL), 0);
+    CHECK_UINT(object_rules_each(&table, take, NULL), 0);
 }
 
 TEST(what_runs_first_and_last_in_a_file_has_rows)

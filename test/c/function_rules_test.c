@@ -5,6 +5,7 @@
 
 #include "record/system/unwind_image.h"
 #include "test.h"
+#include "unwind/object_rules.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -133,8 +134,8 @@ TEST(by_index_and_by_entries_the_rules_are_the_same)
     begin(&found);
     begin(&expected);
     CHECK_UINT(indexed.function_cnt, scanned.function_cnt);
-    CHECK_UINT(frame_rule_each(&indexed, take_rule, &found), 0);
-    CHECK_UINT(frame_rule_each(&scanned, take_rule, &expected), 0);
+    CHECK_UINT(object_rules_each(&indexed, take_rule, &found), 0);
+    CHECK_UINT(object_rules_each(&scanned, take_rule, &expected), 0);
     check_same();
     call_frame_table_deinit(&scanned);
     call_frame_table_deinit(&indexed);

@@ -4,6 +4,7 @@
 #include "capture/system/unwind_store.h"
 #include "record/system/unwind_image.h"
 #include "unwind/function_rules.h"
+#include "unwind/object_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static void read_table(struct call_frame_table *table)
 {
     uint64_t last = 0;
     struct unwind_store *store = unwind_store_create(NULL, NULL);
-    (void)frame_rule_each(table, rises, &last);
+    (void)object_rules_each(table, rises, &last);
     read_both_ways(table);
     if (store != NULL) {
         (void)unwind_store_add_file(store, table, 1);

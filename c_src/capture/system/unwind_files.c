@@ -230,7 +230,7 @@ static bool fill(struct unwind_files *files, struct unwind_file *file,
         return false;
     }
     begin_page(&filling);
-    files->malformed_cnt += frame_rule_each(table, add_row, &filling);
+    files->malformed_cnt += object_rules_each(table, add_row, &filling);
     bool ok = go_to_page(&filling, file->page_cnt);
     free(filling.rows);
     return ok;

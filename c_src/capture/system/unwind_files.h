@@ -6,7 +6,7 @@
 
 #include "capture/system/slot_range.h"
 #include "capture/system/unwind_memory.h"
-#include "unwind/frame_rule.h"
+#include "unwind/object_rules.h"
 
 enum { UNWIND_MAX_FILES = 4096 };
 
