@@ -6,7 +6,7 @@
 %% and the session takes the portable tier.
 -module(flame_prof_nif).
 
--export([loaded/0, priv_dir/0]).
+-export([loaded/0, priv_dir/0, with_probe/2]).
 -export([self_address/1, term_bits/1, known_layout/1, open_probe/1, close_probe/1, read_words/3,
          find_table/4, load_code/1, locate/2, snapshot/3, identity/3, extremes/2,
          time_snapshots/3]).
@@ -79,6 +79,21 @@ priv_dir() ->
             filename:join(filename:dirname(Ebin), "priv");
         Directory ->
             Directory
+    end.
+
+%% @doc A probe for as long as `Use' takes.
+-spec with_probe(auto | guarded_load | process_vm_readv, fun((probe()) -> Result)) ->
+    Result | error().
+with_probe(Reader, Use) ->
+    case open_probe(Reader) of
+        {ok, Probe} ->
+            try
+                Use(Probe)
+            after
+                close_probe(Probe)
+            end;
+        {error, Reason} ->
+            {error, Reason}
     end.
 
 %% Calibration and verification.

@@ -81,7 +81,7 @@ removed(Results) ->
 written(#{follow := false} = Options) ->
     ok = end_follower(),
     _ = flame_prof_sup:ensure_started(),
-    with_probe(fun(Probe) -> write_all(Probe, Options) end);
+    flame_prof_nif:with_probe(auto, fun(Probe) -> write_all(Probe, Options) end);
 written(#{follow := true} = Options) ->
     ok = end_follower(),
     case flame_prof_sup:ensure_started() of
@@ -106,18 +106,6 @@ end_follower() ->
     case whereis(flame_prof_sup) of
         undefined -> ok;
         _ -> _ = supervisor:terminate_child(flame_prof_sup, ?MODULE), ok
-    end.
-
-with_probe(Use) ->
-    case flame_prof_nif:open_probe(auto) of
-        {ok, Probe} ->
-            try
-                Use(Probe)
-            after
-                flame_prof_nif:close_probe(Probe)
-            end;
-        {error, Reason} ->
-            {error, Reason}
     end.
 
 %% The process that follows.

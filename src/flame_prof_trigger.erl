@@ -74,15 +74,7 @@ stop(Trigger) ->
     ask(Trigger, stop, ok).
 
 ask(Trigger, Request, Otherwise) ->
-    Monitor = monitor(process, Trigger, [{alias, reply_demonitor}]),
-    Trigger ! {?MODULE, Monitor, Request},
-    receive
-        {Monitor, Reply} -> Reply;
-        {'DOWN', Monitor, process, _, _} -> Otherwise
-    after ?CALL_MS ->
-        demonitor(Monitor, [flush]),
-        Otherwise
-    end.
+    flame_prof_request:ask(Trigger, ?MODULE, Request, ?CALL_MS, Otherwise).
 
 init(Session, Config) ->
     process_flag(message_queue_data, off_heap),

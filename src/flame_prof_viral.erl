@@ -82,15 +82,7 @@ stop(Viral) ->
     end.
 
 call(Viral, Request, Otherwise) ->
-    Monitor = monitor(process, Viral, [{alias, reply_demonitor}]),
-    Viral ! {?MODULE, Monitor, Request},
-    receive
-        {Monitor, Reply} -> Reply;
-        {'DOWN', Monitor, process, _, _} -> Otherwise
-    after ?CALL_MS ->
-        demonitor(Monitor, [flush]),
-        Otherwise
-    end.
+    flame_prof_request:ask(Viral, ?MODULE, Request, ?CALL_MS, Otherwise).
 
 init(Session, Ignored) ->
     process_flag(priority, high),

@@ -225,15 +225,9 @@ remembered({refused, _} = Refused) ->
     Refused.
 
 verified_layout(Reader) ->
-    case flame_prof_nif:open_probe(Reader) of
-        {ok, Probe} ->
-            try
-                verify(Probe)
-            after
-                flame_prof_nif:close_probe(Probe)
-            end;
-        {error, {_, Detail}} ->
-            {refused, Detail}
+    case flame_prof_nif:with_probe(Reader, fun verify/1) of
+        {error, {_, Detail}} -> {refused, Detail};
+        Verified -> Verified
     end.
 
 verify(Probe) ->
