@@ -47,7 +47,7 @@ struct profile_dictionary {
     uint32_t node_capacity;
     struct number_map places; // file, line
     struct number_map frame_ids;
-    struct stack_index stack_ids;
+    struct stack_index stack_ids; // of nodes that do not stand right behind their parent
     uint32_t place_cnt;
     size_t max_bytes;
     uint64_t refused_cnt; // frames and nodes; string_table_refused has the strings

@@ -21,8 +21,8 @@ struct seen_name {
 
 static inline uint32_t seen_name_hash(const struct frame *frame)
 {
-    uint64_t hash = (frame->address ^ (uintptr_t)frame->name.bytes * 31 ^
-                     (uint64_t)frame->line << 20 ^ frame->name.len) *
+    uint64_t hash = ((uintptr_t)frame->name.bytes ^ (uintptr_t)frame->file.bytes << 24 ^
+                     (uint64_t)frame->line << 44 ^ frame->name.len) *
                     0x9E3779B97F4A7C15ULL;
     return (uint32_t)(hash >> 32);
 }
