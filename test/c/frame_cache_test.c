@@ -68,6 +68,42 @@ TEST(a_frame_gets_its_form_in_the_sink)
     frame_cache_destroy(cache);
 }
 
+TEST(what_is_known_of_one_key_can_be_shared)
+{
+    struct frame_cache *cache = frame_cache_create(1 << 20, &PERF_SCRIPT_SINK);
+    struct frame_key in_file = {7, 15, false};
+    struct frame_key key = {1, 31, true};
+    struct frame frame = frame_of(15, "main");
+    CHECK(!frame_cache_share(cache, &in_file, &key, TEXT("file"), &place));
+    put(cache, in_file, FRAME_CACHE_FOREVER, &frame, 1);
+    CHECK(!frame_cache_share(cache, &in_file, &key, TEXT("another"), &place));
+    CHECK(!find(cache, key, 1));
+    CHECK(frame_cache_share(cache, &in_file, &key, TEXT("file"), &place));
+    CHECK_UINT(place.frames[0].address, 31);
+    CHECK(find(cache, key, 1));
+    CHECK(place.is_named);
+    CHECK_UINT(place.frames[0].address, 31);
+    CHECK(text_equal(place.frames[0].shown, TEXT("\t1f main (file)\n")));
+    CHECK(find(cache, in_file, 1));
+    CHECK_UINT(place.frames[0].address, 15);
+    frame_cache_destroy(cache);
+}
+
+TEST(only_single_frames_that_stay_are_shared)
+{
+    struct frame_cache *cache = frame_cache_create(1 << 20, NULL);
+    struct frame_key several = {1, 16, false};
+    struct frame_key short_lived = {1, 32, false};
+    struct frame_key key = {2, 16, false};
+    const struct frame frames[] = {frame_of(16, "inner"), frame_of(16, "outer")};
+    put(cache, several, FRAME_CACHE_FOREVER, frames, 2);
+    put(cache, short_lived, 50, frames, 1);
+    CHECK(!frame_cache_share(cache, &several, &key, TEXT("file"), &place));
+    CHECK(!frame_cache_share(cache, &short_lived, &key, TEXT("file"), &place));
+    CHECK(!find(cache, key, 1));
+    frame_cache_destroy(cache);
+}
+
 TEST(inlined_frames_stay_together)
 {
     struct frame_cache *cache = frame_cache_create(1 << 20, NULL);

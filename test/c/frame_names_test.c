@@ -89,6 +89,27 @@ TEST(own_functions_and_libraries)
     destroy(names);
 }
 
+// The second process has its own addresses and nothing of the first one but the files.
+TEST(another_process_has_the_same_names)
+{
+    struct frame_names *names = create();
+    uint64_t function = (uint64_t)(uintptr_t)a_function_of_this_test;
+    uint64_t frames[] = {function, function + 1,
+                         (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, "getppid") + 1};
+    struct system_sample sample = sample_of(frames, 0, 3);
+    for (uint64_t space = 1; space <= 3; space++) {
+        sample.address_space = space << 12;
+        name(names, &sample);
+        CHECK_UINT(stack.frame_cnt, 3);
+        check_frame(0, "a_function_of_this_test", "frame_names_test");
+        check_frame(1, "a_function_of_this_test", "frame_names_test");
+        CHECK_UINT(stack.frames[0].address, frames[0]);
+        CHECK_UINT(stack.frames[1].address, frames[1]);
+        CHECK_UINT(stack.unnamed_cnt, 0);
+    }
+    destroy(names);
+}
+
 // A C++ name, in C.
 __attribute__((noinline)) static int mangled(int x) __asm__("_ZN5shape4areaEv");
 static int mangled(int x)

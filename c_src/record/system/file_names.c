@@ -83,6 +83,19 @@ static elf_cache_id open_file(struct file_names *names, const struct process *pr
     return id;
 }
 
+// False where it was tried a moment ago.
+static bool open_mapped(struct file_names *names, const struct process *process,
+                        struct process_mapping *mapping, uint64_t now_ns)
+{
+    if (mapping->tag_ns != 0 && now_ns - mapping->tag_ns <= OPEN_AGAIN_NS) {
+        return false;
+    }
+    struct text path = process_maps_path(&process->maps, mapping);
+    mapping->tag_ns = now_ns;
+    mapping->tag = open_file(names, process, mapping, path);
+    return true;
+}
+
 static enum elf_cache_result look_up(struct file_names *names, const struct process *process,
                                      struct process_mapping *mapping, uint64_t address,
                                      uint64_t now_ns, struct text *name, uint64_t *function)
@@ -92,14 +105,22 @@ static enum elf_cache_result look_up(struct file_names *names, const struct proc
     if (mapping->tag != 0) {
         result = elf_cache_name(names->files, mapping->tag, offset, name, function);
     }
-    bool may_open = mapping->tag_ns == 0 || now_ns - mapping->tag_ns > OPEN_AGAIN_NS;
-    if (result == ELF_CACHE_DROPPED && may_open) {
-        struct text path = process_maps_path(&process->maps, mapping);
-        mapping->tag_ns = now_ns;
-        mapping->tag = open_file(names, process, mapping, path);
+    if (result == ELF_CACHE_DROPPED && open_mapped(names, process, mapping, now_ns)) {
         result = elf_cache_name(names->files, mapping->tag, offset, name, function);
     }
     return result;
+}
+
+uint64_t file_names_file(struct file_names *names, const struct process *process,
+                         struct process_mapping *mapping, uint64_t now_ns)
+{
+    if (names->lines != NULL) {
+        return 0;
+    }
+    if (mapping->tag == 0) {
+        (void)open_mapped(names, process, mapping, now_ns);
+    }
+    return mapping->tag;
 }
 
 // --- names --------------------------------------------------------------------

@@ -44,6 +44,12 @@ bool file_names_find(struct file_names *names, const struct process *process,
                      struct process_mapping *mapping, uint64_t address, uint64_t now_ns,
                      struct frame *frame);
 
+// The file that `mapping` is of, opened if that was not yet done, for places that are named
+// the same in every process that maps it. 0 where it is not known, or names are not all that
+// is told.
+uint64_t file_names_file(struct file_names *names, const struct process *process,
+                         struct process_mapping *mapping, uint64_t now_ns);
+
 // The functions that were inlined at an address that file_names_find has named, as frames of
 // their own, the innermost first; how many, `max` at most. `frame` is what it named: with
 // `tells_lines` the innermost is at its line now, and it where it calls the outermost. Valid

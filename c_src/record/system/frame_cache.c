@@ -232,6 +232,49 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
     place->frames = frames;
 }
 
+// Its form in the sink tells the address.
+static bool move(struct frame_cache *cache, const struct frame_key *to, struct entry *entry)
+{
+    entry->owner = to->owner;
+    entry->address = to->address;
+    entry->is_return = to->is_return;
+    if (cache->sink == NULL || cache->sink->frame == NULL) {
+        return true;
+    }
+    struct text shown = form_of(cache, frames_of(cache, entry));
+    if (shown.len > UINT16_MAX || !keep_text(cache, &shown)) {
+        return false;
+    }
+    entry->shown = shown.bytes;
+    entry->shown_len = (uint16_t)shown.len;
+    return true;
+}
+
+static bool is_file(const struct entry *entry, struct text file)
+{
+    return text_equal((struct text){entry->file, entry->file_len}, file);
+}
+
+bool frame_cache_share(struct frame_cache *cache, const struct frame_key *from,
+                       const struct frame_key *to, struct text file, struct frame_place *place)
+{
+    uint32_t number = *index_of(cache, from);
+    const struct entry *known = number == 0 ? NULL : &cache->entries[number - 1];
+    if (known == NULL || known->frame_cnt != 1 || known->expires_ns != FRAME_CACHE_FOREVER ||
+        !is_file(known, file)) {
+        return false;
+    }
+    struct entry entry = *known;
+    bool is_moved = move(cache, to, &entry);
+    uint32_t *index = index_of(cache, to);
+    if (is_moved && *index == 0 && cache->entry_cnt < MAX_ENTRIES) {
+        cache->entries[cache->entry_cnt++] = entry;
+        *index = cache->entry_cnt;
+    }
+    *place = (struct frame_place){frames_of(cache, &entry), 1, entry.is_named};
+    return is_moved;
+}
+
 void frame_cache_trim(struct frame_cache *cache)
 {
     if (cache->entry_cnt > FULL_ENTRIES || cache->inlined_cnt > FULL_INLINED ||

@@ -57,6 +57,12 @@ bool frame_cache_find(struct frame_cache *cache, uint32_t begun, const struct fr
 void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uint64_t expires_ns,
                      struct frame_place *place);
 
+// What is known of `from`, one frame for ever in the file `file`, is known of `to` from now
+// on, for less than a put costs. False where there is no such frame; where memory is
+// short, `place` is good, but nothing is kept.
+bool frame_cache_share(struct frame_cache *cache, const struct frame_key *from,
+                       const struct frame_key *to, struct text file, struct frame_place *place);
+
 // Begins anew when it is full. Call between two samples.
 void frame_cache_trim(struct frame_cache *cache);
 // Begins anew. Between two samples.

@@ -22,9 +22,19 @@ enum {
     MAX_SEEN_BYTES = 512 << 10,
     GENERATION_SHIFT = 40, // maps ids are counted, and never get that far
 };
+// Of what is known of a file, whoever maps it; no process's mappings have it.
+#define FILE_OWNER (1ULL << 63)
 // For names that may become better or others: of generated code, of files that
 // could not be opened.
 #define NAME_AGAIN_NS (1ULL * CLOCK_NS_PER_S)
+
+// What is found at an address for the first time.
+struct found {
+    struct frame frames[FRAME_CACHE_MAX_FRAMES_PER_PLACE]; // the innermost first
+    uint32_t cnt;
+    uint64_t until_ns; // how long it is good; 0 = only now
+    bool is_named;
+};
 
 struct frame_names {
     struct process_history *history; // borrowed
@@ -37,6 +47,7 @@ struct frame_names {
     struct kernel_teller teller;    // zeroed: there is none
     struct kernel_symbols kernel;
     struct symbol_table vdso;
+    struct found found;                // at the address that is being named
     struct named_stack noted;          // what frame_names_note names and throws away
     uint32_t begun[SYSTEM_MAX_FRAMES]; // frame_cache_begin of the sample's user frames
     struct name_scratch scratch;
@@ -205,13 +216,6 @@ static struct text name_without_symbol(struct frame_names *names, struct text fi
                                                       (int)base.len, base.bytes);
 }
 
-// What is found at an address for the first time.
-struct found {
-    struct frame frames[FRAME_CACHE_MAX_FRAMES_PER_PLACE]; // the innermost first
-    uint32_t cnt;
-    uint64_t until_ns; // how long it is good; 0 = only now
-    bool is_named;
-};
 _Static_assert((int)FILE_NAMES_MAX_INLINED < (int)FRAME_CACHE_MAX_FRAMES_PER_PLACE, "and itself");
 
 // `inside` is inside the instruction that `address` comes back from.
@@ -391,17 +395,59 @@ static void begin_user_frames(const struct naming *naming)
     }
 }
 
+static uint64_t inside_key(const struct frame_key *key)
+{
+    return key->address - (key->is_return ? 1 : 0);
+}
+
+// Who maps a file has its names under other addresses. `path` is what the process calls it.
+static bool key_in_file(const struct naming *naming, const struct frame_key *key,
+                        struct frame_key *in_file, struct text *path)
+{
+    struct process *process = naming->process;
+    struct process_mapping *mapping =
+        process == NULL ? NULL : process_maps_find(&process->maps, inside_key(key));
+    if (mapping == NULL || mapping->kind != PROCESS_MAPPING_FILE || key->owner == 0) {
+        return false;
+    }
+    uint64_t file = file_names_file(naming->names->files, process, mapping, naming->now_ns);
+    *path = process_maps_path(&process->maps, mapping);
+    *in_file = (struct frame_key){
+        .owner = file | FILE_OWNER,
+        .address = inside_key(key) - mapping->start + mapping->offset,
+    };
+    return file != 0;
+}
+
+static void name_new_frame(struct naming *naming, const struct frame_key *key,
+                           struct frame_place *place)
+{
+    struct found *found = &naming->names->found;
+    name_user_frame(naming, key->address, inside_key(key), found);
+    *place = (struct frame_place){found->frames, found->cnt, found->is_named};
+    if (found->until_ns > naming->now_ns) {
+        frame_cache_put(naming->names->cache, key, found->until_ns, place);
+    }
+}
+
 static void add_new_frame(struct naming *naming, struct frame_key *key, struct named_stack *stack)
 {
-    struct found found;
+    struct frame_cache *cache = naming->names->cache;
+    struct frame_place place;
+    struct frame_key in_file;
+    struct text path;
     check_maps(naming);
-    name_user_frame(naming, key->address, key->address - (key->is_return ? 1 : 0), &found);
-    struct frame_place place = {found.frames, found.cnt, found.is_named};
     key->owner = naming->owner; // the maps may be new
-    if (found.until_ns > naming->now_ns) {
-        frame_cache_put(naming->names->cache, key, found.until_ns, &place);
+    bool is_of_file = key_in_file(naming, key, &in_file, &path);
+    if (is_of_file && frame_cache_share(cache, &in_file, key, path, &place)) {
+        add_place(stack, &place);
+        return;
     }
+    name_new_frame(naming, key, &place);
     add_place(stack, &place);
+    if (is_of_file) {
+        (void)frame_cache_share(cache, key, &in_file, path, &place);
+    }
 }
 
 static void add_user_frame(struct naming *naming, uint32_t i, struct named_stack *stack)
