@@ -230,7 +230,8 @@ static __always_inline int search(struct user_walk *walk, __u64 place)
         return USER_WALK_ERLANG;
     }
     if (walk->mapping.kind != UNWIND_MAPPING_TABLE || number >= walk->mapping.page_cnt) {
-        return USER_WALK_NO_RULE;
+        return walk->mapping.kind == UNWIND_MAPPING_UNREAD ? USER_WALK_NO_MAPPING
+                                                           : USER_WALK_NO_RULE;
     }
     number += walk->mapping.page_first;
     const struct unwind_page *page = bpf_map_lookup_elem(&unwind_pages, &number);
@@ -340,6 +341,7 @@ static __always_inline void begin_walk(struct user_walk *walk, __u64 pc, __u64 s
     walk->in_erlang = 0;
     walk->mapping.start = 0;
     walk->mapping.end = 0;
+    walk->mapping.kind = UNWIND_MAPPING_NONE;
     walk->rbx_at = 0;
     walk->erlang_pid = 0;
     walk->erlang_skipped = 0;
@@ -448,9 +450,13 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit, int
             break;
         }
     }
-    if (work->walk.end == SAMPLER_UNWIND_NO_MAPPING && may_copy && is_young(&work->record) &&
+    int is_unmapped = work->walk.end == SAMPLER_UNWIND_NO_MAPPING;
+    if (is_unmapped && work->walk.mapping.kind == UNWIND_MAPPING_UNREAD) {
+        work->record.unread = work->walk.is_exact ? work->walk.pc : work->walk.pc - 1;
+    }
+    if (is_unmapped && may_copy && (work->record.unread != 0 || is_young(&work->record)) &&
         has_room_for_snapshot()) {
-        take_snapshot(work); // a library was loaded since its mappings were read
+        take_snapshot(work); // or a library was loaded since its mappings were read
         return;
     }
     count_user_frames(&work->record, work->walk.depth);
@@ -555,8 +561,9 @@ static __always_inline long send(struct sampler_record *record)
     if (word_cnt > SAMPLER_MAX_WORDS) {
         return -1;
     }
+    __u64 flag = wake_up_flag(record);
     return bpf_ringbuf_output(&samples, record, SAMPLER_RECORD_HEADER_BYTES + 8 * word_cnt,
-                              wake_up_flag(record));
+                              record->unread != 0 ? BPF_RB_FORCE_WAKEUP : flag);
 }
 
 // Missed ticks are found by the distance of two that came: the kernel keeps the
@@ -590,6 +597,7 @@ static __always_inline void begin_record(struct sampler_record *record, struct t
     record->run_queue_ns = 0;
     record->state = 0;
     record->waker_tid = 0;
+    record->unread = 0;
     take_identity(record, task);
 }
 

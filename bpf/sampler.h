@@ -123,10 +123,11 @@ struct sampler_record {
     __u32 waker_tid; /* off the CPU: who woke it; 0 = nobody, or an idle CPU's interrupt */
     __u32 padding;
     char waker_comm[SAMPLER_COMM_BYTES];
+    __u64 unread; /* where its walk came to a file that user space has not read yet; 0 = nowhere */
     __u64 frames[SAMPLER_MAX_WORDS];
 };
 
-enum { SAMPLER_RECORD_HEADER_BYTES = 160 };
+enum { SAMPLER_RECORD_HEADER_BYTES = 168 };
 
 /* A thread off its CPU, with the record that will be sent when it is back. */
 struct sampler_sleeper {

@@ -49,6 +49,7 @@ enum unwind_mapping_kind {
     UNWIND_MAPPING_TABLE = 0,  /* code with rows */
     UNWIND_MAPPING_NONE = 1,   /* code without: frame pointers */
     UNWIND_MAPPING_ERLANG = 2, /* code that the BEAM's JIT made */
+    UNWIND_MAPPING_UNREAD = 3, /* of a file not read yet: user space does when a walk ends here */
 };
 
 /* A place is at offset (place - start + offset) of the file's pages. */

@@ -18,6 +18,7 @@ static struct process_maps maps;
 static struct unwind_code codes[64];
 static uint32_t code_cnt;
 static uint64_t frames[SYSTEM_MAX_FRAMES];
+static uint64_t unread; // of the last walk
 
 static void add_mapping(struct unwind_store *store, const struct process_mapping *mapping)
 {
@@ -85,7 +86,7 @@ __attribute__((noinline)) static void walk_from_here(struct unwind_store *store,
     };
     *sample = (struct system_sample){
         .pid = PID, .address_space = SPACE, .snapshot = &snapshot, .frames = frames};
-    unwind_store_walk(store, sample, frames);
+    unread = unwind_store_walk(store, sample, frames);
 }
 
 __attribute__((noinline)) static void middle(struct unwind_store *store,
@@ -107,6 +108,38 @@ TEST(a_copied_stack_is_walked_to_its_bottom)
     CHECK(frames[1] > (uintptr_t)middle && frames[1] < (uintptr_t)middle + 64);
     CHECK(frames[3] > (uintptr_t)main && frames[3] < (uintptr_t)main + 2048);
     CHECK(sample.snapshot == NULL);
+}
+
+static struct unwind_code *code_at(uint64_t place)
+{
+    uint32_t i = 0;
+    while (i + 1 < code_cnt && (place < codes[i].start || place >= codes[i].end)) {
+        i++;
+    }
+    return &codes[i];
+}
+
+TEST(a_walk_ends_in_unread_code_until_that_is_read)
+{
+    const struct unwind_beam_layout beam = {0};
+    struct system_sample sample;
+    struct unwind_store *store = store_of_this_program();
+    struct unwind_code *code = code_at((uintptr_t)middle);
+    struct unwind_code read = *code;
+    *code = (struct unwind_code){.start = read.start, .end = read.end, .is_unread = true};
+    CHECK(unwind_store_set_process(store, PID, SPACE, codes, code_cnt, &beam, 1));
+    middle(store, &sample);
+    CHECK_INT(sample.stack_end, SYSTEM_STACK_NO_MAPPING);
+    CHECK_UINT(sample.user_cnt, 1);
+    CHECK(unread > (uintptr_t)walk_from_here && unread < (uintptr_t)walk_from_here + 512);
+    CHECK(!unwind_store_set_code(store, PID, SPACE + 8, &read, 2));
+    CHECK(unwind_store_set_code(store, PID, SPACE, &read, 2));
+    CHECK(!unwind_store_set_code(store, PID, SPACE, &read, 2)); // nothing is unread
+    middle(store, &sample);
+    CHECK_INT(sample.stack_end, SYSTEM_STACK_COMPLETE);
+    CHECK_UINT(sample.user_cnt, 7);
+    CHECK_UINT(unread, 0);
+    unwind_store_destroy(store);
 }
 
 // As the BPF program reads it; pages with an index are counted.

@@ -23,6 +23,7 @@ static _Thread_local struct {
     struct user_walk *walk;
     uint32_t pid;
     uint64_t *frames;
+    uint64_t unread; // where it ended, as the file there has not been read; 0 = elsewhere
 } now;
 
 static const struct unwind_mapping *mapping_at(const struct user_walk *walk, uint64_t place)
@@ -103,6 +104,10 @@ static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
     if (walk->mapping.kind == UNWIND_MAPPING_ERLANG) {
         return USER_WALK_ERLANG;
     }
+    if (walk->mapping.kind == UNWIND_MAPPING_UNREAD) {
+        now.unread = place;
+        return USER_WALK_NO_MAPPING;
+    }
     if (walk->mapping.kind != UNWIND_MAPPING_TABLE || number >= walk->mapping.page_cnt) {
         return USER_WALK_NO_RULE;
     }
@@ -143,8 +148,8 @@ static void finish_frames(const struct user_walk *walk, struct system_sample *sa
     sample->user_omitted_at = SAMPLER_USER_HEAD_FRAMES;
 }
 
-void snapshot_walk(const struct unwind_memory *memory, const struct unwind_process *process,
-                   struct system_sample *sample, uint64_t *frames)
+uint64_t snapshot_walk(const struct unwind_memory *memory, const struct unwind_process *process,
+                       struct system_sample *sample, uint64_t *frames)
 {
     const struct system_snapshot *snapshot = sample->snapshot;
     struct user_walk walk = {
@@ -167,6 +172,7 @@ void snapshot_walk(const struct unwind_memory *memory, const struct unwind_proce
     now.walk = &walk;
     now.pid = sample->pid;
     now.frames = frames + sample->kernel_cnt;
+    now.unread = 0;
     for (int i = 0; i < SAMPLER_MAX_DEPTH && user_walk_step(&walk) == USER_WALK_GO_ON; i++) {
     }
     finish_frames(&walk, sample);
@@ -175,4 +181,5 @@ void snapshot_walk(const struct unwind_memory *memory, const struct unwind_proce
     sample->erlang_pid = walk.erlang_pid;
     sample->frames = frames;
     sample->snapshot = NULL;
+    return now.unread;
 }

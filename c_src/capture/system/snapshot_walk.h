@@ -9,8 +9,9 @@
 
 // Fills in the user frames behind the kernel's in `frames` (room for
 // SYSTEM_MAX_FRAMES), the omitted ones, stack_end and erlang_pid. A `process` that is
-// NULL has no tables: frame pointers.
-void snapshot_walk(const struct unwind_memory *memory, const struct unwind_process *process,
-                   struct system_sample *sample, uint64_t *frames);
+// NULL has no tables: frame pointers. Returns the place at which it ended as the file there
+// has not been read yet; 0 when it has come to another end.
+uint64_t snapshot_walk(const struct unwind_memory *memory, const struct unwind_process *process,
+                       struct system_sample *sample, uint64_t *frames);
 
 #endif

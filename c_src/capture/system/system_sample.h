@@ -79,6 +79,7 @@ struct system_sample {
     uint64_t erlang_pid;                    // term of the Erlang process that ran, 0 = none
     uint32_t code_generation;               // record/system/beam_names.h; 0 = not known
     const struct system_snapshot *snapshot; // NULL, or in place of user frames
+    uint64_t unread; // where its walk came to a file not read yet; 0 = nowhere
     enum system_event event;
     uint64_t weight; // in the event's unit
     // Time off the CPU only; the sample's time is its end.

@@ -122,6 +122,7 @@ static void sample_of_record(const struct sampler_record *record, const uint64_t
         .run_queue_ns = record->run_queue_ns,
         .state = record->state,
         .waker_tid = record->waker_tid,
+        .unread = record->unread,
     };
     memcpy(sample->waker_comm, record->waker_comm, sizeof sample->waker_comm);
     sample->waker_comm[sizeof sample->waker_comm - 1] = '\0';

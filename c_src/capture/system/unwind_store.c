@@ -163,7 +163,9 @@ static struct unwind_mapping mapping_of(struct unwind_store *store, const struct
     struct unwind_mapping mapping = {
         .start = code->start,
         .end = code->end,
-        .kind = code->is_erlang ? UNWIND_MAPPING_ERLANG : UNWIND_MAPPING_NONE,
+        .kind = code->is_erlang   ? UNWIND_MAPPING_ERLANG
+                : code->is_unread ? UNWIND_MAPPING_UNREAD
+                                  : UNWIND_MAPPING_NONE,
     };
     struct unwind_file *file = unwind_files_find(&store->files, code->file);
     if (file == NULL || code->address + (code->end - code->start) <= file->base) {
@@ -248,6 +250,44 @@ bool unwind_store_set_process(struct unwind_store *store, uint32_t pid, uint64_t
     return ok;
 }
 
+static uint32_t find_unread(const struct unwind_store *store, const struct unwind_process *process,
+                            uint64_t start)
+{
+    const struct unwind_mapping *mappings = store->memory.mappings + process->mapping_first;
+    uint32_t at = 0;
+    while (at < process->mapping_cnt &&
+           (mappings[at].start != start || mappings[at].kind != UNWIND_MAPPING_UNREAD)) {
+        at++;
+    }
+    return at;
+}
+
+// In a place of its own: a walk may be in the midst of the mappings before.
+bool unwind_store_set_code(struct unwind_store *store, uint32_t pid, uint64_t address_space,
+                           const struct unwind_code *code, uint64_t now_ns)
+{
+    struct entry *entry = find(store, pid);
+    bool is_known = entry != NULL && entry->process.address_space == address_space;
+    struct unwind_process before = is_known ? entry->process : (struct unwind_process){0};
+    uint32_t at = find_unread(store, &before, code->start);
+    uint32_t first = 0;
+    if (at == before.mapping_cnt || !take_mappings(store, before.mapping_cnt, entry, &first)) {
+        return false;
+    }
+    struct unwind_mapping *mappings = store->memory.mappings;
+    memcpy(mappings + first, mappings + before.mapping_first,
+           before.mapping_cnt * sizeof *mappings);
+    mappings[first + at] = mapping_of(store, code, now_ns);
+    entry->process.mapping_first = first;
+    entry->process.version = next_version(store);
+    bool ok = unwind_memory_publish(&store->memory, pid, &entry->process);
+    give_mappings(store, &before);
+    if (!ok) {
+        drop(store, entry);
+    }
+    return ok;
+}
+
 // ---- files ----------------------------------------------------------------------------
 
 static bool maps_file(const struct unwind_store *store, const struct entry *entry,
@@ -323,11 +363,12 @@ bool unwind_store_has_file(const struct unwind_store *store, unwind_file_id id)
 
 // ---- the rest -------------------------------------------------------------------------
 
-void unwind_store_walk(struct unwind_store *store, struct system_sample *sample, uint64_t *frames)
+uint64_t unwind_store_walk(struct unwind_store *store, struct system_sample *sample,
+                           uint64_t *frames)
 {
     const struct entry *entry = find(store, sample->pid);
     bool is_known = entry != NULL && entry->process.address_space == sample->address_space;
-    snapshot_walk(&store->memory, is_known ? &entry->process : NULL, sample, frames);
+    return snapshot_walk(&store->memory, is_known ? &entry->process : NULL, sample, frames);
 }
 
 struct unwind_store_stats unwind_store_stats(const struct unwind_store *store)

@@ -27,6 +27,7 @@ struct unwind_code {
     unwind_file_id file; // 0: without a table
     uint64_t address;    // what the file calls the place `start`
     bool is_erlang;      // made by the BEAM's JIT
+    bool is_unread;      // of a file that may have a table: a walk ends here and says so
 };
 
 // Offsets in the BEAM's struct process; `stop` is 0 for other programs and for
@@ -62,6 +63,10 @@ bool unwind_store_has_file(const struct unwind_store *store, unwind_file_id id);
 bool unwind_store_set_process(struct unwind_store *store, uint32_t pid, uint64_t address_space,
                               const struct unwind_code *code, uint32_t code_cnt,
                               const struct unwind_beam_layout *beam, uint64_t now_ns);
+// What was unread from `code->start` on has been read. False when nothing was, the process is
+// not known or there is no room.
+bool unwind_store_set_code(struct unwind_store *store, uint32_t pid, uint64_t address_space,
+                           const struct unwind_code *code, uint64_t now_ns);
 void unwind_store_drop_process(struct unwind_store *store, uint32_t pid);
 // Call for each sample: true when this process is known, which is then in use.
 bool unwind_store_use_process(struct unwind_store *store, uint32_t pid, uint64_t address_space,
@@ -69,8 +74,10 @@ bool unwind_store_use_process(struct unwind_store *store, uint32_t pid, uint64_t
 
 // Walks the stack of a sample that has a copy of it (stack_end SYSTEM_STACK_SNAPSHOT),
 // by the tables there are now: fills in user_cnt and the rest in place of the copy.
-// `frames` has room for SYSTEM_MAX_FRAMES and holds the kernel's already.
-void unwind_store_walk(struct unwind_store *store, struct system_sample *sample, uint64_t *frames);
+// `frames` has room for SYSTEM_MAX_FRAMES and holds the kernel's already. Returns the place
+// in unread code at which it ended; 0 when it has come to another end.
+uint64_t unwind_store_walk(struct unwind_store *store, struct system_sample *sample,
+                           uint64_t *frames);
 
 struct unwind_store_stats unwind_store_stats(const struct unwind_store *store);
 

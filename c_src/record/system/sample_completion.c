@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MAX_READ_FILES = 64 }; // for one stack
+
 static bool is_of_beam(const struct system_sample *sample)
 {
     return sample->erlang_pid != 0 || sample->stack_end == SYSTEM_STACK_BEAM_IDLE ||
@@ -49,20 +51,34 @@ static void drop_old_registers(const struct sample_completion *completion,
     }
 }
 
+// Again and again, as long as that has a file read.
+static void walk_through(struct sample_completion *completion, struct process *process,
+                         struct system_sample *sample, uint64_t now_ns)
+{
+    struct unwind_store *store = system_source_unwind_store(completion->source);
+    const struct system_snapshot *snapshot = sample->snapshot;
+    uint64_t unread = unwind_store_walk(store, sample, completion->walked);
+    for (int i = 0; i < MAX_READ_FILES && unread != 0 && process != NULL &&
+                    unwind_tables_read(completion->tables, process, unread, now_ns);
+         i++) {
+        sample->snapshot = snapshot;
+        unread = unwind_store_walk(store, sample, completion->walked);
+    }
+}
+
 // A second time, where a library was loaded after the mappings were read.
 static void walk(struct sample_completion *completion, struct process *process,
                  struct system_sample *sample, uint64_t now_ns)
 {
-    struct unwind_store *store = system_source_unwind_store(completion->source);
     const struct system_snapshot *snapshot = sample->snapshot;
     memcpy(completion->walked, sample->frames, sample->kernel_cnt * sizeof *sample->frames);
-    unwind_store_walk(store, sample, completion->walked);
+    walk_through(completion, process, sample, now_ns);
     bool is_unknown = sample->stack_end == SYSTEM_STACK_NO_MAPPING;
     if (process != NULL && (is_unknown || process->maps.cnt == 0)) {
         process_history_refresh(completion->history, process, now_ns);
         unwind_tables_note(completion->tables, process, now_ns);
         sample->snapshot = snapshot;
-        unwind_store_walk(store, sample, completion->walked);
+        walk_through(completion, process, sample, now_ns);
     }
 }
 
@@ -82,10 +98,13 @@ void sample_completion_complete(struct sample_completion *completion, struct sys
     drop_old_registers(completion, sample);
     struct process *process = process_of(completion, sample, now_ns);
     if (process != NULL) {
-        if (sample->stack_end == SYSTEM_STACK_NO_MAPPING) {
+        if (sample->stack_end == SYSTEM_STACK_NO_MAPPING && sample->unread == 0) {
             process_history_refresh(completion->history, process, now_ns);
         }
         unwind_tables_note(completion->tables, process, now_ns);
+        if (sample->unread != 0) {
+            (void)unwind_tables_read(completion->tables, process, sample->unread, now_ns);
+        }
     }
     if (sample->snapshot != NULL) {
         walk(completion, process, sample, now_ns);

@@ -19,6 +19,7 @@ struct image {
     struct process_file_identity identity;
     Elf64_Phdr *segments;
     uint32_t segment_cnt;
+    bool is_read;        // or cannot be
     unwind_file_id file; // 0: nothing to unwind by
     struct image *next;
 };
@@ -28,6 +29,7 @@ struct unwind_tables {
     struct beam_layouts *layouts; // borrowed
     void (*pause)(void *context); // or NULL
     void *context;
+    bool is_eager;
     struct image *buckets[BUCKETS];
     uint32_t image_cnt;
     struct image vdso; // of all processes; looked at for the first of them
@@ -56,6 +58,7 @@ static void clear_image(struct image *image)
     free(image->segments);
     image->segments = NULL;
     image->segment_cnt = 0;
+    image->is_read = false;
     image->file = 0;
 }
 
@@ -91,6 +94,11 @@ void unwind_tables_set_pause(struct unwind_tables *tables, void (*pause)(void *c
 {
     tables->pause = pause;
     tables->context = context;
+}
+
+void unwind_tables_set_eager(struct unwind_tables *tables)
+{
+    tables->is_eager = true;
 }
 
 static void forget_images(struct unwind_tables *tables)
@@ -155,12 +163,13 @@ static int open_mapping(const struct process *process, const struct process_mapp
     return fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
 }
 
-static void open_image(struct unwind_tables *tables, struct image *image,
+static void read_image(struct unwind_tables *tables, struct image *image,
                        const struct process *process, const struct process_mapping *mapping,
                        struct text path, uint64_t now_ns)
 {
     struct elf_file file = {0};
     int fd = open_mapping(process, mapping, path);
+    image->is_read = true;
     if (fd >= 0 && elf_file_open(&file, fd, NULL)) {
         load_image(tables, image, &file, now_ns);
         elf_file_close(&file);
@@ -170,29 +179,19 @@ static void open_image(struct unwind_tables *tables, struct image *image,
     }
 }
 
-// The image behind a mapping, its table made unless it is there; NULL when the file
-// cannot be looked at.
+// The image behind a mapping; NULL when the file cannot be looked at.
 static struct image *image_of(struct unwind_tables *tables, const struct process *process,
-                              const struct process_mapping *mapping, uint64_t now_ns)
+                              const struct process_mapping *mapping, struct text path)
 {
     struct process_file_identity identity;
-    struct text path = process_maps_path(&process->maps, mapping);
     if (!process_files_identify(process->pid, mapping, path, &identity)) {
         return NULL;
     }
     struct image *image = find_image(tables, &identity);
-    bool was_dropped =
-        image != NULL && image->file != 0 && !unwind_store_has_file(tables->store, image->file);
-    if (was_dropped) {
+    if (image != NULL && image->file != 0 && !unwind_store_has_file(tables->store, image->file)) {
         clear_image(image);
     }
-    if (image == NULL || was_dropped) {
-        image = image == NULL ? add_image(tables, &identity) : image;
-        if (image != NULL) {
-            open_image(tables, image, process, mapping, path, now_ns);
-        }
-    }
-    return image;
+    return image == NULL ? add_image(tables, &identity) : image;
 }
 
 static struct image *vdso_of(struct unwind_tables *tables, uint64_t now_ns)
@@ -205,15 +204,30 @@ static struct image *vdso_of(struct unwind_tables *tables, uint64_t now_ns)
 
 // ---- processes ------------------------------------------------------------------------
 
+static struct image *read_image_of(struct unwind_tables *tables, const struct process *process,
+                                   const struct process_mapping *mapping, bool reads,
+                                   uint64_t now_ns)
+{
+    struct text path = process_maps_path(&process->maps, mapping);
+    struct image *image = image_of(tables, process, mapping, path);
+    if (image != NULL && !image->is_read && reads) {
+        read_image(tables, image, process, mapping, path, now_ns);
+    }
+    return image;
+}
+
+// A file that nobody has read is, where it `reads`.
 static struct unwind_code code_of(struct unwind_tables *tables, const struct process *process,
-                                  const struct process_mapping *mapping, uint64_t now_ns)
+                                  const struct process_mapping *mapping, bool reads,
+                                  uint64_t now_ns)
 {
     struct unwind_code code = {.start = mapping->start, .end = mapping->end};
     struct image *image = NULL;
     if (mapping->kind == PROCESS_MAPPING_VDSO) {
         image = vdso_of(tables, now_ns);
     } else if (mapping->kind == PROCESS_MAPPING_FILE) {
-        image = image_of(tables, process, mapping, now_ns);
+        image = read_image_of(tables, process, mapping, reads, now_ns);
+        code.is_unread = image != NULL && !image->is_read;
     }
     if (image != NULL &&
         unwind_image_address(image->segments, image->segment_cnt, mapping->offset, &code.address)) {
@@ -234,13 +248,23 @@ static struct beam_process beam_of(struct unwind_tables *tables, const struct pr
     return beam;
 }
 
+// Its program and the C library are at the bottom of every stack.
+static bool is_read_at_once(const struct unwind_tables *tables, const struct process *process,
+                            uint32_t i)
+{
+    struct text path = process_maps_path(&process->maps, &process->maps.mappings[i]);
+    return tables->is_eager || i == 0 ||
+           (path.len > 0 && memmem(path.bytes, path.len, "/libc.so", 8) != NULL);
+}
+
 static void set_process(struct unwind_tables *tables, struct process *process, uint64_t now_ns)
 {
     uint32_t cnt = 0;
     struct beam_process beam = beam_of(tables, process);
     for (uint32_t i = 0; i < process->maps.cnt && cnt < MAX_CODE; i++) {
         const struct process_mapping *mapping = &process->maps.mappings[i];
-        tables->code[cnt] = code_of(tables, process, mapping, now_ns);
+        tables->code[cnt] =
+            code_of(tables, process, mapping, is_read_at_once(tables, process, i), now_ns);
         tables->code[cnt].is_erlang =
             beam.is_beam && beam_process_made(process, mapping); // its JIT
         cnt++;
@@ -259,4 +283,16 @@ void unwind_tables_note(struct unwind_tables *tables, struct process *process, u
     if (!is_known || process->tables_id != process->maps_id) {
         set_process(tables, process, now_ns);
     }
+}
+
+bool unwind_tables_read(struct unwind_tables *tables, struct process *process, uint64_t place,
+                        uint64_t now_ns)
+{
+    const struct process_mapping *mapping = process_maps_find(&process->maps, place);
+    if (mapping == NULL || mapping->kind != PROCESS_MAPPING_FILE) {
+        return false;
+    }
+    struct unwind_code code = code_of(tables, process, mapping, true, now_ns);
+    return unwind_store_set_code(tables->store, process->pid, process->address_space, &code,
+                                 now_ns);
 }
