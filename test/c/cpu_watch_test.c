@@ -38,6 +38,21 @@ static void *be_idle(void *context)
     return read(wake[0], &byte, 1) == 1 ? context : NULL;
 }
 
+// The other thread may be on its way to sleep for long.
+static void wait_until_idle(void)
+{
+    char path[64];
+    char state = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)atomic_load(&idle_tid));
+    while (state != 'S') {
+        usleep(1000);
+        FILE *stat = fopen(path, "r");
+        CHECK(stat != NULL);
+        CHECK(fscanf(stat, "%*d (%*[^)]) %c", &state) == 1);
+        (void)fclose(stat);
+    }
+}
+
 static void set_up(void)
 {
     fake_vm_init(&vm, "27", 1024);
@@ -98,9 +113,8 @@ TEST(who_used_cpu_time_is_seen_with_all_of_it)
 {
     set_up();
     CHECK(cpu_watch_init(&watch, slots, 2, INTERVAL_NS));
-    // The other thread may still have been on its way to sleep.
+    wait_until_idle();
     cpu_watch_look(&watch);
-    usleep(20000);
     cpu_watch_look(&watch);
     while (seen(0) != NULL) {
         spsc_ring_pop(&slots[0].ring);
@@ -130,7 +144,7 @@ TEST(a_thread_watches_until_it_is_stopped)
     set_up();
     struct error err = {0};
     CHECK(cpu_watch_start(&watch, slots, 2, INTERVAL_NS, &err));
-    uint64_t deadline_ns = clock_monotonic_ns() + 20ULL * CLOCK_NS_PER_S;
+    uint64_t deadline_ns = clock_monotonic_ns() + 200ULL * CLOCK_NS_PER_S;
     while (seen(0) == NULL && clock_monotonic_ns() < deadline_ns) {
         burn();
     }

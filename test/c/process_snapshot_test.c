@@ -424,7 +424,7 @@ static void read_under_change(struct fake_vm *vm, struct memory_reader *reader)
     pthread_t thread;
     uint64_t seen[SNAPSHOT_IMPLAUSIBLE + 1] = {0};
     uint64_t mixed = 0;
-    uint64_t deadline_ns = clock_monotonic_ns() + 60ULL * CLOCK_NS_PER_S;
+    uint64_t deadline_ns = clock_monotonic_ns() + 200ULL * CLOCK_NS_PER_S;
     for (uint64_t i = 0; i < mutator.process.stack_words; i++) {
         mutator.process.stack[i] = 0;
     }

@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-enum { SLOTS = 1024, DEADLINE_S = 60, MAX_PROCESSES = 300, CODE_BYTES = 0x10000 };
+enum { SLOTS = 1024, DEADLINE_S = 200, MAX_PROCESSES = 300, CODE_BYTES = 0x10000 };
 #define MS (1ULL * CLOCK_NS_PER_MS)
 #define CODE_BASE 0x7F00000FFFC0ULL // 64 bytes before fake_return_address begins
 

@@ -11,7 +11,7 @@
 #include "fake_code.h"
 #include "fake_vm.h"
 
-enum { SLOTS = 1024, MAX_SAMPLES = 200000, MAX_PROCESSES = 200, DEADLINE_S = 60 };
+enum { SLOTS = 1024, MAX_SAMPLES = 200000, MAX_PROCESSES = 200, DEADLINE_S = 200 };
 #define MS (1ULL * CLOCK_NS_PER_MS)
 
 // What is kept of a sample.

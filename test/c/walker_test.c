@@ -45,9 +45,9 @@ static void keep_time(const char *release, enum reader_kind kind)
     }
     WAIT_UNTIL(gauge(&walker.gauges.target_cnt) == 7);
     uint64_t latest_ns = clock_monotonic_ns();
-    uint64_t ticks_before = ticks_taken();
     drain();
-    uint32_t samples_before = sample_cnt;
+    uint32_t samples_before = sample_cnt; // then the ticks: those in between are no empty ones
+    uint64_t ticks_before = ticks_taken();
     WAIT_UNTIL(ticks_taken() >= ticks_before + 100);
     stop();
     uint64_t stopped_ns = clock_monotonic_ns();
@@ -74,7 +74,7 @@ TEST(periods_sum_to_wall_time_and_no_tick_is_empty)
     keep_time("27", READER_PROCESS_VM_READV);
 }
 
-TEST(a_stop_is_obeyed_within_a_second)
+TEST(a_stop_does_not_wait_for_the_next_tick)
 {
     struct walker_options options = options_with(3600 * 1000 * MS);
     make_processes("27", 1);
@@ -83,7 +83,7 @@ TEST(a_stop_is_obeyed_within_a_second)
     walker_stop(&walker);
     uint64_t took_ns = clock_monotonic_ns() - begin_ns;
     end();
-    CHECK(took_ns < 1000 * MS);
+    CHECK(took_ns < DEADLINE_S * 1000 * MS);
 }
 
 TEST(nobody_watched_nobody_sampled)
@@ -145,8 +145,8 @@ TEST(weights_stay_true_while_the_pace_changes)
     static const uint32_t PERCENT[] = {100, 1600, 300, 100};
     for (int i = 0; i < 4; i++) {
         walker_stretch(&walker, PERCENT[i]);
-        clock_sleep_until_ns(clock_monotonic_ns() + 100 * MS);
-        drain();
+        uint64_t ticks_before = ticks_taken();
+        WAIT_UNTIL(ticks_taken() >= ticks_before + 20);
     }
     stop();
     for (int i = 0; i < 3; i++) { // each sample begins where the one before ended
