@@ -323,7 +323,7 @@ check-beam-asan: ## The same with the NIF under AddressSanitizer and UBSan
 	@tools/check-beam asan
 
 check-system: cli $(BPF_OBJECT) $(BUILD)/test/system/bpf_verifier ## BPF through this kernel's verifier, and the tests of the command
-	@BPF_OBJECT=$(BPF_OBJECT) tools/run-unit-tests $(BUILD)/test/system/bpf_verifier \
+	@TEST_TIMEOUT=2400 BPF_OBJECT=$(BPF_OBJECT) tools/run-unit-tests $(BUILD)/test/system/bpf_verifier \
 		$(sort $(wildcard test/system/*_test.sh))
 
 $(BUILD)/test/system/%: test/system/%.c $(BUILD)/flags | need-libs

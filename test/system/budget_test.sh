@@ -7,7 +7,7 @@ slower_when_it_costs_too_much() {
     local before after ms
     need_load
     start record -F 997 --max-cpu 0.01% -o x.perf
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         grep -q 'intervals are' log && break
         sleep 0.1
     done

@@ -6,7 +6,7 @@
 # A recorder of so many seconds whose first samples are in its memory.
 fly() {
     start record -F 499 "$@"
-    for _ in $(seq 1200); do
+    for _ in $(seq 3600); do
         grep -q '^Sig.*' "/proc/$recorder/status" 2>/dev/null &&
             [ "$(awk '/^SigCgt/ { print substr($2, 14, 1) }' "/proc/$recorder/status")" != 0 ] && break
         sleep 0.05

@@ -114,7 +114,7 @@ killed_it_leaves_what_it_had() {
     need_load
     start record -F 499 -o x.perf.gz
     # What is written comes now and then, and packed.
-    for _ in $(seq 1200); do
+    for _ in $(seq 3600); do
         [ "$(stat -c %s .x.perf.gz.part 2>/dev/null || echo 0)" -ge 16384 ] && break
         sleep 0.05
     done

@@ -122,12 +122,12 @@ it_ends_with_the_chosen_process() {
     want_valid --whole x.perf
     # One that nobody waits for stays as a zombie.
     # shellcheck disable=SC2016 # that shell's
-    sh -c '"$0" 0.3 >cpu & echo $! >pid; exec sleep 30' "$burner" & local parent=$!
+    sh -c '"$0" 0.3 >cpu & echo $! >pid; exec sleep 300' "$burner" & local parent=$!
     wait_for pid
-    run record -F 499 -p "$(cat pid)" -d 20 -o y.perf
+    run record -F 499 -p "$(cat pid)" -d 200 -o y.perf
     kill "$parent"
     want_code 0
-    want_between "seconds" "$(sed -n 's/^[0-9,]* samples in \([0-9.]*\) s .*/\1/p' <<<"$out")" 0 15
+    want_between "seconds" "$(sed -n 's/^[0-9,]* samples in \([0-9.]*\) s .*/\1/p' <<<"$out")" 0 150
 }
 
 a_command_with_its_children() {
@@ -217,7 +217,7 @@ samples_of_cpu() {
 
 # Until CPU 1 is, or is not, sampled while CPU 0 is: yes|no.
 wait_for_cpu_1() {
-    for _ in $(seq 120); do
+    for _ in $(seq 360); do
         sleep 0.5
         [ "$(samples_of_cpu 0 2.5)" -ge 20 ] || continue
         case $1 in
@@ -225,7 +225,7 @@ wait_for_cpu_1() {
         no) [ "$(samples_of_cpu 1 2.5)" -gt 0 ] || return 0 ;;
         esac
     done
-    fail "CPU 1 is sampled, $1? not within a minute; recorder said: $(cat log)"
+    fail "CPU 1 is sampled, $1? not within three minutes; recorder said: $(cat log)"
 }
 
 a_cpu_that_goes_and_comes_back() {
@@ -235,7 +235,7 @@ a_cpu_that_goes_and_comes_back() {
     [ "$(nproc --all)" -gt 1 ] || skip "there is one CPU only"
     unshare --mount true 2>/dev/null || skip "no mount namespaces here"
     echo "$cpus" >online
-    "$burner" 200 "$(nproc --all)" >cpu & local pid=$!
+    "$burner" 600 "$(nproc --all)" >cpu & local pid=$!
     # shellcheck disable=SC2016 # that shell's arguments
     unshare --mount sh -c 'mount --bind "$0" /sys/devices/system/cpu/online && exec "$@"' "$PWD/online" \
         env --default-signal=INT "$flameprof" record -F 199 -o x.perf >log 2>&1 & recorder=$!
