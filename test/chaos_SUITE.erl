@@ -74,7 +74,7 @@ survives(Config, Reader) ->
 survives_what_people_do(Config) ->
     Copy = filename:join(?config(priv_dir, Config), "flame_prof"),
     Library = filename:join([flame_prof_case:library_copy(Copy), "priv", "flame_prof_nif.so"]),
-    Nif = case walker_test_nif:build(cpu_SUITE:nif_source(Config), ?config(priv_dir, Config)) of
+    Nif = case walker_test_nif:build(cpu_case:nif_source(Config), ?config(priv_dir, Config)) of
               {ok, Path} -> Path;
               {error, _} -> undefined
           end,

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% The scheduler sampler: shares are true, stacks are whole, names are right,
-%% nothing is left behind, and who asks for what cannot be gets one line.
+%% The scheduler sampler: stacks are whole, names are right, nothing is left behind, and
+%% who asks for what cannot be gets one line. That shares are true is cpu_truth_SUITE's.
 -module(cpu_SUITE).
 
 -include_lib("common_test/include/ct.hrl").
@@ -8,11 +8,12 @@
 
 -compile([export_all, nowarn_export_all]).
 
--import(flame_prof_case, [eventually/1]).
+-import(cpu_case, [start/2, samples/1, files/1, paths/0, has_function/2, with_function/2,
+                   bounds/3, holds/3]).
+-import(flame_prof_case, [eventually/1, of_process/2]).
 
--define(LOAD_MS, 12000).
--define(RATE_HZ, 199).
--define(POINTS, 3.0).
+%% To write what there is, on a machine that is nearly at rest.
+-define(CLOSE_MS, 60000).
 
 suite() ->
     [{timetrap, {minutes, 3}}].
@@ -22,34 +23,10 @@ all() ->
              lists:prefix("it_", atom_to_list(Name))].
 
 init_per_suite(Config) ->
-    case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
-        {ok, _} ->
-            Cpu = maps:get(cpu, flame_prof:info()),
-            {ok, _} = flame_prof_case:stop(),
-            with_nif(Cpu, Config);
-        {error, {_, Why}} ->
-            {skip, binary_to_list(Why)}
-    end.
-
-with_nif(#{off := Why}, _) ->
-    {skip, binary_to_list(Why)};
-with_nif(_, Config) ->
-    case walker_test_nif:build(nif_source(Config), ?config(priv_dir, Config)) of
-        {ok, Path} -> ok = walker_test_nif:load(Path), [{tier, walker}, {nif, Path} | Config];
-        {error, Why} -> {skip, Why}
-    end.
+    cpu_case:init(Config).
 
 end_per_suite(_) ->
     ok.
-
-%% Beside the suites, or where these are run from.
-nif_source(Config) ->
-    DataDir = filename:join(filename:dirname(code:which(?MODULE)), "walker_SUITE_data"),
-    case filelib:is_dir(DataDir) of
-        true -> DataDir;
-        false -> filename:join([filename:dirname(string:trim(?config(data_dir, Config), trailing, "/")),
-                                "walker_SUITE_data"])
-    end.
 
 init_per_testcase(Case, Config) ->
     [{case_name, Case} | Config].
@@ -58,86 +35,21 @@ end_per_testcase(_, _) ->
     _ = flame_prof_case:stop(),
     flame_prof_case:end_leftovers().
 
-start(Config, Options) ->
-    flame_prof_case:start(Config, Options).
-
-%% Samples of the CPU files of a session that has ended.
-cpu_samples(Config) ->
-    lists:append([maps:get(samples, perf_script_reader:read(File)) || File <- cpu_files(Config)]).
-
-cpu_files(Config) ->
-    lists:sort(filelib:wildcard(filename:join(flame_prof_case:directory(Config), "flame_prof_cpu-*.perf"))).
-
-of_process(Pid, Samples) ->
-    flame_prof_case:of_process(Pid, Samples).
-
-has_function(Name, #{frames := Frames}) ->
-    lists:any(fun({Frame, _}) -> function(Frame) =:= Name end, Frames).
-
-function(Frame) -> hd(binary:split(Frame, <<";">>)).
-
-cpu_ns(Samples) -> lists:sum([Ns || #{period_ns := Ns} <- Samples]).
-
-%% --- truth -------------------------------------------------------------------------
-
-it_gives_each_part_its_share(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    {Pid, Truth} = cpu_load:run(?LOAD_MS, cpu_load:parts()),
-    {ok, Summary} = flame_prof_case:stop(),
-    Samples = of_process(Pid, cpu_samples(Config)),
-    TruthNs = lists:sum(maps:values(Truth)),
-    Rows = [begin
-                Ours = [S || S <- Samples, has_function(part_name(Part), S)],
-                {Part, 100 * maps:get(Part, Truth) / TruthNs, 100 * cpu_ns(Ours) / cpu_ns(Samples)}
-            end || Part <- cpu_load:parts()],
-    ct:pal("~b samples, ~.2f s of CPU~n~ts~n~p",
-           [length(Samples), TruthNs / 1.0e9,
-            [io_lib:format("~-18w truth ~5.1f %  sampled ~5.1f %~n", [P, T, S]) || {P, T, S} <- Rows],
-            maps:get(cpu, Summary)]),
-    ?assert(length(Samples) > 500),
-    [?assert(abs(True - Sampled) =< ?POINTS, {Part, True, Sampled}) || {Part, True, Sampled} <- Rows],
-    %% And all of it is there.
-    ?assert(abs(cpu_ns(Samples) / TruthNs - 1) < 0.05),
-    states_are_right(Samples).
-
-part_name(Part) -> iolist_to_binary(["cpu_load:", atom_to_binary(Part), "/1"]).
-
-%% What a part does is told by the state of its samples.
-states_are_right(Samples) ->
-    [begin
-         Of = [S || S <- Samples, has_function(part_name(Part), S)],
-         In = [S || #{status := State} = S <- Of, lists:member(State, States)],
-         ?assert(length(In) >= 0.7 * length(Of), {Part, length(In), length(Of), state_counts(Of)})
-     end || {Part, States} <- [{nif_part, [nif]}, {arithmetic_part, [emulator]}, {ets_part, [ets, emulator]},
-                               {gc_part, [gc_minor, gc_major, bif]}]],
-    Gc = [S || #{status := State} = S <- Samples, State =:= gc_major orelse State =:= gc_minor],
-    ?assertMatch([_ | _], Gc),
-    Nif = [S || #{status := nif} = S <- Samples],
-    ?assertEqual([], [S || S <- Nif, not has_function(<<"walker_test_nif:compute/1">>, S),
-                           not has_function(<<"walker_test_nif:thread_cpu_ns/0">>, S)]),
-    Lookup = [S || #{status := ets} = S <- Samples, has_function(<<"ets:lookup/2">>, S)],
-    ?assertMatch([_ | _], Lookup).
-
-state_counts(Samples) ->
-    lists:foldl(fun(#{status := State}, Counts) ->
-                        maps:update_with(State, fun(N) -> N + 1 end, 1, Counts)
-                end, #{}, Samples).
-
 %% --- whole stacks --------------------------------------------------------------------
 
 it_sees_stacks_down_to_the_start_of_the_process(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    {ok, _} = start(Config, #{}),
     {Pid, _} = cpu_load:run(5000, cpu_load:parts()),
     {ok, #{cpu := #{samples := All, stack_incomplete := Incomplete,
                     register_mismatches := Mismatches} = Cpu}} = flame_prof_case:stop(),
-    Samples = of_process(Pid, cpu_samples(Config)),
+    Samples = of_process(Pid, samples(Config)),
     ct:pal("~p", [Cpu]),
     ?assertEqual(0, Mismatches),
-    ?assert(Incomplete =< 0.03 * All),
+    ?assert(Incomplete =< cpu_case:few(0.03, All), {Incomplete, All}),
     %% Each ends in the function that the process began with.
     Whole = [S || #{frames := Frames} = S <- Samples,
                   [] =/= [F || {<<"cpu_load:-run/2-fun-", _/binary>> = F, _} <- Frames]],
-    ?assert(length(Whole) >= 0.97 * length(Samples)),
+    ?assert(length(Samples -- Whole) =< cpu_case:few(0.03, length(Samples))),
     ?assertEqual([], [S || #{frames := Frames} = S <- Samples,
                            lists:keymember(<<"[unknown]">>, 1, Frames)]).
 
@@ -158,7 +70,7 @@ it_names_frames_as_a_perf_map_does(Config) ->
 
 mapped_run(Directory, Nif) ->
     ok = walker_test_nif:load(Nif),
-    {ok, _} = flame_prof:start(#{basename => Directory, cpu_sampling => #{rate => ?RATE_HZ}}),
+    {ok, _} = flame_prof:start(#{basename => Directory, cpu_sampling => #{rate => cpu_case:rate()}}),
     _ = cpu_load:run(5000, cpu_load:parts()),
     {ok, _} = flame_prof_case:stop(),
     [File] = filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf")),
@@ -206,171 +118,6 @@ symbol_at(Address, Map, Low, High) ->
         {_, _, Name} -> Name
     end.
 
-paths() ->
-    [filename:absname(Path) || Path <- code:get_path(), filename:basename(Path) =/= "."].
-
-%% --- short-lived processes -------------------------------------------------------------
-
-it_sees_processes_that_live_for_a_millisecond(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Self = self(),
-    Steady = spawn_opt(fun() -> Self ! {steady, cpu_load:run(4000, [arithmetic_part])} end, [link]),
-    {Count, ShortNs} = cpu_load:short_lived(6000),
-    {_, #{arithmetic_part := SteadyNs}} = receive {steady, Result} -> Result end,
-    unlink(Steady),
-    {ok, _} = flame_prof_case:stop(),
-    Samples = cpu_samples(Config),
-    Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
-    Long = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:arithmetic_part/1">>, S)]),
-    Truth = 100 * ShortNs / (ShortNs + SteadyNs),
-    Sampled = 100 * Short / (Short + Long),
-    ct:pal("~b processes, truth ~.1f %, sampled ~.1f %", [Count, Truth, Sampled]),
-    ?assert(Count > 100),
-    ?assert(abs(Truth - Sampled) =< ?POINTS).
-
-%% Tens of thousands a second, as many as the machine can: no sample is lost, and theirs
-%% are what they worked.
-it_sees_processes_that_live_for_microseconds(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Deadline = erlang:monotonic_time(millisecond) + 200000,
-    {PerSecond, ShortNs, SteadyNs} =
-        cpu_load:swarm(fun() ->
-                           #{cpu := #{samples := Count}} = flame_prof:info(),
-                           Count > 3000 orelse erlang:monotonic_time(millisecond) > Deadline
-                       end),
-    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_case:stop(),
-    Samples = cpu_samples(Config),
-    Short = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:short_work/1">>, S)]),
-    Steady = cpu_ns([S || S <- Samples, has_function(<<"cpu_load:steady_work/1">>, S)]),
-    Truth = 100 * ShortNs / (ShortNs + SteadyNs),
-    Sampled = 100 * Short / (Short + Steady),
-    ct:pal("~b processes a second, truth ~.1f %, sampled ~.1f % of ~b samples",
-           [PerSecond, Truth, Sampled, length(Samples)]),
-    ?assert(Lost < length(Samples)),
-    ?assert(length(Samples) > 1000),
-    ?assert(abs(Truth - Sampled) =< ?POINTS).
-
-%% --- dirty schedulers, waiting ----------------------------------------------------------
-
-it_sees_dirty_nifs(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    {Pid, Truth} = run_dirty(3000),
-    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_case:stop(),
-    Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
-    %% Where who writes is kept from running for half a second, some are lost, and told.
-    LostNs = Lost * 1000000000 div ?RATE_HZ,
-    ct:pal("~b samples, ~b ms and ~b ms lost of ~b ms",
-           [length(Samples), cpu_ns(Samples) div 1000000, LostNs div 1000000, Truth div 1000000]),
-    ?assert(abs(cpu_ns(Samples) + LostNs - Truth) < 0.1 * Truth + 50000000),
-    ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]),
-    Whole = [S || S <- Samples, has_function(<<"cpu_SUITE:dirty/1">>, S)],
-    ?assert(length(Whole) >= 0.97 * length(Samples)).
-
-%% Gives the process, and the CPU time of the dirty schedulers meanwhile: however much a
-%% busy machine leaves them.
-run_dirty(Ms) ->
-    Before = dirty_cpu_ns(),
-    Pid = flame_prof_case:spawned(fun() -> dirty(Ms), receive stop -> ok end end),
-    flame_prof_case:eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
-    {Pid, dirty_cpu_ns() - Before}.
-
-dirty_cpu_ns() ->
-    lists:sum([begin
-                   {ok, Text} = file:read_file(Task ++ "/schedstat"),
-                   binary_to_integer(hd(binary:split(Text, <<" ">>)))
-               end || Task <- filelib:wildcard("/proc/self/task/*"), is_dirty_cpu(Task)]).
-
-is_dirty_cpu(Task) ->
-    {ok, Name} = file:read_file(Task ++ "/comm"),
-    re:run(Name, "dirty_cpu|dcpus") =/= nomatch.
-
-dirty(Ms) ->
-    Result = walker_test_nif:spin_dirty(Ms),
-    {done, Result}.
-
-%% Nothing to do is no work: in a VM that is made to spin for long, nearly all of an
-%% idle scheduler's time is told as waiting, and next to nothing as a process's.
-it_never_shows_waiting_as_work(Config) ->
-    {ok, Peer, _} = peer:start(#{connection => standard_io, wait_boot => 300000,
-                                 args => ["+sbwt", "very_long", "+swt", "very_low", "-pa" | paths()]}),
-    Directory = filename:join(?config(priv_dir, Config), "spinning"),
-    Samples = peer:call(Peer, ?MODULE, spinning_run, [Directory], 600000),
-    peer:stop(Peer),
-    All = cpu_ns(Samples),
-    Of = fun(States) -> cpu_ns([S || #{status := State} = S <- Samples, lists:member(State, States)]) end,
-    ct:pal("~b ms of CPU: ~p", [All div 1000000, state_counts(Samples)]),
-    case All > 100000000 of
-        true ->
-            ?assert(Of([busy_wait]) > 0.5 * All),
-            ?assert(Of([busy_wait, scheduling, check_io, timers, aux]) > 0.8 * All);
-        false ->
-            {skip, lists:flatten(io_lib:format("the VM did not spin: ~b ms of CPU", [All div 1000000]))}
-    end.
-
-%% What wakes a scheduler now and then keeps it spinning; until that was seen for a while,
-%% where the machine has little to give.
-spinning_run(Directory) ->
-    {ok, _} = flame_prof:start(#{basename => Directory, auto_select => none,
-                                 cpu_sampling => #{rate => ?RATE_HZ}}),
-    Wakers = [spawn_opt(fun wake_often/0, [link, {scheduler, N}])
-              || N <- lists:seq(1, erlang:system_info(schedulers_online))],
-    spun(60),
-    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Wakers],
-    {ok, _} = flame_prof_case:stop(),
-    lists:append([maps:get(samples, perf_script_reader:read(File))
-                  || File <- filelib:wildcard(filename:join(Directory, "flame_prof_cpu-*.perf"))]).
-
-spun(0) ->
-    ok;
-spun(Seconds) ->
-    receive after 4000 -> ok end,
-    case flame_prof:info() of
-        #{cpu := #{samples := Count}} when Count >= 100 -> ok;
-        _ -> spun(Seconds - 4)
-    end.
-
-wake_often() -> receive after 1 -> wake_often() end.
-
-%% Who asks how much memory there is has every scheduler sum up its own between two
-%% processes: told as such where the VM exports what does such jobs, as scheduling where it
-%% hides it. The VM's own account of it says how much there is.
-it_tells_aux_work_from_scheduling(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}, auto_select => none}),
-    _ = erlang:system_flag(microstate_accounting, reset),
-    _ = erlang:system_flag(microstate_accounting, true),
-    Askers = [spawn_opt(fun ask_for_memory/0, [link, {scheduler, N}])
-              || N <- lists:seq(1, erlang:system_info(schedulers_online))],
-    flame_prof_case:eventually(fun() ->
-                                   #{cpu := #{samples := Count}} = flame_prof:info(), Count > 1000
-                               end, 120000),
-    Accounts = erlang:statistics(microstate_accounting),
-    _ = erlang:system_flag(microstate_accounting, false),
-    [begin unlink(Pid), exit(Pid, kill) end || Pid <- Askers],
-    {ok, _} = flame_prof_case:stop(),
-    Samples = cpu_samples(Config),
-    Of = fun(States) -> cpu_ns([S || #{status := State} = S <- Samples, lists:member(State, States)]) end,
-    Sampled = 100 * Of([aux]) / cpu_ns(Samples),
-    Truth = aux_percent(Accounts),
-    ct:pal("aux ~.1f % by the VM's account, sampled ~.1f %~n~p", [Truth, Sampled, state_counts(Samples)]),
-    ?assert(Truth > 3),
-    %% All these are exported together, or not at all.
-    case [S || S <- Samples, has_function(<<"erts_schedule">>, S)] of
-        [] ->
-            ?assertEqual(0, Of([aux])),
-            ?assert(100 * Of([scheduling, busy_wait]) / cpu_ns(Samples) > Truth / 2);
-        _ ->
-            ?assert(Sampled > Truth / 2 andalso Sampled < Truth * 3, {Truth, Sampled}),
-            ?assertEqual([], [S || #{status := aux, number := Number} = S <- Samples, Number =/= 0])
-    end.
-
-ask_for_memory() -> _ = erlang:memory(), ask_for_memory().
-
-%% Of what the schedulers did not sleep.
-aux_percent(Accounts) ->
-    Counters = [Counters || #{type := scheduler, counters := Counters} <- Accounts],
-    Sum = fun(Without) -> lists:sum([lists:sum(maps:values(maps:without(Without, C))) || C <- Counters]) end,
-    100 * (Sum([sleep]) - Sum([sleep, aux])) / Sum([sleep]).
-
 %% --- life ---------------------------------------------------------------------------------
 
 it_leaves_no_timer(Config) ->
@@ -394,7 +141,7 @@ it_outlives_the_handle_of_an_earlier_session(Config) ->
     Earlier = spawn_link(fun() ->
         Handle = open_tier(Config, "earlier", #{}),
         sampled(Handle, 5),
-        {ok, _} = flame_prof_walker:close(Handle, 5000, <<"complete">>),
+        {ok, _} = flame_prof_walker:close(Handle, ?CLOSE_MS, <<"complete">>),
         Self ! closed,
         receive forget -> ok end,
         %% No longer on its stack.
@@ -408,10 +155,9 @@ it_outlives_the_handle_of_an_earlier_session(Config) ->
     Earlier ! forget,
     receive forgotten -> ok end,
     sampled(Later, 20),
-    {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_walker:close(Later, 5000, <<"complete">>),
+    {ok, _} = flame_prof_walker:close(Later, ?CLOSE_MS, <<"complete">>),
     Earlier ! stop,
-    flame_prof_case:end_all([Load]),
-    ?assertEqual(0, Lost).
+    flame_prof_case:end_all([Load]).
 
 %% So many more.
 sampled(Handle, Count) ->
@@ -424,7 +170,7 @@ sampled(Handle, Count) ->
 %% As a session does.
 open_tier(Config, Stem, Further) ->
     {ok, Options} = flame_prof_options:start(#{basename => ?config(priv_dir, Config), auto_select => none,
-                                               cpu_sampling => #{rate => ?RATE_HZ}}),
+                                               cpu_sampling => #{rate => cpu_case:rate()}}),
     {ok, Handle} = flame_prof_walker:open(
                        maps:merge(Options#{session => self(), tier_reason => <<"test">>, stem => Stem,
                                            profiler_pids => []}, Further)),
@@ -437,20 +183,17 @@ open_tier(Config, Stem, Further) ->
 it_selects_by_cpu_time(Config) ->
     Burner = flame_prof_case:spawned(fun burn_in_c/0),
     Bumper = flame_prof_case:spawned(fun bump/0),
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ},
-                              auto_select => #{by => cpu, count => 1, interval => 500}}),
-    flame_prof_case:eventually(fun() -> flame_prof_case:selected() =:= [Burner] end),
-    #{samples := Before} = flame_prof:info(),
-    flame_prof_case:eventually(fun() ->
-        #{samples := Count} = flame_prof:info(), Count > 50 + Before
-    end),
-    {ok, #{files := Files}} = flame_prof_case:stop(),
-    Samples = lists:append([maps:get(samples, perf_script_reader:read(File)) || File <- Files]),
-    Burned = length(of_process(Burner, Samples)),
-    ct:pal("~b of ~b samples, ~b of who only counts", [Burned, length(Samples),
-                                                       length(of_process(Bumper, Samples))]),
-    ?assert(Burned > 0.7 * length(Samples)),
-    ?assertEqual([], of_process(Bumper, Samples)).
+    {ok, _} = start(Config, #{auto_select => #{by => cpu, count => 1, interval => 500}}),
+    eventually(fun() -> flame_prof_case:selected() =:= [Burner] end),
+    Selected = flame_prof_case:now_us(),
+    flame_prof_case:ticks(300),
+    {ok, Summary} = flame_prof_case:stop(),
+    Samples = [S || #{time_us := Time} = S <- flame_prof_case:samples(Summary), Time > Selected],
+    [Burned, Bumped] = [length(of_process(Pid, Samples)) || Pid <- [Burner, Bumper]],
+    ct:pal("~b of ~b samples, ~b of who only counts", [Burned, length(Samples), Bumped]),
+    %% Where half a second is next to nothing, it may have been anybody's.
+    ?assert(Burned > 0.5 * length(Samples)),
+    ?assert(Bumped < 0.1 * length(Samples)).
 
 it_refuses_to_select_by_what_is_not_sampled(Config) ->
     {error, {bad_option, Line}} = start(Config, #{cpu_sampling => false,
@@ -465,12 +208,11 @@ bump() -> erlang:bump_reductions(4000), receive after 5 -> bump() end.
 
 %% Whatever the session does is marked at the root, and nothing else is.
 it_marks_its_own_work(Config) ->
-    {ok, Session} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
-    Deadline = erlang:monotonic_time(millisecond) + 100000,
-    keep_busy(Session, Deadline),
+    {ok, Session} = start(Config, #{}),
+    keep_busy(Session),
     _ = cpu_load:run(300, [arithmetic_part]),
     {ok, _} = flame_prof_case:stop(),
-    Samples = cpu_samples(Config),
+    Samples = samples(Config),
     Own = of_process(Session, Samples),
     ?assertMatch([_ | _], Own),
     ?assertEqual([], [S || S <- Own, not is_marked(S)]),
@@ -479,99 +221,68 @@ it_marks_its_own_work(Config) ->
 is_marked(#{frames := Frames}) -> element(1, lists:last(Frames)) =:= <<"[flame_prof]">>.
 
 %% Until it has used so much CPU time that it must have been seen.
-keep_busy(Session, Deadline) ->
+keep_busy(Session) ->
     _ = [flame_prof:info() || _ <- lists:seq(1, 100)],
     {reductions, Reductions} = process_info(Session, reductions),
-    Reductions > 5000000 orelse erlang:monotonic_time(millisecond) > Deadline
-        orelse keep_busy(Session, Deadline).
+    Reductions > 5000000 orelse keep_busy(Session).
 
 %% --- armed --------------------------------------------------------------------------------------
 
 it_keeps_samples_when_armed(Config) ->
-    {ok, _} = arm(Config, #{keep => 60}),
+    {ok, _} = arm(Config, #{keep => 600}),
     ok = flame_prof:profile_start(),
     {Pid, #{arithmetic_part := TruthNs}} = cpu_load:run(1500, [arithmetic_part]),
-    ?assertEqual([], cpu_files(Config)),
-    flame_prof_case:eventually(fun() -> kept(kept_ms) > 500 end),
+    ?assertEqual([], files(Config)),
+    eventually(fun() -> kept(kept_ms) > 500 end),
     {ok, File} = flame_prof:dump(#{note => "by hand"}),
     ?assertEqual(nomatch, string:find(File, "flame_prof_cpu-")),
-    [First] = cpu_files(Config),
-    #{samples := Samples, comments := Comments} = perf_script_reader:read(First),
+    [First] = files(Config),
+    #{samples := Early, comments := Comments} = perf_script_reader:read(First),
     ?assertMatch(#{<<"trigger">> := <<"on_call">>, <<"end">> := <<"complete">>}, Comments),
-    ?assert(abs(cpu_ns(of_process(Pid, Samples)) / TruthNs - 1) < 0.1),
-    %% And not again.
     {Next, _} = cpu_load:run(500, [arithmetic_part]),
+    Lost = flame_prof:info(),
     {ok, _} = flame_prof:dump(),
-    [First, Second] = cpu_files(Config),
-    #{samples := Later} = perf_script_reader:read(Second),
-    ?assertEqual([], of_process(Pid, Later)),
-    ?assertMatch([_ | _], of_process(Next, Later)),
-    {ok, _} = flame_prof:disarm().
+    [First, Second] = files(Config),
+    #{samples := Late} = perf_script_reader:read(Second),
+    %% What had not come in when the first was asked for is in the second; nothing is twice.
+    All = Early ++ Late,
+    holds(TruthNs, bounds(of_process(Pid, All), All, cpu_case:lost_ns(Lost)), 0.1),
+    ?assert(length(of_process(Pid, Early)) >= length(of_process(Pid, Late))),
+    ?assertEqual([], [S || S <- of_process(Pid, Late), lists:member(S, Early)]),
+    ?assertMatch([_ | _], of_process(Next, Late)),
+    ?assertEqual([], of_process(Next, Early)),
+    {ok, _} = flame_prof_case:stop().
 
 it_keeps_no_more_than_there_is_room_for(Config) ->
     {ok, _} = arm(Config, #{keep => 600, keep_bytes => 1024 * 1024}),
     Deep = flame_prof_case:spawned(fun() -> burn_deep(200) end),
-    flame_prof_case:eventually(fun() -> kept(dropped_early) > 0 end),
+    eventually(fun() -> kept(dropped_early) > 0 end),
     ?assert(kept(kept_bytes) =< 1024 * 1024),
     flame_prof_case:end_all([Deep]),
     {ok, _} = flame_prof:dump(),
-    [File] = cpu_files(Config),
+    [File] = files(Config),
     #{samples := Samples, comments := Comments} = perf_script_reader:read(File),
     ?assert(length(Samples) > 50),
     ?assert(binary_to_integer(maps:get(<<"dump_dropped_early">>, Comments)) > 0),
-    {ok, _} = flame_prof:disarm().
+    {ok, _} = flame_prof_case:stop().
 
 %% Nobody is selected: the one file there is.
 it_dumps_what_the_schedulers_ran_alone(Config) ->
     {ok, _} = arm(Config, #{auto_select => none}),
     _ = cpu_load:run(300, [arithmetic_part]),
-    flame_prof_case:eventually(fun() -> kept(kept_bytes) > 0 end),
+    eventually(fun() -> kept(kept_bytes) > 0 end),
     {ok, File} = flame_prof:dump(),
-    ?assertEqual([File], cpu_files(Config)),
-    {ok, _} = flame_prof:disarm().
+    ?assertEqual([File], files(Config)),
+    {ok, _} = flame_prof_case:stop().
 
 arm(Config, Options) ->
-    flame_prof:arm(maps:merge(flame_prof_case:options(Config, #{cpu_sampling => #{rate => ?RATE_HZ}}),
+    flame_prof:arm(maps:merge(flame_prof_case:options(Config, #{cpu_sampling => #{rate => cpu_case:rate()}}),
                               Options)).
 
 kept(Key) -> maps:get(Key, maps:get(cpu, flame_prof:info())).
 
 burn_deep(0) -> _ = burn_in_c(), 0;
 burn_deep(Frames) -> 1 + burn_deep(Frames - 1).
-
-%% --- where signals are refused ---------------------------------------------------------------
-
-%% From a thread of our own: which process, how much, and roughly where; told as
-%% approximate everywhere.
-it_watches_when_it_may_not_signal(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
-    {Pid, Truth} = cpu_load:run(4000, [lists_part, arithmetic_part, gc_part]),
-    {ok, #{cpu := Cpu}} = flame_prof_case:stop(),
-    ct:pal("~p", [Cpu]),
-    ?assertMatch(#{method := foreign, approximate := true, handler_median_ns := 0}, Cpu),
-    All = cpu_samples(Config),
-    Samples = of_process(Pid, All),
-    ct:pal("~b samples: ~p", [length(Samples), state_counts(Samples)]),
-    ?assert(abs(cpu_ns(Samples) / lists:sum(maps:values(Truth)) - 1) < 0.2),
-    ?assertEqual([], maps:keys(state_counts(Samples)) -- [running, gc_minor, gc_major, exiting]),
-    ?assertEqual([], [S || #{frames := [{Leaf, _} | _]} = S <- Samples,
-                           Leaf =/= <<"[on a scheduler, stack may lag]">>]),
-    Placed = [S || #{frames := Frames} = S <- Samples,
-                   [] =/= [F || {<<"cpu_load:-run/2-fun-", _/binary>> = F, _} <- Frames]],
-    ?assert(length(Placed) > 0.7 * length(Samples), {length(Placed), length(Samples)}),
-    [File] = cpu_files(Config),
-    #{comments := Comments} = perf_script_reader:read(File),
-    ?assertMatch(#{<<"cpu_method">> := <<"foreign, approximate">>}, Comments).
-
-it_watches_dirty_nifs(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => ?RATE_HZ, method => foreign}}),
-    {Pid, Truth} = run_dirty(1500),
-    {ok, _} = flame_prof_case:stop(),
-    Samples = [S || #{status := nif} = S <- of_process(Pid, cpu_samples(Config))],
-    ct:pal("~b samples, ~b ms of ~b ms", [length(Samples), cpu_ns(Samples) div 1000000, Truth div 1000000]),
-    %% What ran between two looks, and not at a look, is counted to who is seen next.
-    ?assert(abs(cpu_ns(Samples) - Truth) < 0.2 * Truth + 100000000),
-    ?assertEqual([], [S || S <- Samples, not has_function(<<"walker_test_nif:spin_dirty/1">>, S)]).
 
 %% No more signals may wait: no timer. What was chosen, and why, is told in one line.
 it_watches_where_timers_are_refused(Config) ->
@@ -597,7 +308,7 @@ refused_run([Method, Directory]) ->
     {ok, _} = flame_prof:start(#{basename => atom_to_list(Directory),
                                  cpu_sampling => #{method => Method}}),
     Worker = spawn(fun Work() -> _ = lists:sort([N rem 97 || N <- lists:seq(1, 1000)]), Work() end),
-    refused_samples(erlang:monotonic_time(millisecond) + 200000),
+    refused_samples(erlang:monotonic_time(millisecond) + 600000),
     #{tier := Tier, cpu := Cpu} = flame_prof:info(),
     exit(Worker, kill),
     {ok, #{samples := Samples}} = flame_prof_case:stop(),
@@ -624,7 +335,7 @@ it_counts_what_a_full_disk_does_not_take(Config) ->
     case os:cmd("mount -t tmpfs -o size=100k none " ++ Small) of
         "" ->
             {ok, _} = flame_prof:start(#{tier => walker, basename => Small, auto_select => none,
-                                         cpu_sampling => #{rate => ?RATE_HZ}}),
+                                         cpu_sampling => #{rate => cpu_case:rate()}}),
             [_] = flame_prof_case:hogs(1),
             eventually(fun() -> maps:get(write_failed, maps:get(cpu, flame_prof:info())) > 100 end),
             {ok, #{cpu := Cpu}} = flame_prof_case:stop(),
@@ -647,20 +358,21 @@ it_refuses_registers_in_any_other_role(Config) ->
     Wrong = [Right#{Role := Number} || Role <- maps:keys(Right), Number <- [3, 6, 7, 12, 13, 14, 15],
                                        maps:get(Role, Right) =/= Number],
     Results = [{Roles, with_roles(Config, Roles)} || Roles <- Wrong],
-    %% After a few, and what came in before they were looked at.
+    %% After a few, and what came in before they were looked at: for a second, where the
+    %% machine keeps from running who looks.
     ?assertEqual([], [Result || {_, {Mismatches, Ends}} = Result <- Results,
                                 Ends =/= [<<"registers contradict the VM's data">>]
-                                    orelse Mismatches =< 5 orelse Mismatches > 100]).
+                                    orelse Mismatches =< 5 orelse Mismatches > 450]).
 
 %% Erlang code, and C code that is called with the stack in a register only.
 with_roles(Config, Roles) ->
     Handle = open_tier(Config, "roles", #{register_roles => Roles}),
     Load = spawn_link(fun() -> compare_and_count(lists:seq(1, 50000), lists:seq(1, 50000)) end),
-    until_ended(Handle, erlang:monotonic_time(millisecond) + 120000),
+    until_ended(Handle, erlang:monotonic_time(millisecond) + 600000),
     unlink(Load),
     exit(Load, kill),
     {ok, #{cpu := #{register_mismatches := Mismatches}}} =
-        flame_prof_walker:close(Handle, 5000, <<"complete">>),
+        flame_prof_walker:close(Handle, ?CLOSE_MS, <<"complete">>),
     Files = filelib:wildcard(filename:join(?config(priv_dir, Config), "roles_cpu-*.perf")),
     Ends = [End || File <- Files, #{comments := #{<<"end">> := End}} <- [perf_script_reader:read(File)]],
     [ok = file:delete(File) || File <- Files],
@@ -688,7 +400,7 @@ it_can_be_off(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => false}),
     ?assertMatch(#{cpu := #{off := <<"cpu_sampling => false">>}}, flame_prof:info()),
     {ok, _} = flame_prof_case:stop(),
-    ?assertEqual([], cpu_files(Config)).
+    ?assertEqual([], files(Config)).
 
 it_refuses_wrong_rates(Config) ->
     [begin
@@ -699,29 +411,16 @@ it_refuses_wrong_rates(Config) ->
                   #{method => timer}]].
 
 %% Above the kernel's tick: perf events, or the reason why not.
-it_samples_above_the_tick_where_it_may(Config) ->
-    {ok, _} = start(Config, #{cpu_sampling => #{rate => 997}}),
-    case flame_prof:info() of
-        #{cpu := #{off := Why}} ->
-            {skip, binary_to_list(Why)};
-        #{cpu := _} ->
-            {Pid, #{arithmetic_part := TruthNs}} = cpu_load:run(2000, [arithmetic_part]),
-            {ok, #{cpu := #{ring_full := Lost}}} = flame_prof_case:stop(),
-            Samples = of_process(Pid, cpu_samples(Config)),
-            ct:pal("~b samples and ~b lost of ~.2f s", [length(Samples), Lost, TruthNs / 1.0e9]),
-            ?assert(length(Samples) + Lost > 0.9 * TruthNs / 1.0e9 * 997)
-    end.
-
 %% The sums in the footer are those of the samples.
 it_adds_up(Config) ->
     {ok, _} = start(Config, #{}),
     _ = cpu_load:run(2000, cpu_load:parts()),
     {ok, #{cpu := #{samples := Count}}} = flame_prof_case:stop(),
-    [File] = cpu_files(Config),
+    [File] = files(Config),
     #{samples := Samples, comments := Comments} = perf_script_reader:read(File),
     ?assertEqual(Count, length(Samples)),
     ?assertEqual([<<"beam-cpu">>], lists:usort([Event || #{event := Event} <- Samples])),
-    Total = cpu_ns(Samples),
+    Total = cpu_case:cpu_ns(Samples),
     ?assertEqual(<<"complete">>, maps:get(<<"end">>, Comments)),
     ?assertEqual(integer_to_binary(Total), maps:get(<<"period_total_ns">>, Comments)),
     Sum = lists:sum([Delta || #{metrics := #{<<"erlang_cpu_ns">> := {_, Delta}}} <- Samples]),

@@ -30,7 +30,7 @@ init_per_suite(Config) ->
     end.
 
 test_nif(Config) ->
-    case walker_test_nif:build(cpu_SUITE:nif_source(Config), ?config(priv_dir, Config)) of
+    case walker_test_nif:build(cpu_case:nif_source(Config), ?config(priv_dir, Config)) of
         {ok, Path} ->
             ok = walker_test_nif:load(Path),
             {ok, Path};
