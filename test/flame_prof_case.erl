@@ -5,7 +5,7 @@
 
 -export([init_tier/2, init_walker/1, start/2, stop/0, options/2, directory/1, samples/1, comments/1, texts/1]).
 -export([eventually/1, eventually/2, ticks/1, pause_us/1, now_us/0, number/1, of_process/2, gaps_us/1]).
--export([heart/0, held_up/1, burn_ticks/1]).
+-export([heart/0, held_up/1, burn_ticks/1, lost/1]).
 -export([beat/1]).
 -export([spawned/1, idle/0, hogs/1, deep/1, end_all/1, end_leftovers/0, burn/1]).
 -export([library_copy/1, tier_handle/0, selected/0, has_trace_sessions/0, is_followed/1, hidden/1, profiled/2,
@@ -178,6 +178,10 @@ number(Pid) ->
     [_, Number, _] = string:lexemes(pid_to_list(Pid), "<.>"),
     list_to_integer(Number).
 
+%% How often it was somebody's turn and there is no sample, as a summary tells.
+lost(#{losses := Losses}) ->
+    lists:sum(maps:values(maps:without([missed_tick], Losses))).
+
 of_process(Pid, Samples) ->
     Number = number(Pid),
     [Sample || #{number := N} = Sample <- Samples, N =:= Number].
@@ -278,7 +282,7 @@ burn_ticks(Count) ->
 burn_ticks(Enough, N) ->
     case flame_prof:info() of
         #{ticks_taken := Now} when Now >= Enough -> N;
-        _ -> burn_ticks(Enough, N + burn(500))
+        _ -> burn_ticks(Enough, N + burn(3000))
     end.
 
 told() ->

@@ -67,17 +67,22 @@ budget_of_nearly_nothing_is_kept_by_looking_less_often(Config) ->
     eventually(fun() -> maps:get(process_interval_ns, flame_prof:info()) >= 360000000 end),
     #{samples := Before} = flame_prof:info(),
     ticks(100),
-    ?assertMatch(#{state := backed_off, cpu_percent := Percent} when Percent > 0.001, governor()),
+    %% In a window without any CPU it used none.
+    eventually(fun() -> case governor() of
+                            #{state := backed_off, cpu_percent := Percent} -> Percent > 0.001;
+                            #{} -> false
+                        end end),
     {ok, #{samples := After} = Summary} = flame_prof_case:stop(),
     %% 9 ms a tick: some 140 at this pace, 500 at the one before.
     ct:pal("~b samples in 100 ticks", [After - Before]),
     [#{<<"governor">> := <<"intervals are ", _/binary>>} | _] = comments(Summary),
     Samples = samples(Summary),
+    Seen = [Own || Pid <- Pids, [_, _ | _] = Own <- [of_process(Pid, Samples)]],
+    ?assert(length(Seen) > 25),
     [begin
-         [#{time_us := First} | Rest] = of_process(Pid, Samples),
          Period = lists:sum([Ns || #{period_ns := Ns} <- Rest]) div 1000,
          ?assert(abs(Period - (maps:get(time_us, lists:last(Rest)) - First)) < 5000)
-     end || Pid <- Pids],
+     end || [#{time_us := First} | Rest] <- Seen],
     ok = perf_script_reader:importers(hd(flame_prof_case:texts(Summary))).
 
 %% With a single process there is nothing to see less often but by rarer ticks.

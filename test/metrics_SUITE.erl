@@ -41,6 +41,11 @@ seen(Count) ->
     Before = maps:get(samples, flame_prof:info()),
     flame_prof_case:eventually(fun() -> maps:get(samples, flame_prof:info()) >= Before + Count end).
 
+%% Done by the process, and seen in at least one look from then on.
+done(Pid, What) ->
+    Pid ! {self(), What},
+    receive {Pid, done} -> flame_prof_case:ticks(3) end.
+
 %% [{Value, Delta}] of a process, in order.
 values(Pid, Name, Summary) ->
     [maps:get(Name, Metrics)
@@ -96,7 +101,7 @@ it_counts_whole_collections(Config) ->
     Pid = flame_prof_case:spawned(fun() -> collect(lists:seq(1, 100)) end),
     start(Config, [major_gcs], [Pid], false),
     seen(2),
-    [begin Pid ! Type, seen(3) end || _ <- lists:seq(1, 4), Type <- [minor, major]],
+    [done(Pid, Type) || _ <- lists:seq(1, 4), Type <- [minor, major]],
     {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Pid, <<"erlang_major_gcs">>, Summary),
     ?assertMatch({0, 0}, hd(Rows)),
@@ -106,8 +111,9 @@ it_counts_whole_collections(Config) ->
 %% What survives two minor collections is old.
 collect(Kept) ->
     receive
-        Type ->
+        {Test, Type} ->
             _ = [erlang:garbage_collect(self(), [{type, Type}]) || _ <- lists:seq(1, 2)],
+            Test ! {self(), done},
             collect([Type | Kept])
     end.
 
@@ -115,8 +121,7 @@ it_shows_the_growth_of_a_heap(Config) ->
     Pid = flame_prof_case:spawned(fun() -> grow([]) end),
     start(Config, [heap_growth], [Pid], false),
     seen(3),
-    Pid ! {grow, 100000},
-    seen(3),
+    done(Pid, 100000),
     {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Pid, <<"erlang_heap_growth">>, Summary),
     ?assertMatch({0, 0}, hd(Rows)),
@@ -126,7 +131,12 @@ it_shows_the_growth_of_a_heap(Config) ->
     ?assertEqual(last_value(Rows), deltas(Rows)).
 
 grow(Kept) ->
-    receive {grow, N} -> grow([lists:seq(1, N) | Kept]) end.
+    receive
+        {Test, N} ->
+            Larger = [lists:seq(1, N) | Kept],
+            Test ! {self(), done},
+            grow(Larger)
+    end.
 
 it_tells_how_deep_a_stack_is(Config) ->
     Pids = [{Depth, flame_prof_case:deep(Depth)} || Depth <- [10, 300, 5000]],
@@ -158,6 +168,7 @@ it_tells_who_waits_for_a_scheduler(Config) ->
     Busy = hd(Hogs),
     start(Config, [runnable_wait, run_queue_len], [Busy], false),
     seen(100),
+    written(Config, "erlang_run_queue_len: [2-9][0-9]"),
     {ok, Summary} = flame_prof_case:stop(),
     flame_prof_case:end_all(Hogs),
     Waits = values(Busy, <<"erlang_runnable_wait_us">>, Summary),
@@ -165,7 +176,17 @@ it_tells_who_waits_for_a_scheduler(Config) ->
     ct:pal("waits ~p~nqueue ~p", [lists:usort(Waits), lists:usort(Queue)]),
     ?assert(deltas(Waits) > 0),
     ?assertEqual([], [Row || {Value, Delta} = Row <- Waits, Delta < 0 orelse Value < 0]),
-    ?assert(last_value(Queue) >= 20).
+    ?assert(lists:max([Length || {Length, _} <- Queue]) >= 20).
+
+%% Until a file has it, also one that is not finished.
+written(Config, Expression) ->
+    flame_prof_case:eventually(
+      fun() ->
+          seen(20),
+          Text = [element(2, file:read_file(File))
+                  || File <- filelib:wildcard(filename:join(flame_prof_case:directory(Config), "{,.}*.perf*"))],
+          nomatch =/= re:run(Text, Expression, [{capture, none}])
+      end).
 
 it_tells_which_bytes_wait_in_a_port(Config) ->
     {ok, Listen} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}, {recbuf, 4096}]),
@@ -185,13 +206,7 @@ it_tells_which_bytes_wait_in_a_port(Config) ->
     {queue_size, Size} = erlang:port_info(Socket, queue_size),
     ?assert(Size > 0),
     %% Asked once a second.
-    flame_prof_case:eventually(
-      fun() ->
-          seen(20),
-          Text = [element(2, file:read_file(File))
-                  || File <- filelib:wildcard(filename:join(flame_prof_case:directory(Config), "{,.}*.perf*"))],
-          nomatch =/= re:run(Text, "erlang_port_queue_bytes: [1-9]", [{capture, none}])
-      end),
+    written(Config, "erlang_port_queue_bytes: [1-9]"),
     {queue_size, Still} = erlang:port_info(Socket, queue_size),
     {ok, Summary} = flame_prof_case:stop(),
     Rows = values(Sender, <<"erlang_port_queue_bytes">>, Summary),
@@ -230,5 +245,7 @@ accounts(Config0, IsOn) ->
             ?assertEqual(IsOn, last_value(Emulator) > 0),
             ?assertEqual(IsOn, deltas(Emulator) > 0),
             ?assertEqual(IsOn, erlang:system_flag(microstate_accounting, IsOn)),
-            ?assert(last_value(Rate) > 100 andalso last_value(Rate) < 10000000, Rate)
+            %% Of one that stands for what a hypervisor took it is nearly nothing.
+            Median = lists:nth(length(Rate) div 2, lists:sort([Value || {Value, _} <- Rate])),
+            ?assert(Median > 100 andalso Median < 10000000, Rate)
     end.

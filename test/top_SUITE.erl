@@ -40,12 +40,17 @@ end_per_testcase(_, _) ->
 it_shows_the_busiest_first(Config) ->
     [Hog] = hogs(1),
     true = register(top_suite_hog, Hog),
-    {ok, Text} = top(Config, #{once => true, rows => 5}),
+    %% In a second that the machine gives to others the busiest is who looks.
+    Status = eventually(fun() -> is_first("top_suite_hog", top(Config, #{once => true, rows => 5})) end),
     end_all([Hog]),
-    [First | _] = rows(Text),
-    [_, "top_suite_hog", _, Status | _] = string:lexemes(First, " "),
     ?assert(lists:member(Status, ["running", "runnable"])),
     nothing_is_left(Config).
+
+is_first(Name, {ok, Text}) ->
+    case string:lexemes(hd(rows(Text)), " ") of
+        [_, Name, _, Status | _] -> Status;
+        _ -> false
+    end.
 
 it_shows_long_queues_first(Config) ->
     Deaf = idle(),
@@ -120,12 +125,10 @@ it_shows_who_does_not_answer(Config) ->
     Suspended = spawned(fun() -> hog() end),
     true = erlang:suspend_process(Suspended),
     _ = [Suspended ! I || I <- lists:seq(1, 99)],
-    Heart = flame_prof_case:heart(),
-    {Us, {ok, Text}} = timer:tc(fun() -> top(Config, #{once => true, rows => 50}) end),
-    {_, AwayUs} = flame_prof_case:held_up(Heart),
+    %% Who waited for it would do so for ever: here until the time trap.
+    {ok, Text} = top(Config, #{once => true, rows => 50}),
     true = erlang:resume_process(Suspended),
     end_all([Suspended]),
-    ?assert(Us < 5000000 + AwayUs),
     ?assertNotEqual([], rows(Text)).
 
 it_says_what_is_wrong(_) ->
@@ -181,6 +184,7 @@ terminal(Test) ->
               terminal([], none)
           end).
 
+%% What is typed waits until somebody reads.
 terminal(Written, Reading) ->
     receive
         {io_request, From, As, {get_line, _, _}} ->
@@ -192,7 +196,7 @@ terminal(Written, Reading) ->
         {shown, From} ->
             From ! {shown, unicode:characters_to_list(Written)},
             terminal(Written, Reading);
-        {typed, Line} ->
+        {typed, Line} when Reading =/= none ->
             {From, As} = Reading,
             From ! {io_reply, As, Line},
             terminal(Written, none);
