@@ -7,6 +7,8 @@
 
 #include "store/capture_threads.h"
 
+enum { CAPTURE_CHAIN_BLOCK = 8 }; // rows
+
 // A row that is the first of its thread, or whose slot another thread had before it.
 struct capture_chain_first {
     uint32_t row;
@@ -18,7 +20,8 @@ struct capture_chain {
     uint32_t *before; // of each row: a row of its thread; itself where it is among `firsts`
     struct capture_chain_first *firsts;
     uint32_t first_cnt;
-    uint32_t *lasts; // rows whose slots no other takes after them
+    bool *with_first; // of each block of rows: has it one of `firsts`?
+    uint32_t *lasts;  // rows whose slots no other takes after them
     uint32_t last_cnt;
     uint32_t capacity;
     int32_t *row_of_slot; // while it is made; else -1 everywhere

@@ -11,7 +11,7 @@
 
 #include "test.h"
 
-enum { ROWS = 5000, BATCH_ROWS = 1024 };
+enum { ROWS = 5000, BATCH_ROWS = 1024, COLUMN_ROWS = 250 };
 
 struct image {
     struct capture_writer *writer;
@@ -179,13 +179,13 @@ static void check_column(enum capture_encoding encoding, const struct capture_ro
 {
     struct capture_threads out = {0};
     struct capture_threads in = {0};
-    uint64_t tokens[16];
-    uint32_t told[16];
+    uint64_t tokens[COLUMN_ROWS];
+    uint32_t told[COLUMN_ROWS];
     struct capture_chain chain = {0};
     CHECK(capture_chain_make(&chain, rows->codes, rows->cnt));
     struct capture_scratch scratch = {tokens, told, &chain};
-    unsigned char bytes[21 + 10 * 16];
-    int64_t back[16];
+    unsigned char bytes[21 + 10 * COLUMN_ROWS];
+    int64_t back[COLUMN_ROWS];
     for (int i = 0; i < 2; i++) {
         size_t len = capture_column_encode(&out, encoding, rows, values, &scratch, bytes);
         CHECK(len > 0 && len <= capture_column_bound(rows->cnt));
@@ -215,6 +215,44 @@ TEST(columns_come_back_in_every_encoding)
         bool is_next = encoding == CAPTURE_NEXT;
         check_column((enum capture_encoding)encoding, &rows, is_next ? CODES : VALUES);
         check_column((enum capture_encoding)encoding, &rows, is_next ? CODES : FEW);
+    }
+}
+
+// As expected but for one row in `every`; threads come and go, some share a slot.
+static void check_long_column(enum capture_encoding encoding, uint32_t every, uint32_t thread_cnt)
+{
+    int64_t codes[COLUMN_ROWS];
+    int64_t values[COLUMN_ROWS];
+    int64_t others[COLUMN_ROWS];
+    uint64_t last[COLUMN_ROWS] = {0}; // sums wrap
+    for (uint32_t i = 0; i < COLUMN_ROWS; i++) {
+        uint32_t thread = (i * 7 + i / 60) % thread_cnt;
+        codes[i] = thread % 3 == 0 ? thread + CAPTURE_SLOTS : thread;
+        others[i] = encoding == CAPTURE_ELAPSED ? i * 1000 : i % 50;
+        uint64_t other = (uint64_t)others[i];
+        uint64_t expected = encoding == CAPTURE_ELAPSED  ? other - last[thread]
+                            : encoding == CAPTURE_GAINED ? last[thread] + other
+                                                         : last[thread];
+        values[i] = (int64_t)(expected + (i % every == 0 ? 1ULL << i % 64 : 0));
+        last[thread] = encoding == CAPTURE_ELAPSED ? other : (uint64_t)values[i];
+    }
+    struct capture_rows rows = {COLUMN_ROWS, codes, others};
+    for (uint32_t cnt = COLUMN_ROWS; cnt > COLUMN_ROWS - 10; cnt--) {
+        rows.cnt = cnt;
+        check_column(encoding, &rows, values);
+    }
+}
+
+TEST(long_columns_come_back_whatever_is_as_expected)
+{
+    static const enum capture_encoding ENCODINGS[] = {CAPTURE_PLAIN, CAPTURE_STEPS, CAPTURE_OWN,
+                                                      CAPTURE_GAINED, CAPTURE_ELAPSED};
+    for (uint32_t i = 0; i < sizeof ENCODINGS / sizeof ENCODINGS[0]; i++) {
+        for (uint32_t every = 1; every < 40; every += 3) {
+            check_long_column(ENCODINGS[i], every, 1);
+            check_long_column(ENCODINGS[i], every, 5);
+            check_long_column(ENCODINGS[i], every, 90);
+        }
     }
 }
 
