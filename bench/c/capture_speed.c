@@ -27,7 +27,8 @@ struct replay {
     uint64_t *first_frame; // of each row
     uint64_t frame_cnt;
     uint64_t frame_capacity;
-    struct text *categories; // of each row
+    struct text *categories;    // of each row
+    struct string_table *texts; // of category frames
     struct metric_value metrics[METRIC_MAX_CNT];
 };
 
@@ -67,8 +68,9 @@ static struct text copy_of(const char *format, struct text a, struct text b)
 }
 
 // Categories of a kind and value are one text, as the engines' tables have them.
-static struct text category_name(const struct profile *profile, uint32_t d, uint32_t code)
+static struct text category_name(struct replay *replay, uint32_t d, uint32_t code)
 {
+    const struct profile *profile = replay->profile;
     static struct text *names[PROFILE_MAX_DIMENSIONS];
     char digits[PROFILE_DIGITS_BYTES];
     if (names[d] == NULL) {
@@ -77,9 +79,10 @@ static struct text category_name(const struct profile *profile, uint32_t d, uint
     if (names[d][code].bytes == NULL) {
         struct text kind = profile_text(profile, profile->dimensions[d].name);
         struct text value = profile_code_text(profile, d, code, digits);
-        names[d][code] = text_equal(kind, TEXT("initial_call"))
-                             ? copy_of("{%.*s%.*s}", value, TEXT(""))
-                             : copy_of("{%.*s %.*s}", kind, value);
+        struct text name = text_equal(kind, TEXT("initial_call"))
+                               ? copy_of("{%.*s%.*s}", value, TEXT(""))
+                               : copy_of("{%.*s %.*s}", kind, value);
+        names[d][code] = string_table_text(replay->texts, string_table_intern(replay->texts, name));
     }
     return names[d][code];
 }
@@ -93,12 +96,14 @@ static void make_stack(struct replay *replay, uint64_t row)
         push(replay, (struct frame){.address = frame->address,
                                     .name = profile_text(profile, frame->name),
                                     .line = frame->line,
+                                    .texts = string_table_number(names->strings),
                                     .file = profile_text(profile, frame->file)});
     }
     for (uint32_t d = profile->dimension_cnt; d > PROFILE_FIXED_DIMENSION_CNT; d--) {
         uint32_t code = profile_code(profile, d - 1, row);
         if (code != 0) {
-            push(replay, (struct frame){.name = category_name(profile, d - 1, code),
+            push(replay, (struct frame){.name = category_name(replay, d - 1, code),
+                                        .texts = string_table_number(replay->texts),
                                         .file = TEXT("process")});
         }
     }
@@ -120,6 +125,7 @@ static void make_rows(struct replay *replay)
 {
     const struct profile *profile = replay->profile;
     uint32_t metric_cnt = profile->metric_cnt;
+    replay->texts = must(string_table_create(SIZE_MAX));
     replay->values = must(calloc(profile->row_cnt * metric_cnt + 1, sizeof *replay->values));
     replay->first_frame = must(calloc(profile->row_cnt + 1, sizeof *replay->first_frame));
     replay->categories = must(calloc(profile->row_cnt + 1, sizeof *replay->categories));

@@ -13,7 +13,10 @@ struct block {
     char bytes[];
 };
 
+static _Atomic uint32_t last_number;
+
 struct string_table {
+    uint32_t number;
     size_t max_bytes;
     size_t text_bytes;
     size_t block_bytes;
@@ -41,6 +44,7 @@ struct string_table *string_table_create(size_t max_bytes)
     if (table == NULL) {
         return NULL;
     }
+    table->number = ++last_number;
     table->max_bytes = max_bytes;
     table->slot_cnt = FIRST_SLOTS;
     table->capacity = FIRST_SLOTS / 2;
@@ -150,6 +154,11 @@ string_id string_table_intern(struct string_table *table, struct text text)
 struct text string_table_text(const struct string_table *table, string_id id)
 {
     return id < table->count ? table->texts[id] : TEXT("");
+}
+
+uint32_t string_table_number(const struct string_table *table)
+{
+    return table->number;
 }
 
 uint32_t string_table_count(const struct string_table *table)

@@ -26,6 +26,10 @@ string_id string_table_intern(struct string_table *table, struct text text);
 // Valid until string_table_destroy. An unknown id gives the empty text.
 struct text string_table_text(const struct string_table *table, string_id id);
 
+// Tells the table from all others that there ever were in this process; > 0. With its number
+// a text's place is as good as the text.
+uint32_t string_table_number(const struct string_table *table);
+
 uint32_t string_table_count(const struct string_table *table);
 uint64_t string_table_refused(const struct string_table *table);
 size_t string_table_memory_bytes(const struct string_table *table);

@@ -12,6 +12,9 @@ struct frame {
     uint64_t address; // 0 for a category or a gap
     struct text name; // as the symbol table has it: sinks escape
     uint32_t line;    // source line, 0 = unknown
+    // Number of the string table that has name and file, unless they are constants: with the
+    // same number the same place is the same text. 0: their bytes may change.
+    uint32_t texts;
     struct text file; // source file, object path or "[kernel.kallsyms]"
     // What the sink in use made of the above (sinks/sink.h), to be written as it is;
     // empty where nobody has kept it.

@@ -28,6 +28,11 @@ struct category_code {
     uint32_t code;
 };
 
+struct frame_slot {
+    struct seen_place place;
+    frame_id id; // 0 = free
+};
+
 struct thread_slot {
     uint32_t tid;
     uint32_t code; // 0 = free
@@ -42,7 +47,7 @@ struct capture_sink {
     enum profile_dimension_idx first_word;
     struct string_table *category_names; // as they stand in stacks
     struct seen_name categories[CATEGORY_SLOTS];
-    frame_id frames[FRAME_SLOTS];
+    struct frame_slot frames[FRAME_SLOTS];
     struct seen_name words[WORD_SLOTS];
     struct thread_slot threads[THREAD_SLOTS];
     stack_id stacks[STACK_SLOTS];
@@ -132,7 +137,6 @@ static const struct profile_dictionary *dictionary_of(struct capture_sink *sink)
     return &profile_builder_profile(sink->builder)->dictionary;
 }
 
-// By its text: pointers are used again.
 static bool is_frame(const struct profile_dictionary *dictionary, frame_id id,
                      const struct frame *frame)
 {
@@ -142,31 +146,38 @@ static bool is_frame(const struct profile_dictionary *dictionary, frame_id id,
            text_equal(profile_dictionary_text(dictionary, known->file), frame->file);
 }
 
-static frame_id frame_of(struct capture_sink *sink, const struct frame *frame)
+static frame_id make_frame(struct capture_sink *sink, const struct frame *frame)
 {
-    frame_id *slot = &sink->frames[seen_name_hash(frame) % FRAME_SLOTS];
-    if (!is_frame(dictionary_of(sink), *slot, frame)) {
-        struct profile_frame made = {
-            .address = frame->address,
-            .name = profile_builder_string(sink->builder, frame->name),
-            .file = profile_builder_string(sink->builder, frame->file),
-            .line = frame->line,
-        };
-        *slot =
-            profile_dictionary_frame(&profile_builder_profile(sink->builder)->dictionary, &made);
-    }
-    return *slot;
+    struct profile_frame made = {
+        .address = frame->address,
+        .name = profile_builder_string(sink->builder, frame->name),
+        .file = profile_builder_string(sink->builder, frame->file),
+        .line = frame->line,
+    };
+    return profile_dictionary_frame(&profile_builder_profile(sink->builder)->dictionary, &made);
 }
 
-static bool is_stack(const struct profile_dictionary *dictionary, stack_id stack,
-                     const struct frame *frames, uint32_t cnt)
+static inline frame_id frame_of(struct capture_sink *sink, const struct frame *frame)
 {
+    struct frame_slot *slot = &sink->frames[seen_name_hash(frame) % FRAME_SLOTS];
+    if (slot->id == 0 || !seen_place_is(&slot->place, frame)) {
+        bool is_known = is_frame(dictionary_of(sink), slot->id, frame);
+        *slot = (struct frame_slot){seen_place_of(frame),
+                                    is_known ? slot->id : make_frame(sink, frame)};
+    }
+    return slot->id;
+}
+
+static bool is_stack(struct capture_sink *sink, stack_id stack, const struct frame *frames,
+                     uint32_t cnt)
+{
+    const struct profile_node *nodes = dictionary_of(sink)->nodes;
     uint32_t i = 0;
     for (; i < cnt && stack != 0; i++) {
-        if (!is_frame(dictionary, dictionary->nodes[stack].frame, &frames[i])) {
+        if (nodes[stack].frame != frame_of(sink, &frames[i])) {
             return false;
         }
-        stack = dictionary->nodes[stack].parent;
+        stack = nodes[stack].parent;
     }
     return i == cnt && stack == 0;
 }
@@ -179,7 +190,7 @@ static stack_id stack_of(struct capture_sink *sink, const struct frame *frames, 
         hash = hash * 31 + seen_name_hash(&frames[i]);
     }
     stack_id *slot = &sink->stacks[hash % STACK_SLOTS];
-    if (!is_stack(dictionary, *slot, frames, cnt)) {
+    if (!is_stack(sink, *slot, frames, cnt)) {
         stack_id stack = 0;
         for (uint32_t i = cnt; i > 0; i--) {
             stack = profile_dictionary_stack(dictionary, stack, frame_of(sink, &frames[i - 1]));
@@ -208,9 +219,9 @@ static bool make_category(struct capture_sink *sink, const struct frame *frame,
     }
     struct string_table *names = sink->category_names;
     *seen = (struct seen_name){
+        .place = seen_place_of(frame),
         .name = string_table_text(names, string_table_intern(names, frame->name)),
         .file = string_table_text(names, string_table_intern(names, frame->file)),
-        .line = frame->line,
         .id = profile_builder_text(sink->builder, (uint32_t)dimension, category.value),
         .dimension = (uint32_t)dimension,
     };

@@ -23,7 +23,8 @@ static void open_recording(struct recording *recording, const struct session *se
     }
 }
 
-// Names are written into the same memory again and again, as tables of symbols do.
+// Names are written into the same memory again and again, as tables of symbols do: with the
+// number of a new table each time, or with none.
 static void write_samples(struct recording *recording, uint32_t cnt)
 {
     static char names[3][32];
@@ -32,10 +33,15 @@ static void write_samples(struct recording *recording, uint32_t cnt)
         (void)snprintf(names[0], sizeof names[0], "m:leaf_%u/1", i % 11);
         (void)snprintf(names[1], sizeof names[1], "{registered name_%u}", i % 7);
         (void)snprintf(names[2], sizeof names[2], "{m:init_%u/1}", i % 3);
+        uint32_t texts = i % 2 == 0 ? 0 : i + 2;
         struct frame frames[] = {
-            {.address = 16, .name = text_of(names[0]), .line = i % 5, .file = TEXT("m.erl")},
-            {.address = 32, .name = TEXT("m:root/0"), .file = TEXT("m.erl")},
-            {.name = text_of(names[1]), .file = TEXT("process")},
+            {.address = 16,
+             .name = text_of(names[0]),
+             .line = i % 5,
+             .texts = texts,
+             .file = TEXT("m.erl")},
+            {.address = 32, .name = TEXT("m:root/0"), .texts = 1, .file = TEXT("m.erl")},
+            {.name = text_of(names[1]), .texts = texts, .file = TEXT("process")},
             {.name = text_of(names[2]), .file = TEXT("m.erl")},
         };
         metrics[0] = (struct metric_value){i * 10, 10};

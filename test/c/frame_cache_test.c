@@ -133,6 +133,25 @@ TEST(when_full_it_begins_anew_between_two_samples)
     frame_cache_destroy(cache);
 }
 
+TEST(texts_stay_until_it_begins_anew)
+{
+    struct frame_cache *cache = frame_cache_create(1 << 20, NULL);
+    struct frame_key keys[] = {{1, 16, false}, {1, 32, false}};
+    const struct frame frames[] = {frame_of(16, "inner"), frame_of(16, "outer")};
+    put(cache, keys[0], FRAME_CACHE_FOREVER, frames, 1);
+    put(cache, keys[1], FRAME_CACHE_FOREVER, frames, 2);
+    CHECK(find(cache, keys[0], 1));
+    uint32_t texts = place.frames[0].texts;
+    CHECK(texts > 0);
+    CHECK(find(cache, keys[1], 1));
+    CHECK_UINT(place.frames[1].texts, texts);
+    frame_cache_clear(cache);
+    put(cache, keys[0], FRAME_CACHE_FOREVER, frames, 1);
+    CHECK(find(cache, keys[0], 1));
+    CHECK(place.frames[0].texts > texts);
+    frame_cache_destroy(cache);
+}
+
 TEST(more_than_fits_is_not_kept_and_hurts_nobody)
 {
     struct frame_cache *cache = frame_cache_create(64, NULL);

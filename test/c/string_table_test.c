@@ -23,6 +23,17 @@ TEST(the_empty_string_is_zero)
     string_table_destroy(NULL);
 }
 
+TEST(a_table_has_a_number_of_its_own)
+{
+    uint32_t last = 0;
+    for (int i = 0; i < 3; i++) { // in memory that is used again
+        struct string_table *table = string_table_create(1000);
+        CHECK(string_table_number(table) > last);
+        last = string_table_number(table);
+        string_table_destroy(table);
+    }
+}
+
 TEST(equal_bytes_have_equal_ids)
 {
     struct string_table *table = string_table_create(1000);

@@ -15,7 +15,10 @@ enum erlang_frame erlang_frame_at(const struct erlang_frames *frames, uint64_t a
         return ERLANG_FRAME_NONE;
     }
     *frames->last_function = location.function_start;
-    *frame_ret = (struct frame){
-        .address = address, .name = location.name, .line = location.line, .file = location.file};
+    *frame_ret = (struct frame){.address = address,
+                                .name = location.name,
+                                .line = location.line,
+                                .texts = location.texts,
+                                .file = location.file};
     return ERLANG_FRAME_NAMED;
 }

@@ -84,6 +84,7 @@ static void frame_from(const struct process_names *names, const struct frame_cel
 {
     *frame_ret = (struct frame){
         .name = string_table_text(names->strings, cell->name),
+        .texts = string_table_number(names->strings),
         .file = string_table_text(names->strings, cell->file),
     };
 }
@@ -195,8 +196,9 @@ size_t process_names_text(struct process_names *names, uint64_t term, char *text
 bool process_names_note(struct process_names *names, struct text name, struct frame *frame_ret)
 {
     string_id id = string_table_intern(names->strings, name);
-    *frame_ret =
-        (struct frame){.name = string_table_text(names->strings, id), .file = TEXT("process")};
+    *frame_ret = (struct frame){.name = string_table_text(names->strings, id),
+                                .texts = string_table_number(names->strings),
+                                .file = TEXT("process")};
     return id != 0;
 }
 

@@ -127,6 +127,7 @@ static const struct frame *frames_of(struct frame_cache *cache, const struct ent
         .address = entry->address,
         .name = {entry->name, entry->name_len},
         .line = entry->line,
+        .texts = string_table_number(cache->texts),
         .file = {entry->file, entry->file_len},
         .shown = {entry->shown, entry->shown_len},
     };
@@ -179,6 +180,7 @@ static bool keep_frames(struct frame_cache *cache, const struct frame_place *pla
     for (uint32_t i = 0; i < place->frame_cnt; i++) {
         struct frame frame = place->frames[i];
         frame.shown = form_of(cache, &frame);
+        frame.texts = string_table_number(cache->texts);
         if (frame.name.len > UINT16_MAX || frame.file.len > UINT16_MAX ||
             frame.shown.len > UINT16_MAX || !keep_text(cache, &frame.name) ||
             !keep_text(cache, &frame.file) || !keep_text(cache, &frame.shown)) {

@@ -271,6 +271,7 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
         .name = name,
         .file = string_table_text(map->strings, line == NULL ? function->module_file : line->file),
         .line = line == NULL ? 0 : line->line,
+        .texts = string_table_number(map->strings),
         .function_start = module->base + function->start,
         .is_stub = text_begins_with(name, TEXT("global::")) ||
                    text_begins_with(name, TEXT("erts_beamasm:")),

@@ -19,6 +19,7 @@ struct code_location {
     struct text name;        // as model/beam_name.h has it
     struct text file;        // "module.erl", without a path; "" = unknown
     uint32_t line;           // 0 = unknown
+    uint32_t texts;          // number of the string table that has name and file
     uint64_t function_start; // identifies the function
     bool is_stub;            // code fragments of the emulator, not a function of a module
 };
