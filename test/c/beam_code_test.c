@@ -74,9 +74,10 @@ static bool open_code(struct beam_code *code)
     return open_told(code, NULL);
 }
 
-static void check_name(const struct beam_code *code, uint64_t address, const char *name)
+static void check_name(struct beam_code *code, uint64_t address, const char *name)
 {
     struct code_location location;
+    beam_code_want(code, address);
     CHECK(code_map_find(code->map, address, code->generation, &location));
     CHECK(text_equal(location.name, text_of(name)));
 }
@@ -102,6 +103,45 @@ TEST(the_list_is_found_and_followed)
     check_name(&code, 0x30010, "queue:in/2");
     CHECK(beam_code_refresh(&code));
     CHECK_UINT(code.generation, 1); // nothing was loaded
+    beam_code_deinit(&code);
+}
+
+TEST(a_module_is_read_when_a_place_in_it_is_wanted)
+{
+    struct beam_code code;
+    struct code_location location;
+    memset(&vm, 0, sizeof vm);
+    put_module(1, 0x10000, "lists:map/2");
+    put_module(2, 0x20000, "maps:fold/3");
+    link_entries(3);
+    vm.entries[1].prev = 0;
+    vm.descriptor.version = 1;
+    vm.descriptor.first = (uint64_t)(uintptr_t)&vm.entries[1];
+    CHECK(open_code(&code));
+    CHECK(beam_code_refresh(&code));
+    CHECK_UINT(code_map_read_cnt(code.map), 0);
+    CHECK(!code_map_find(code.map, 0x10010, 1, &location));
+    check_name(&code, 0x10010, "lists:map/2");
+    beam_code_want(&code, 0x10020);
+    beam_code_want(&code, 0x50000); // no code is there
+    CHECK_UINT(code_map_read_cnt(code.map), 1);
+    // Loaded since, and in place of what was never read: the list is walked first.
+    put_module(2, 0x20000, "maps:filter/2");
+    put_module(0, 0x30000, "queue:in/2");
+    link_entries(3);
+    vm.descriptor.first = (uint64_t)(uintptr_t)&vm.entries[0];
+    check_name(&code, 0x20010, "maps:filter/2");
+    CHECK_UINT(code.generation, 2);
+    check_name(&code, 0x30010, "queue:in/2");
+    check_name(&code, 0x10010, "lists:map/2");
+    // A module that was read, with other functions in its place.
+    put_module(1, 0x10000, "lists:sum/1");
+    vm.entries[1].prev = 0;
+    vm.descriptor.first = (uint64_t)(uintptr_t)&vm.entries[1];
+    CHECK(beam_code_refresh(&code));
+    check_name(&code, 0x10010, "lists:sum/1");
+    CHECK(code_map_find(code.map, 0x10010, 2, &location));
+    CHECK(text_equal(location.name, TEXT("lists:map/2"))); // as it was then
     beam_code_deinit(&code);
 }
 

@@ -111,6 +111,37 @@ TEST(addresses_have_function_line_and_file)
     close_map();
 }
 
+TEST(a_file_can_be_read_later)
+{
+    struct code_key wanted;
+    open_map(1 << 20);
+    make_module(BASE, "m");
+    struct code_key key = key_of(1);
+    code_map_begin(map, 0);
+    CHECK(!code_map_add_unread(map, &key, file.bytes, 20)); // not all of its head
+    CHECK(code_map_add_unread(map, &key, file.bytes, 64));
+    code_map_end(map);
+    CHECK_UINT(code_map_module_cnt(map), 1);
+    CHECK(!code_map_is_read(map, &key));
+    CHECK(code_map_covers(map, BASE + 0x40));
+    CHECK_STR(name_at(BASE + 0x40, 0), "nothing");
+    CHECK(!code_map_unread(map, BASE - 1, &wanted));
+    CHECK(code_map_unread(map, BASE + 0x40, &wanted));
+    CHECK(code_key_equal(&wanted, &key));
+    make_module(BASE + 0x10, "m");
+    CHECK(!code_map_read(map, BASE + 0x40, file.bytes)); // another one
+    CHECK_UINT(code_map_refused_cnt(map), 1);
+    make_module(BASE, "m");
+    CHECK(code_map_read(map, BASE + 0x40, file.bytes));
+    CHECK_STR(name_at(BASE + 0x40, 0), "m:first/0");
+    CHECK(!code_map_unread(map, BASE + 0x40, &wanted));
+    CHECK(code_map_is_read(map, &key));
+    const struct listed same[] = {{1, BASE, "m"}, {0}};
+    CHECK_UINT(refresh(1, same), 0); // met again, by its content
+    CHECK_STR(name_at(BASE + 0x80, 1), "m:second/1");
+    close_map();
+}
+
 TEST(bounds_are_kept)
 {
     open_map(1 << 20);

@@ -2,6 +2,8 @@
 // Several symbol files of any bytes, loaded, purged and replaced over generations:
 // what is found is inside what was asked for, and memory stays bounded.
 //
+// Some are read later than they are listed.
+//
 // The input is a list of steps: a byte of what to do, a byte of which key, two of
 // length, then the file.
 #include "symbols/beam/code_map.h"
@@ -27,6 +29,29 @@ static void look(const struct code_map *map, uint64_t address, uint32_t generati
     (void)last;
     if (location.function_start > address || !code_map_covers(map, address)) {
         abort();
+    }
+}
+
+static void read_later(struct code_map *map, const uint8_t *file, size_t len)
+{
+    struct code_key key;
+    uint64_t base;
+    memcpy(&base, file + 8, sizeof base);
+    if (code_map_unread(map, base, &key) && key.symfile_bytes == len) {
+        uint8_t *exact = malloc(len);
+        memcpy(exact, file, len);
+        (void)code_map_read(map, base, exact);
+        free(exact);
+    }
+}
+
+static void add(struct code_map *map, const struct code_key *key, const uint8_t *exact,
+                bool is_whole)
+{
+    size_t head_bytes = key->symfile_bytes < 64 ? key->symfile_bytes : 64;
+    if (is_whole || code_map_is_read(map, key) ||
+        !code_map_add_unread(map, key, exact, head_bytes)) {
+        (void)code_map_add(map, key, exact);
     }
 }
 
@@ -61,11 +86,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         if (!code_map_has(map, &key)) {
             uint8_t *exact = malloc(len); // its last byte is the last readable one
             memcpy(exact, bytes, len);
-            (void)code_map_add(map, &key, exact);
+            add(map, &key, exact, (action & 4) == 0);
             free(exact);
         }
         if ((action & 3) == 0) {
             code_map_end(map);
+            read_later(map, bytes, len);
             look_around(map, bytes, generation);
             code_map_begin(map, ++generation);
         } else if ((action & 3) == 1) {

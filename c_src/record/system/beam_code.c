@@ -11,7 +11,9 @@ enum {
     MAX_ENTRIES = 65536,
     MIN_SYMFILE_BYTES = 16,
     MAX_SYMFILE_BYTES = 16 << 20,
+    MAX_HEAD_BYTES = 256,
     WALK_TRIES = 4,
+    WANTED = 1024, // a power of two
 };
 
 // struct jit_descriptor and jit_code_entry of the GDB interface.
@@ -109,35 +111,62 @@ bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
     if (code->descriptor != 0) {
         code->map =
             names == NULL ? code_map_create(max_bytes) : code_map_create_sharing(max_bytes, names);
+        code->wanted = calloc(WANTED, sizeof *code->wanted);
     }
-    return code->map != NULL;
+    if (code->map == NULL || code->wanted == NULL) {
+        beam_code_deinit(code);
+        return false;
+    }
+    return true;
 }
 
 void beam_code_deinit(struct beam_code *code)
 {
     code_map_destroy(code->map);
+    free(code->wanted);
     *code = (struct beam_code){.map = NULL};
 }
 
 // --- walking it -----------------------------------------------------------------------
 
+// As it is listed; NULL when it is so no more, or without memory.
+static void *read_symfile(const struct beam_code *code, const struct code_key *key)
+{
+    struct list_entry again;
+    void *symfile = malloc(key->symfile_bytes);
+    if (symfile != NULL &&
+        process_memory_read(code->pid, key->symfile, symfile, key->symfile_bytes) &&
+        read_entry(code->pid, key->entry, &again) && again.symfile == key->symfile &&
+        again.symfile_bytes == key->symfile_bytes) {
+        return symfile;
+    }
+    free(symfile);
+    return NULL;
+}
+
+static bool take_whole(struct beam_code *code, const struct code_key *key)
+{
+    void *symfile = read_symfile(code, key);
+    if (symfile != NULL) {
+        (void)code_map_add(code->map, key, symfile); // counts what it refuses
+    }
+    free(symfile);
+    return symfile != NULL;
+}
+
 static bool take_entry(struct beam_code *code, uint64_t address, const struct list_entry *entry)
 {
     const struct code_key key = {address, entry->symfile, entry->symfile_bytes};
+    unsigned char head[MAX_HEAD_BYTES];
+    size_t head_bytes = key.symfile_bytes < sizeof head ? key.symfile_bytes : sizeof head;
     if (code_map_has(code->map, &key)) {
         return true;
     }
-    struct list_entry again;
-    void *symfile = malloc(entry->symfile_bytes);
-    bool same = symfile != NULL &&
-                process_memory_read(code->pid, entry->symfile, symfile, entry->symfile_bytes) &&
-                read_entry(code->pid, address, &again) && again.symfile == entry->symfile &&
-                again.symfile_bytes == entry->symfile_bytes;
-    if (same) {
-        (void)code_map_add(code->map, &key, symfile); // counts what it refuses
+    if (code_map_is_read(code->map, &key)) {
+        return take_whole(code, &key);
     }
-    free(symfile);
-    return same;
+    return process_memory_read(code->pid, key.symfile, head, head_bytes) &&
+           (code_map_add_unread(code->map, &key, head, head_bytes) || take_whole(code, &key));
 }
 
 static bool read_first(const struct beam_code *code, uint64_t *first)
@@ -173,6 +202,7 @@ static bool walk(struct beam_code *code, uint64_t first)
     code_map_end(code->map);
     code->generation++;
     code->first = first;
+    memset(code->wanted, 0, WANTED * sizeof *code->wanted);
     return true;
 }
 
@@ -185,4 +215,35 @@ bool beam_code_refresh(struct beam_code *code)
         }
     }
     return false;
+}
+
+// --- what is wanted of it ---------------------------------------------------------------
+
+// What is listed may be another's memory by now: only while the list is as it was walked.
+static bool read_module(struct beam_code *code, uint64_t address, const struct code_key *key)
+{
+    uint64_t first = 0;
+    void *symfile = read_symfile(code, key);
+    bool same = symfile != NULL && read_first(code, &first) && first == code->first;
+    if (same) {
+        (void)code_map_read(code->map, address, symfile); // counts what it refuses
+    }
+    free(symfile);
+    return same;
+}
+
+void beam_code_want(struct beam_code *code, uint64_t address)
+{
+    struct code_key key;
+    uint64_t *wanted = &code->wanted[address % WANTED];
+    if (*wanted == address) {
+        return;
+    }
+    for (int i = 0; i < WALK_TRIES && code_map_unread(code->map, address, &key); i++) {
+        if (read_module(code, address, &key)) {
+            break;
+        }
+        (void)beam_code_refresh(code);
+    }
+    *wanted = address;
 }

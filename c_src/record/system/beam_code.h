@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions of a running Erlang VM, from its memory: the list of JIT code that it
-// keeps for GDB, always there on Linux. Nothing need run in the VM, no flag be set.
+// keeps for GDB, always there on Linux. Of a module its functions are read when a place in it
+// is wanted: hundreds are loaded, few run. Nothing need run in the VM, no flag be set.
 // Everything read is foreign and may change meanwhile. Bounded. One owner, one thread.
 #ifndef FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
 #define FLAME_PROF_RECORD_SYSTEM_BEAM_CODE_H
@@ -21,6 +22,7 @@ struct beam_code {
     uint64_t first;      // entry at the last complete walk
     uint32_t generation; // of the code; rises with each walk that found it changed
     struct code_map *map;
+    uint64_t *wanted; // places of late, by their low bits; 0 = free
 };
 
 // The list is at `told`, if there is one; else it is looked for in the data of `program`,
@@ -32,8 +34,11 @@ bool beam_code_init(struct beam_code *code, uint32_t pid, uint64_t told,
 // Harmless twice and on a zeroed struct.
 void beam_code_deinit(struct beam_code *code);
 
-// Reads what was loaded since: one word when nothing was. False when it could not be
+// Learns what was loaded since: one word is read when nothing was. False when it could not be
 // read, as the VM is gone or the list did not hold still; what is known stays.
 bool beam_code_refresh(struct beam_code *code);
+
+// `address` is to have a name: reads the functions of its module, unless they are known.
+void beam_code_want(struct beam_code *code, uint64_t address);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/string_table.h"
 #include "capture/system/process_files.h"
+#include "capture/system/system_sample.h"
 #include "record/system/beam_code.h"
 #include "record/system/beam_process.h"
 #include "record/system/unwind_image.h"
@@ -149,6 +150,19 @@ uint32_t beam_names_note(struct beam_names *names, const struct process *process
         (void)beam_code_refresh(&vm->code);
     }
     return vm->code.generation;
+}
+
+void beam_names_want(struct beam_names *names, const struct process *process,
+                     const uint64_t *frames, uint32_t frame_cnt)
+{
+    struct vm *vm = find(names, process);
+    if (vm == NULL || vm->code.map == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < frame_cnt; i++) {
+        bool is_return = i > 0 && (frames[i] & SYSTEM_FRAME_EXACT) == 0;
+        beam_code_want(&vm->code, (frames[i] & ~SYSTEM_FRAME_EXACT) - (is_return ? 1 : 0));
+    }
 }
 
 bool beam_names_find(struct beam_names *names, const struct process *process, uint64_t address,

@@ -18,10 +18,15 @@ struct beam_names;
 struct beam_names *beam_names_create(struct beam_layouts *layouts);
 void beam_names_destroy(struct beam_names *names);
 
-// Call for a sample with Erlang frames as soon as it is taken: reads what was loaded,
+// Call for a sample with Erlang frames as soon as it is taken: learns what was loaded,
 // at most every 50 ms. Returns the generation of the code that the sample is of; 0 when
 // the VM's memory cannot be read, and perf maps must do.
 uint32_t beam_names_note(struct beam_names *names, const struct process *process, uint64_t now_ns);
+
+// Call then, before those frames are asked for: the code they are in is read, while it is
+// there.
+void beam_names_want(struct beam_names *names, const struct process *process,
+                     const uint64_t *frames, uint32_t frame_cnt);
 
 // What is at `address` of the code of `generation`. The location is valid until the next
 // beam_names_note.

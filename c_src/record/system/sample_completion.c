@@ -111,5 +111,7 @@ void sample_completion_complete(struct sample_completion *completion, struct sys
     }
     if (process != NULL && is_of_beam(sample)) {
         sample->code_generation = beam_names_note(completion->beams, process, now_ns);
+        beam_names_want(completion->beams, process, sample->frames + sample->kernel_cnt,
+                        sample->user_cnt);
     }
 }

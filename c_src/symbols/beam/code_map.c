@@ -132,10 +132,8 @@ static bool is_retired(const struct code_known_entry *entry)
     return entry->module != NULL && entry->module->retired != CODE_MODULE_LOADED;
 }
 
-static bool add_fresh(struct code_map *map, const struct code_key *key, const void *symfile)
+static bool add_fresh(struct code_map *map, struct code_module *module)
 {
-    struct code_module *module =
-        code_module_create(key, symfile, map->strings, map->max_bytes - map->module_bytes);
     if (module == NULL || !code_module_list_insert(&map->fresh, map->fresh.cnt, module)) {
         code_module_destroy(module);
         map->refused_cnt++;
@@ -144,8 +142,43 @@ static bool add_fresh(struct code_map *map, const struct code_key *key, const vo
     module->added = map->adding;
     module->position = map->next_position++;
     map->module_bytes += code_module_bytes(module);
-    map->read_cnt++;
+    map->read_cnt += module->is_read ? 1 : 0;
     return true;
+}
+
+// With that content it was met before, and is where it was.
+static bool is_met_again(struct code_map *map, const struct code_known_entry *entry,
+                         uint64_t content)
+{
+    if (entry == NULL) {
+        return false;
+    }
+    bool unchanged = content == (entry->module == NULL ? entry->content : entry->module->content);
+    map->unchanged_cnt = unchanged ? map->unchanged_cnt + 1 : 0;
+    if (!unchanged || is_retired(entry)) {
+        return false;
+    }
+    meet_again(map, entry);
+    return true;
+}
+
+bool code_map_is_read(const struct code_map *map, const struct code_key *key)
+{
+    const struct code_known_entry *entry = code_known_find(&map->known, key);
+    return entry != NULL && entry->module != NULL && entry->module->is_read;
+}
+
+bool code_map_add_unread(struct code_map *map, const struct code_key *key, const void *head,
+                         size_t head_bytes)
+{
+    uint32_t header = 0;
+    memcpy(&header, head, sizeof header);
+    uint64_t content = code_module_hash(head, head_bytes);
+    if (header == 0 || is_met_again(map, code_known_find(&map->known, key), content)) {
+        return true;
+    }
+    struct code_module *module = code_module_create_unread(key, head, head_bytes);
+    return module != NULL && add_fresh(map, module);
 }
 
 bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile)
@@ -155,17 +188,10 @@ bool code_map_add(struct code_map *map, const struct code_key *key, const void *
     if (header == 0) {
         return true; // the emulator's own record: no functions in it
     }
-    const struct code_known_entry *entry = code_known_find(&map->known, key);
-    bool unchanged =
-        entry != NULL && entry->content == code_module_hash(symfile, key->symfile_bytes);
-    if (entry != NULL) {
-        map->unchanged_cnt = unchanged ? map->unchanged_cnt + 1 : 0;
-    }
-    if (unchanged && !is_retired(entry)) {
-        meet_again(map, entry);
-        return true;
-    }
-    return add_fresh(map, key, symfile);
+    uint64_t content = code_module_hash(symfile, key->symfile_bytes);
+    return is_met_again(map, code_known_find(&map->known, key), content) ||
+           add_fresh(map, code_module_create(key, symfile, map->strings,
+                                             map->max_bytes - map->module_bytes));
 }
 
 static void retire(struct code_map *map, uint32_t at)
@@ -227,6 +253,13 @@ void code_map_end(struct code_map *map)
 
 // ---- lookup ---------------------------------------------------------------------
 
+static struct code_module *live_at(const struct code_map *map, uint64_t address)
+{
+    uint32_t at = code_module_list_position(&map->live, address);
+    struct code_module *module = at < map->live.cnt ? map->live.modules[at] : NULL;
+    return module != NULL && address >= module->base ? module : NULL;
+}
+
 static const struct code_module *find_retired(const struct code_map *map, uint64_t address,
                                               uint32_t generation)
 {
@@ -243,14 +276,35 @@ static const struct code_module *find_retired(const struct code_map *map, uint64
 static const struct code_module *find_module(const struct code_map *map, uint64_t address,
                                              uint32_t generation)
 {
-    uint32_t at = code_module_list_position(&map->live, address);
-    const struct code_module *live = at < map->live.cnt ? map->live.modules[at] : NULL;
-    live = live != NULL && address >= live->base ? live : NULL;
+    const struct code_module *live = live_at(map, address);
     if (live != NULL && live->added <= generation) {
         return live;
     }
     const struct code_module *retired = find_retired(map, address, generation);
     return retired != NULL ? retired : live;
+}
+
+bool code_map_unread(const struct code_map *map, uint64_t address, struct code_key *key)
+{
+    const struct code_module *module = live_at(map, address);
+    if (module == NULL || module->is_read) {
+        return false;
+    }
+    *key = module->key;
+    return true;
+}
+
+bool code_map_read(struct code_map *map, uint64_t address, const void *symfile)
+{
+    struct code_module *module = live_at(map, address);
+    if (module == NULL || module->is_read ||
+        !code_module_read(module, symfile, map->strings, map->max_bytes - map->module_bytes)) {
+        map->refused_cnt++;
+        return false;
+    }
+    map->module_bytes += code_module_bytes(module) - sizeof *module;
+    map->read_cnt++;
+    return true;
 }
 
 bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,

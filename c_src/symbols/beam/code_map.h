@@ -44,7 +44,18 @@ bool code_map_has(struct code_map *map, const struct code_key *key);
 // Parses a symbol file, unless it is known. False (counted) when it is malformed or
 // does not fit.
 bool code_map_add(struct code_map *map, const struct code_key *key, const void *symfile);
+// The same of a file that is read when it is wanted; `head` is what it begins with, up to its
+// name. False when that is malformed or longer: it is to be added as a whole.
+bool code_map_add_unread(struct code_map *map, const struct code_key *key, const void *head,
+                         size_t head_bytes);
+// Is the whole file known that was listed so?
+bool code_map_is_read(const struct code_map *map, const struct code_key *key);
 void code_map_end(struct code_map *map);
+
+// The file that is to be read for `address` to have a name; false when none is.
+bool code_map_unread(const struct code_map *map, uint64_t address, struct code_key *key);
+// Here it is. False (counted) when it is malformed, another's or does not fit.
+bool code_map_read(struct code_map *map, uint64_t address, const void *symfile);
 
 // Finds what was at `address` at `generation`.
 bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,

@@ -169,9 +169,47 @@ struct code_module *code_module_create(const struct code_key *key, const void *s
     module->base = file.base;
     module->end = file.base + file.code_bytes;
     module->retired = CODE_MODULE_LOADED;
+    module->is_read = true;
     read_parts(module, &file, strings);
     qsort(module->functions, module->function_cnt, sizeof *module->functions, by_start);
     return module;
+}
+
+struct code_module *code_module_create_unread(const struct code_key *key, const void *head,
+                                              size_t head_bytes)
+{
+    struct gdb_symfile file;
+    if (!gdb_symfile_open(&file, head, head_bytes) || file.base + file.code_bytes < file.base) {
+        return NULL;
+    }
+    struct code_module *module = calloc(1, sizeof *module);
+    if (module != NULL) {
+        module->key = *key;
+        module->content = code_module_hash(head, head_bytes);
+        module->base = file.base;
+        module->end = file.base + file.code_bytes;
+        module->retired = CODE_MODULE_LOADED;
+    }
+    return module;
+}
+
+bool code_module_read(struct code_module *module, const void *symfile, struct string_table *strings,
+                      size_t max_bytes)
+{
+    struct code_module *read = code_module_create(&module->key, symfile, strings, max_bytes);
+    bool ok = read != NULL && read->base == module->base && read->end == module->end;
+    if (ok) {
+        module->content = read->content;
+        module->is_read = true;
+        module->functions = read->functions;
+        module->function_cnt = read->function_cnt;
+        module->lines = read->lines;
+        module->line_cnt = read->line_cnt;
+        free(read);
+    } else {
+        code_module_destroy(read);
+    }
+    return ok;
 }
 
 // ---- lookup ---------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "base/string_table.h"
 #include "symbols/beam/code_key.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +32,8 @@ struct code_line {
 
 struct code_module {
     struct code_key key;
-    uint64_t content; // code_module_hash of its symbol file
+    uint64_t content; // code_module_hash of its symbol file, of the head while that is unread
+    bool is_read;
     uint64_t base;
     uint64_t end;
     uint32_t added;                  // generation it was first seen in
@@ -47,6 +49,13 @@ struct code_module {
 // malformed, takes more than `max_bytes`, or without memory.
 struct code_module *code_module_create(const struct code_key *key, const void *symfile,
                                        struct string_table *strings, size_t max_bytes);
+// Of the first bytes of the file alone, up to its name: no function is known until it is read.
+struct code_module *code_module_create_unread(const struct code_key *key, const void *head,
+                                              size_t head_bytes);
+// Reads the symbol file now; may move into it what takes up to `max_bytes` in all. False where
+// it is malformed, another's or too large.
+bool code_module_read(struct code_module *module, const void *symfile, struct string_table *strings,
+                      size_t max_bytes);
 void code_module_destroy(struct code_module *module);
 
 size_t code_module_bytes(const struct code_module *module);
