@@ -6,8 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Of all groups at once while they fit into this.
-enum { MAX_DIRECT_BYTES = 32 << 20 };
+// Sums are ordered by stack where a table of all groups fits into the first. It is made,
+// where it fits into the second or is one of counts: few of a profile's stacks have rows
+// of their own, and what is used of it is near.
+enum { MAX_SORTED_BYTES = 32 << 20, MAX_DIRECT_BYTES = 12 << 20 };
+
+// Rows of a group that the memory is made ready for, as it goes on somewhere else.
+enum { AHEAD_BYTES = 64 };
 
 // Of one stack. Weights >= 0 and < 0 apart, so that no branch depends on the sign.
 struct stack_total {
@@ -23,22 +28,26 @@ struct adder {
     bool is_grouped;
     bool has_one_weight;        // all rows weigh `weight[0]`
     bool is_narrow;             // weights are 32 bits
-    struct stack_total *totals; // by group (if all fit) and stack
+    uint32_t most_groups;       // there can be; 0 = too many for one table
+    struct stack_total *totals; // by stack and group (if all fit), else by stack or rank
     uint32_t *counts;           // the same where there is one weight: rows
     uint64_t capacity;          // of sums->sums
     // Of the rows of a block that are taken.
-    stack_id stack[WEIGHT_BLOCK_ROWS];
+    const stack_id *stack; // `kept`, or the profile's own where all are
+    stack_id kept[WEIGHT_BLOCK_ROWS];
     uint32_t group[WEIGHT_BLOCK_ROWS];
     int64_t weight[WEIGHT_BLOCK_ROWS];
     uint8_t is_taken[WEIGHT_BLOCK_ROWS]; // of all rows of it
     // Of all rows that are taken, where groups come one by one.
     uint32_t *group_of; // in the order of time
-    uint32_t *end;      // by group: behind its last one
-    stack_id *stacks;   // by group, and within a group in the order of time
-    int64_t *weights;   // the same; NULL: there is one, or they are narrow
-    uint64_t *rows;     // the same, stack and narrow weight; NULL: they are not
-    bool is_sorted;     // the sums of a group by stack, not by their first row
-    stack_id *touched;  // stacks of the present group
+    uint32_t *counters; // TURNS for each group
+    uint32_t counter_cnt;
+    uint32_t *end;     // by group: behind its last one
+    stack_id *stacks;  // by group, and within a group in the order of time
+    int64_t *weights;  // the same; NULL: there is one, or they are narrow
+    uint64_t *rows;    // the same, stack and narrow weight; NULL: they are not
+    bool is_sorted;    // the sums of a group by stack, not by their first row
+    stack_id *touched; // stacks of the present group
     // Where sums are sorted: stacks with rows, from 1, as they come, by stack. Few of a
     // profile's have rows of their own, and sums by rank are close together.
     uint32_t *ranks;
@@ -69,13 +78,10 @@ static const uint8_t *taken_rows(struct adder *adder, uint64_t first, uint32_t c
     return adder->is_taken;
 }
 
+// In place or not; returns how many.
 static uint32_t keep(uint32_t *kept, const uint32_t *of, const uint8_t *is_taken, uint32_t cnt)
 {
     uint32_t taken = 0;
-    if (is_taken == NULL) {
-        memmove(kept, of, cnt * sizeof *of);
-        return cnt;
-    }
     for (uint32_t i = 0; i < cnt; i++) {
         kept[taken] = of[i];
         taken += is_taken[i];
@@ -98,7 +104,13 @@ static uint32_t take_block(struct adder *adder, uint64_t first, uint32_t cnt)
 {
     const uint8_t *is_taken = taken_rows(adder, first, cnt);
     read_weights(adder, first, cnt, is_taken);
-    return keep(adder->stack, adder->selection->profile->stack + first, is_taken, cnt);
+    adder->stack = adder->selection->profile->stack + first;
+    if (is_taken == NULL) {
+        return cnt;
+    }
+    uint32_t taken = keep(adder->kept, adder->stack, is_taken, cnt);
+    adder->stack = adder->kept;
+    return taken;
 }
 
 // The groups of those rows, and how many they are. False when out of memory.
@@ -107,7 +119,8 @@ static bool take_groups(struct adder *adder, uint64_t first, uint32_t cnt, uint3
     if (!category_groups_read(&adder->sums->groups, first, cnt, adder->group)) {
         return out_of_memory(adder);
     }
-    *taken = keep(adder->group, adder->group, taken_rows(adder, first, cnt), cnt);
+    const uint8_t *is_taken = taken_rows(adder, first, cnt);
+    *taken = is_taken == NULL ? cnt : keep(adder->group, adder->group, is_taken, cnt);
     return true;
 }
 
@@ -194,9 +207,8 @@ static bool allocate(struct adder *adder, uint64_t slot_cnt)
 
 // --- all groups at once -----------------------------------------------------------
 
-static void add_block(struct adder *adder, uint32_t taken)
+static void add_block(struct adder *adder, const uint32_t *slot, uint32_t taken)
 {
-    const uint32_t *slot = adder->stack;
     if (adder->counts != NULL) {
         uint32_t *counts = adder->counts;
         for (uint32_t i = 0; i < taken; i++) {
@@ -221,21 +233,21 @@ static bool add_rows(struct adder *adder)
         }
         taken = take_block(adder, at, cnt);
         for (uint32_t i = 0; i < taken && adder->is_grouped; i++) {
-            adder->stack[i] += adder->group[i] * adder->node_cnt;
+            adder->kept[i] = adder->stack[i] * adder->most_groups + adder->group[i];
         }
-        add_block(adder, taken);
+        add_block(adder, adder->is_grouped ? adder->kept : adder->stack, taken);
     }
     return true;
 }
 
 // By stack.
-static bool list_group(struct adder *adder, uint32_t group, uint64_t slot)
+static bool list_group(struct adder *adder, uint32_t group)
 {
     if (!reserve_sums(adder, adder->node_cnt)) {
         return false;
     }
     for (stack_id i = 0; i < adder->node_cnt; i++) {
-        struct stack_total total = total_at(adder, slot + i);
+        struct stack_total total = total_at(adder, (uint64_t)i * adder->most_groups + group);
         if (total.row_cnt > 0) {
             put_sum(adder->sums, i, total);
         }
@@ -244,14 +256,14 @@ static bool list_group(struct adder *adder, uint32_t group, uint64_t slot)
     return true;
 }
 
-static bool sum_directly(struct adder *adder, uint32_t most_groups)
+static bool sum_directly(struct adder *adder)
 {
-    if (!allocate(adder, (uint64_t)most_groups * adder->node_cnt) || !add_rows(adder) ||
+    if (!allocate(adder, (uint64_t)adder->most_groups * adder->node_cnt) || !add_rows(adder) ||
         !allocate_ends(adder)) {
         return false;
     }
     for (uint32_t group = 0; group < category_groups_count(&adder->sums->groups); group++) {
-        if (!list_group(adder, group, (uint64_t)group * adder->node_cnt)) {
+        if (!list_group(adder, group)) {
             return false;
         }
     }
@@ -260,57 +272,73 @@ static bool sum_directly(struct adder *adder, uint32_t most_groups)
 
 // --- group by group: rows are put into the order of their groups first -------------
 
-// The group of each row that is taken; returns how many, UINT64_MAX when out of memory.
-static uint64_t find_groups(struct adder *adder)
+// Rows in turn go to counters of their own, as one after the other are of one group, and
+// none then waits for the one before.
+enum { TURNS = 4 };
+
+static bool reserve_counters(struct adder *adder)
+{
+    uint32_t group_cnt = category_groups_count(&adder->sums->groups);
+    if (group_cnt <= adder->counter_cnt) {
+        return true;
+    }
+    size_t had = (size_t)adder->counter_cnt * TURNS;
+    size_t wanted = (size_t)group_cnt * 2 * TURNS;
+    uint32_t *counters = realloc(adder->counters, wanted * sizeof *counters);
+    if (counters == NULL) {
+        return out_of_memory(adder);
+    }
+    memset(counters + had, 0, (wanted - had) * sizeof *counters);
+    adder->counters = counters;
+    adder->counter_cnt = group_cnt * 2;
+    return true;
+}
+
+// The group of each row that is taken, and how many rows each has.
+static bool find_groups(struct adder *adder, uint64_t *taken_cnt)
 {
     const struct selection *selection = adder->selection;
-    uint64_t taken_cnt = 0;
+    *taken_cnt = 0;
     for (uint64_t at = selection->first; at < selection->end; at += WEIGHT_BLOCK_ROWS) {
         uint32_t taken = 0;
-        if (!take_groups(adder, at, block_at(adder, at), &taken)) {
-            return UINT64_MAX;
+        if (!take_groups(adder, at, block_at(adder, at), &taken) || !reserve_counters(adder)) {
+            return false;
         }
-        memcpy(adder->group_of + taken_cnt, adder->group, taken * sizeof *adder->group);
-        taken_cnt += taken;
+        uint32_t *group_of = adder->group_of + *taken_cnt;
+        for (uint32_t i = 0; i < taken; i++) {
+            group_of[i] = adder->group[i];
+            adder->counters[(size_t)adder->group[i] * TURNS + i % TURNS]++;
+        }
+        *taken_cnt += taken;
     }
-    return taken_cnt;
+    return true;
 }
 
 // `end` of each group becomes its begin, in which rows are then counted up to its end.
-// Rows in turn go to counters of their own, as one after the other are of one group, and
-// none then waits for the one before.
-static bool count_groups(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
+static void begin_groups(struct adder *adder, uint32_t group_cnt)
 {
-    enum { TURNS = 4 };
-    uint32_t *counts = calloc((size_t)group_cnt + 1, TURNS * sizeof *counts);
-    if (counts == NULL) {
-        return out_of_memory(adder);
-    }
-    const uint32_t *group = adder->group_of;
-    for (uint64_t i = 0; i < taken_cnt; i++) {
-        counts[(size_t)group[i] * TURNS + i % TURNS]++;
-    }
     for (uint32_t i = 0; i < group_cnt; i++) {
-        const uint32_t *count = counts + (size_t)i * TURNS;
-        adder->end[i + 1] = adder->end[i] + count[0] + count[1] + count[2] + count[3];
+        const uint32_t *counter = adder->counters + (size_t)i * TURNS;
+        adder->end[i + 1] = adder->end[i] + counter[0] + counter[1] + counter[2] + counter[3];
     }
-    free(counts);
-    return true;
 }
 
 static void order_block(struct adder *adder, const uint32_t *group, uint32_t taken)
 {
     uint32_t *end = adder->end;
     for (uint32_t i = 0; i < taken && adder->rows != NULL; i++) {
-        adder->rows[end[group[i]]++] =
-            (uint64_t)adder->stack[i] << 32 | (uint32_t)(int32_t)adder->weight[i];
+        uint64_t *row = &adder->rows[end[group[i]]++];
+        __builtin_prefetch(row + AHEAD_BYTES / sizeof *row, 1);
+        *row = (uint64_t)adder->stack[i] << 32 | (uint32_t)(int32_t)adder->weight[i];
     }
     for (uint32_t i = 0; i < taken && adder->weights != NULL; i++) {
         adder->stacks[end[group[i]]] = adder->stack[i];
         adder->weights[end[group[i]]++] = adder->weight[i];
     }
     for (uint32_t i = 0; i < taken && adder->has_one_weight; i++) {
-        adder->stacks[end[group[i]]++] = adder->stack[i];
+        stack_id *stack = &adder->stacks[end[group[i]]++];
+        __builtin_prefetch(stack + AHEAD_BYTES / sizeof *stack, 1);
+        *stack = adder->stack[i];
     }
 }
 
@@ -321,8 +349,9 @@ static void rank_stacks(struct adder *adder, uint32_t taken)
         if (*rank == 0) {
             *rank = ++adder->rank_cnt;
         }
-        adder->stack[i] = *rank;
+        adder->kept[i] = *rank;
     }
+    adder->stack = adder->kept;
 }
 
 static void order_rows(struct adder *adder)
@@ -339,14 +368,23 @@ static void order_rows(struct adder *adder)
     }
 }
 
-static inline uint32_t add_one(struct adder *adder, uint32_t touched, stack_id stack,
-                               int64_t weight)
+// Both halves as sum and magnitude, of which a narrow weight needs no branch and no
+// address of its own: no sum of less than 2^32 of them wraps around.
+static inline void add_narrow(struct stack_total *total, int64_t weight)
 {
-    struct stack_total *total = &adder->totals[stack];
-    adder->touched[touched] = stack;
-    touched += total->row_cnt == 0;
-    add_weight(total, weight);
-    return touched;
+    int64_t sign = weight >> 63;
+    total->half[0] += (uint64_t)weight;
+    total->half[1] += (uint64_t)((weight ^ sign) - sign);
+    total->row_cnt++;
+}
+
+static struct stack_total apart(struct stack_total total)
+{
+    uint64_t sum = total.half[0];
+    uint64_t magnitude = total.half[1];
+    total.half[0] = (magnitude + sum) / 2;
+    total.half[1] = (magnitude - sum) / 2;
+    return total;
 }
 
 // Returns how many stacks are touched.
@@ -359,11 +397,16 @@ static uint32_t add_group(struct adder *adder, uint32_t begin, uint32_t end)
         touched += (*count)++ == 0;
     }
     for (uint32_t i = begin; i < end && adder->rows != NULL; i++) {
-        uint64_t row = adder->rows[i];
-        touched = add_one(adder, touched, (stack_id)(row >> 32), (int32_t)(uint32_t)row);
+        stack_id stack = (stack_id)(adder->rows[i] >> 32);
+        adder->touched[touched] = stack;
+        touched += adder->totals[stack].row_cnt == 0;
+        add_narrow(&adder->totals[stack], (int32_t)(uint32_t)adder->rows[i]);
     }
     for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
-        touched = add_one(adder, touched, adder->stacks[i], adder->weights[i]);
+        stack_id stack = adder->stacks[i];
+        adder->touched[touched] = stack;
+        touched += adder->totals[stack].row_cnt == 0;
+        add_weight(&adder->totals[stack], adder->weights[i]);
     }
     return touched;
 }
@@ -375,7 +418,8 @@ static bool list_touched(struct adder *adder, uint32_t group, uint32_t touched)
     }
     for (uint32_t i = 0; i < touched; i++) {
         stack_id stack = adder->touched[i];
-        put_sum(adder->sums, stack, total_at(adder, stack));
+        struct stack_total total = total_at(adder, stack);
+        put_sum(adder->sums, stack, adder->rows != NULL ? apart(total) : total);
         if (adder->counts != NULL) {
             adder->counts[stack] = 0;
         } else {
@@ -456,15 +500,16 @@ static bool sum_by_group(struct adder *adder)
     if (adder->group_of == NULL) {
         return out_of_memory(adder);
     }
-    uint64_t taken_cnt = find_groups(adder);
+    uint64_t taken_cnt = 0;
+    if (!find_groups(adder, &taken_cnt)) {
+        return false;
+    }
     uint32_t group_cnt = category_groups_count(&adder->sums->groups);
-    if (taken_cnt == UINT64_MAX || !allocate_order(adder, taken_cnt, group_cnt) ||
-        !allocate_ends(adder) || !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
+    if (!allocate_order(adder, taken_cnt, group_cnt) || !allocate_ends(adder) ||
+        !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
         return false;
     }
-    if (!count_groups(adder, taken_cnt, group_cnt)) {
-        return false;
-    }
+    begin_groups(adder, group_cnt);
     order_rows(adder);
     bool ok = true;
     for (uint32_t i = 0; i < group_cnt && ok; i++) {
@@ -475,11 +520,15 @@ static bool sum_by_group(struct adder *adder)
 
 // --- the whole ----------------------------------------------------------------
 
+static size_t slot_bytes(const struct adder *adder)
+{
+    return adder->has_one_weight ? sizeof *adder->counts : sizeof *adder->totals;
+}
+
 // How many groups there can be at most; 0 = too many for one table.
 static uint32_t most_groups(const struct adder *adder)
 {
-    size_t slot_bytes = adder->has_one_weight ? sizeof *adder->counts : sizeof *adder->totals;
-    uint64_t limit = MAX_DIRECT_BYTES / slot_bytes / adder->node_cnt;
+    uint64_t limit = MAX_SORTED_BYTES / slot_bytes(adder) / adder->node_cnt;
     uint64_t most = 1;
     const struct category_groups *groups = &adder->sums->groups;
     for (uint32_t i = 0; i < groups->level_cnt && most <= limit; i++) {
@@ -520,10 +569,12 @@ static bool sum_rows(struct adder *adder, struct weight weight)
     adder->has_one_weight = adder->reader.column == NULL || adder->reader.column->width == 0;
     adder->is_narrow = is_narrow(&adder->reader);
     adder->sums->is_exact = is_exact(adder);
-    uint32_t most = most_groups(adder);
-    // Tables of their own stay in the second cache, where all together do not.
-    adder->is_sorted = most > 1 && !adder->has_one_weight;
-    return most > 0 && !adder->is_sorted ? sum_directly(adder, most) : sum_by_group(adder);
+    adder->most_groups = most_groups(adder);
+    uint64_t table_bytes = slot_bytes(adder) * adder->most_groups * adder->node_cnt;
+    bool is_direct =
+        adder->has_one_weight || adder->most_groups == 1 || table_bytes <= MAX_DIRECT_BYTES;
+    adder->is_sorted = adder->most_groups > 0;
+    return adder->is_sorted && is_direct ? sum_directly(adder) : sum_by_group(adder);
 }
 
 bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
@@ -546,6 +597,7 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     free(adder->touched);
     free(adder->ranks);
     free(adder->group_of);
+    free(adder->counters);
     free(adder->end);
     free(adder->stacks);
     free(adder->weights);
