@@ -36,6 +36,37 @@ TEST(ranges_are_half_open)
     CHECK_STR(name_at(UINT64_MAX), "-");
 }
 
+TEST(lent_names_are_packed_from_where_they_are)
+{
+    static const char LENT[] = "\0first\0second@@V_2\0third";
+    struct text lent = {LENT, sizeof LENT};
+    begin(1 << 20);
+    table.packed.unpacker = name_unpacker_create();
+    CHECK(table.packed.unpacker != NULL);
+    symbol_table_reserve(&table, 4);
+    CHECK(table.capacity >= 4);
+    symbol_table_lend(&table, lent);
+    CHECK(add(300, 10, LENT + 19)); // third
+    CHECK(add(100, 10, LENT + 1));
+    CHECK(symbol_table_add(&table, 200, 10, SYMBOL_EXACT, 0, (struct text){LENT + 7, 6}));
+    CHECK(add(400, 10, "own"));
+    CHECK_UINT(table.name_bytes, sizeof "second" + sizeof "own"); // a part is copied, too
+    symbol_table_finish(&table);
+    CHECK_STR(name_at(100), "first");
+    CHECK_STR(name_at(200), "second");
+    CHECK_STR(name_at(300), "third");
+    CHECK_STR(name_at(400), "own");
+    CHECK_UINT(table.lent.len, 0);
+    CHECK(add(500, 10, "more")); // of nobody
+    symbol_table_finish(&table);
+    CHECK_STR(name_at(300), "third");
+    CHECK_STR(name_at(500), "more");
+    struct name_unpacker *unpacker = table.packed.unpacker;
+    table.packed.unpacker = NULL;
+    symbol_table_deinit(&table);
+    name_unpacker_destroy(unpacker);
+}
+
 TEST(the_better_name_of_an_address_stays)
 {
     begin(1 << 20);

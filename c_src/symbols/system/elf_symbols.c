@@ -66,8 +66,8 @@ static uint64_t longest_size(const struct loader *loader, const Elf64_Sym *symbo
 // memcpy@@GLIBC_2.14: people say memcpy.
 static struct text without_version(const char *name)
 {
-    const char *at = strchr(name, '@');
-    return at == NULL || at == name ? text_of(name) : (struct text){name, (uint32_t)(at - name)};
+    const char *end = strchrnul(name, '@');
+    return end == name ? text_of(name) : (struct text){name, (uint32_t)(end - name)};
 }
 
 static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)
@@ -142,12 +142,14 @@ static bool load_from(struct symbol_table *table, const struct elf_file *file, u
         return false;
     }
     loader.strings = strings;
+    symbol_table_reserve(table, section->sh_size / sizeof(Elf64_Sym));
+    symbol_table_lend(table, (struct text){strings, (uint32_t)loader.strings_len});
     add_symbols(&loader, section);
-    free(strings);
     if (table->cnt > 0) {
         name_sections(table, file);
     }
     symbol_table_finish(table);
+    free(strings);
     return table->cnt > 0;
 }
 

@@ -57,6 +57,35 @@ static bool resize_names(struct symbol_table *table, uint32_t capacity)
     return names != NULL;
 }
 
+void symbol_table_reserve(struct symbol_table *table, uint64_t cnt)
+{
+    uint64_t max = table->max_bytes / sizeof *table->symbols;
+    cnt = table->cnt + (cnt < max ? cnt : max);
+    if (cnt > table->capacity && cnt <= max) {
+        (void)resize_symbols(table, (uint32_t)cnt);
+    }
+}
+
+void symbol_table_lend(struct symbol_table *table, struct text names)
+{
+    bool fits = table->packed.unpacker != NULL &&
+                name_pack_end(&table->packed) + (uint64_t)names.len < MAX_NAME_BYTES;
+    table->lent = fits ? names : TEXT("");
+}
+
+// A part of a name has no NUL of its own.
+static bool is_lent(const struct symbol_table *table, struct text name)
+{
+    uintptr_t at = (uintptr_t)name.bytes - (uintptr_t)table->lent.bytes;
+    return at < table->lent.len && name.bytes[name.len] == '\0';
+}
+
+// What is in front of the names that the table has of its own.
+static uint32_t names_begin(const struct symbol_table *table)
+{
+    return name_pack_end(&table->packed) + table->lent.len;
+}
+
 // Doubling, but never past the limit as a whole.
 static bool make_room(struct symbol_table *table, uint32_t name_bytes)
 {
@@ -64,7 +93,7 @@ static bool make_room(struct symbol_table *table, uint32_t name_bytes)
                   name_pack_memory_bytes(&table->packed);
     size_t wanted = sizeof *table->symbols + name_bytes;
     if (used + wanted > table->max_bytes ||
-        name_pack_end(&table->packed) + table->name_bytes + name_bytes > MAX_NAME_BYTES) {
+        names_begin(table) + table->name_bytes + name_bytes > MAX_NAME_BYTES) {
         return false;
     }
     uint32_t symbols =
@@ -80,20 +109,25 @@ static bool make_room(struct symbol_table *table, uint32_t name_bytes)
 bool symbol_table_add(struct symbol_table *table, uint64_t address, uint64_t size_bytes,
                       enum symbol_extent extent, unsigned rank, struct text name)
 {
-    if (name.len == 0 || name.len >= MAX_NAME_BYTES || !make_room(table, name.len + 1)) {
+    bool lent = is_lent(table, name);
+    if (name.len == 0 || name.len >= MAX_NAME_BYTES || !make_room(table, lent ? 0 : name.len + 1)) {
         table->refused++;
         return false;
     }
+    uint32_t end = name_pack_end(&table->packed);
     table->symbols[table->cnt++] = (struct symbol){
         .address = address,
         .size_bytes = size_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)size_bytes,
-        .name_at = name_pack_end(&table->packed) + table->name_bytes,
+        .name_at = lent ? end + (uint32_t)(name.bytes - table->lent.bytes)
+                        : names_begin(table) + table->name_bytes,
         .rank = rank < SYMBOL_MAX_RANK ? rank : SYMBOL_MAX_RANK,
         .is_open = extent == SYMBOL_UP_TO_THE_NEXT,
     };
-    memcpy(table->names + table->name_bytes, name.bytes, name.len);
-    table->names[table->name_bytes + name.len] = '\0';
-    table->name_bytes += name.len + 1;
+    if (!lent) {
+        memcpy(table->names + table->name_bytes, name.bytes, name.len);
+        table->names[table->name_bytes + name.len] = '\0';
+        table->name_bytes += name.len + 1;
+    }
     return true;
 }
 
@@ -186,20 +220,29 @@ static void close_open_ends(struct symbol_table *table)
     }
 }
 
+// `end` is that of the pack, `begin` that of the table's own names.
+static const char *unpacked(const struct symbol_table *table, uint32_t end, uint32_t begin,
+                            uint32_t at)
+{
+    return at < begin ? table->lent.bytes + (at - end) : table->names + (at - begin);
+}
+
 // Those that were not yet; the symbol goes where there is no memory for its name. Neighbours
 // in the file have much in common: in the order they came in, they take twice the room.
 static void pack_names(struct symbol_table *table)
 {
     uint32_t end = name_pack_end(&table->packed);
+    uint32_t begin = names_begin(table);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < table->cnt; i++) {
         struct symbol symbol = table->symbols[i];
         uint32_t at = symbol.name_at;
         uint32_t ahead = i + AHEAD < table->cnt ? table->symbols[i + AHEAD].name_at : 0;
         if (ahead >= end) {
-            __builtin_prefetch(table->names + (ahead - end));
+            __builtin_prefetch(unpacked(table, end, begin, ahead));
         }
-        if (at >= end && !name_pack_add(&table->packed, text_of(table->names + (at - end)), &at)) {
+        if (at >= end &&
+            !name_pack_add(&table->packed, text_of(unpacked(table, end, begin, at)), &at)) {
             table->refused++;
             continue;
         }
@@ -212,11 +255,13 @@ static void pack_names(struct symbol_table *table)
     table->names = NULL;
     table->name_bytes = 0;
     table->name_capacity = 0;
+    table->lent = TEXT("");
 }
 
 void symbol_table_finish(struct symbol_table *table)
 {
     if (table->cnt == 0) {
+        table->lent = TEXT("");
         return;
     }
     sort(table);

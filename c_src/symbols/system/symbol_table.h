@@ -37,7 +37,8 @@ struct symbol_table {
     uint32_t cnt;
     uint32_t capacity;
     struct name_pack packed;
-    char *names; // those not packed; NUL-terminated, one after the other
+    struct text lent; // names of symbols that are packed from where they are; until finished
+    char *names;      // the others not packed; NUL-terminated, one after the other
     uint32_t name_bytes;
     uint32_t name_capacity;
     uint64_t refused;
@@ -46,6 +47,13 @@ struct symbol_table {
 void symbol_table_init(struct symbol_table *table, size_t max_bytes);
 // Harmless twice and on a zeroed struct.
 void symbol_table_deinit(struct symbol_table *table);
+
+// Some `cnt` symbols follow.
+void symbol_table_reserve(struct symbol_table *table, uint64_t cnt);
+
+// Names that lie in `names`, which ends with a NUL, are not copied when they are added: it is to
+// stay until the table is finished. With `packed.unpacker` only; before the first add.
+void symbol_table_lend(struct symbol_table *table, struct text names);
 
 // False, and counted, when the limit is reached or the name is empty. Sizes
 // above 4 GiB are cut.
