@@ -56,7 +56,7 @@ objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
 
 NIF_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(NIF_DIRS)))
 # Names of Erlang code; the rest of that folder is about the process it runs in.
-CLI_BEAM := $(addprefix c_src/symbols/beam/,code_known.c code_map.c code_module.c code_module_list.c \
+CLI_BEAM := $(addprefix c_src/symbols/beam/,code_known.c code_map.c code_memo.c code_module.c code_module_list.c \
 	gdb_symfile.c)
 CLI_SOURCES := $(filter-out $(CLI_NOT),$(call sources,$(CLI_DIRS))) $(CLI_BEAM)
 PORT_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(PORT_DIRS))) $(PORT_CLI)

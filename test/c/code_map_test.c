@@ -142,6 +142,19 @@ TEST(a_file_can_be_read_later)
     close_map();
 }
 
+// Also of an address and a generation that were asked for before.
+TEST(what_was_found_is_forgotten_when_code_changes)
+{
+    open_map(1 << 20);
+    load_one(BASE, "old");
+    CHECK_STR(name_at(BASE + 0x40, 0), "old:first/0");
+    CHECK_STR(name_at(BASE + 0x40, 0), "old:first/0");
+    const struct listed list[] = {{2, BASE, "new"}, {0}};
+    CHECK_UINT(refresh(0, list), 1);
+    CHECK_STR(name_at(BASE + 0x40, 0), "new:first/0");
+    close_map();
+}
+
 TEST(bounds_are_kept)
 {
     open_map(1 << 20);

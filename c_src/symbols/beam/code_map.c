@@ -3,6 +3,7 @@
 
 #include "base/string_table.h"
 #include "symbols/beam/code_known.h"
+#include "symbols/beam/code_memo.h"
 #include "symbols/beam/code_module_list.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum { UNCHANGED_ENOUGH = 16 };
 struct code_map {
     struct string_table *strings;
     bool shares_strings;
+    struct code_memo *memo; // NULL: it does without
     struct code_known known;
     uint32_t next_position;
     uint32_t unchanged_cnt;          // in a row, in the running refresh
@@ -68,6 +70,7 @@ struct code_map *code_map_create(size_t max_bytes)
         return NULL;
     }
     map->shares_strings = false;
+    map->memo = code_memo_create();
     return map;
 }
 
@@ -80,6 +83,7 @@ void code_map_destroy(struct code_map *map)
     drop_list(map, &map->fresh);
     drop_list(map, &map->retired);
     code_known_deinit(&map->known);
+    code_memo_destroy(map->memo);
     if (!map->shares_strings) {
         string_table_destroy(map->strings);
     }
@@ -240,6 +244,7 @@ static void make_live(struct code_map *map, struct code_module *module)
 
 void code_map_end(struct code_map *map)
 {
+    code_memo_forget(map->memo);
     for (uint32_t i = map->live.cnt; i > 0; i--) {
         if (map->live.modules[i - 1]->position == CODE_MODULE_NOT_LISTED) {
             retire(map, i - 1);
@@ -302,13 +307,14 @@ bool code_map_read(struct code_map *map, uint64_t address, const void *symfile)
         map->refused_cnt++;
         return false;
     }
+    code_memo_forget(map->memo);
     map->module_bytes += code_module_bytes(module) - sizeof *module;
     map->read_cnt++;
     return true;
 }
 
-bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
-                   struct code_location *location_ret)
+static bool look_up(const struct code_map *map, uint64_t address, uint32_t generation,
+                    struct code_location *location_ret)
 {
     const struct code_module *module = find_module(map, address, generation);
     if (module == NULL) {
@@ -330,6 +336,21 @@ bool code_map_find(const struct code_map *map, uint64_t address, uint32_t genera
         .is_stub = text_begins_with(name, TEXT("global::")) ||
                    text_begins_with(name, TEXT("erts_beamasm:")),
     };
+    return true;
+}
+
+bool code_map_find(const struct code_map *map, uint64_t address, uint32_t generation,
+                   struct code_location *location_ret)
+{
+    const struct code_location *known = code_memo_find(map->memo, address, generation);
+    if (known != NULL) {
+        *location_ret = *known;
+        return true;
+    }
+    if (!look_up(map, address, generation, location_ret)) {
+        return false;
+    }
+    code_memo_keep(map->memo, address, generation, location_ret);
     return true;
 }
 
@@ -392,5 +413,6 @@ uint64_t code_map_refused_cnt(const struct code_map *map)
 
 size_t code_map_memory_bytes(const struct code_map *map)
 {
-    return map->module_bytes + (map->shares_strings ? 0 : string_table_memory_bytes(map->strings));
+    return map->module_bytes + code_memo_memory_bytes(map->memo) +
+           (map->shares_strings ? 0 : string_table_memory_bytes(map->strings));
 }
