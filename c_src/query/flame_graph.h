@@ -50,7 +50,6 @@ struct flame_graph {
     int64_t total;        // the sum of all weights, signed
     uint64_t row_cnt;     // samples in it
     uint64_t lacking_cnt; // selected samples that lack the metric
-    uint32_t pruned_cnt;  // nodes left out by max_nodes and min_share
 };
 
 // False, with the reason; _deinit is harmless either way.

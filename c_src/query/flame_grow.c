@@ -37,6 +37,8 @@ struct grower {
     uint32_t *path;
     struct twig *twigs; // of the group; [0] is its top
     uint32_t twig_cnt;
+    uint32_t *heavy; // twigs that may stay, the last one first
+    uint32_t heavy_cnt;
     uint32_t sign; // the first of those that grow at once, and behind the last one
     uint32_t end_sign;
     bool has_sign[SIGN_CNT]; // in the group
@@ -46,7 +48,6 @@ struct grower {
     uint64_t done_cnt; // sums whose nodes are made
     bool may_skip;     // no total wraps around, so that none is above its parent's
     struct flame_limit limit;
-    uint64_t skipped_cnt;
     struct error *err;
 };
 
@@ -233,19 +234,25 @@ static void add_sums(struct grower *grower, uint64_t begin, uint64_t end)
     }
 }
 
+// A child is behind its parent. What is lighter than the limit is left out, and with it
+// what is above it.
 static void sum_twigs(struct grower *grower)
 {
     struct twig *twigs = grower->twigs;
-    for (uint32_t i = grower->twig_cnt; i > 0; i--) {
-        struct twig *twig = &twigs[i - 1];
+    int64_t least = grower->limit.least;
+    grower->heavy_cnt = 0;
+    for (uint32_t i = grower->twig_cnt - 1; i > 0; i--) {
+        struct twig *twig = &twigs[i];
         struct twig *parent = &twigs[twig->parent];
         for (uint32_t sign = 0; sign < SIGN_CNT; sign++) {
             twig->total[sign] = weight_sum(twig->total[sign], twig->self[sign]);
-            if (i > 1) {
-                parent->total[sign] = weight_sum(parent->total[sign], twig->total[sign]);
-            }
+            parent->total[sign] = weight_sum(parent->total[sign], twig->total[sign]);
         }
+        grower->heavy[grower->heavy_cnt] = i;
+        grower->heavy_cnt += twig->total[0] >= least || twig->total[1] >= least;
     }
+    twigs[0].total[0] = weight_sum(twigs[0].total[0], twigs[0].self[0]);
+    twigs[0].total[1] = weight_sum(twigs[0].total[1], twigs[0].self[1]);
 }
 
 // Where both signs grow at once, no total wraps around: one that is 0 has no weight.
@@ -260,8 +267,8 @@ static void raise_limit(struct grower *grower, uint32_t sign)
     if (!grower->may_skip) {
         return;
     }
-    for (uint32_t i = 1; i < grower->twig_cnt && grower->limit.max_nodes > 0; i++) {
-        const struct twig *twig = &grower->twigs[i];
+    for (uint32_t i = 0; i < grower->heavy_cnt && grower->limit.max_nodes > 0; i++) {
+        const struct twig *twig = &grower->twigs[grower->heavy[i]];
         if (twig->total[sign] >= grower->limit.least && is_of_sign(grower, twig, sign)) {
             flame_limit_count(&grower->limit, twig->total[sign], twig->cnt);
         }
@@ -282,18 +289,13 @@ static void put_twig(struct flame_node *nodes, uint32_t at, const struct twig *t
     nodes[parent].self = twig->self[sign];
 }
 
-// What is lighter than the limit is skipped, and with it what is above it.
 static bool put_twigs(struct grower *grower, uint32_t sign)
 {
     struct flame_graph *graph = grower->graph;
     int64_t least = grower->limit.least;
-    for (uint32_t i = 1; i < grower->twig_cnt; i++) {
-        struct twig *twig = &grower->twigs[i];
-        if (!is_of_sign(grower, twig, sign)) {
-            continue;
-        }
-        if (twig->total[sign] < least) {
-            grower->skipped_cnt += twig->cnt;
+    for (uint32_t i = grower->heavy_cnt; i > 0; i--) {
+        struct twig *twig = &grower->twigs[grower->heavy[i - 1]];
+        if (!is_of_sign(grower, twig, sign) || twig->total[sign] < least) {
             continue;
         }
         if (!reserve_nodes(grower, twig->cnt)) {
@@ -387,7 +389,9 @@ static bool allocate(struct grower *grower)
     grower->places = malloc(cnt * sizeof *grower->places);
     grower->path = malloc(cnt * sizeof *grower->path);
     grower->twigs = malloc(cnt * sizeof *grower->twigs);
-    if (grower->places == NULL || grower->path == NULL || grower->twigs == NULL) {
+    grower->heavy = malloc(cnt * sizeof *grower->heavy);
+    if (grower->places == NULL || grower->path == NULL || grower->twigs == NULL ||
+        grower->heavy == NULL) {
         return out_of_memory(grower);
     }
     for (uint32_t i = 0; i < chains->cnt; i++) {
@@ -412,10 +416,10 @@ bool flame_graph_grow(struct flame_graph *graph, const struct flame_options *opt
         .err = err,
     };
     bool ok = allocate(&grower) && grow_all(&grower);
-    graph->pruned_cnt = grower.skipped_cnt < UINT32_MAX ? (uint32_t)grower.skipped_cnt : UINT32_MAX;
     free(grower.places);
     free(grower.path);
     free(grower.twigs);
+    free(grower.heavy);
     number_map_deinit(&grower.tops);
     return ok;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the nodes of a flame graph, with their totals, group by group of the sums, each
 // in the first and second cache. Nodes that cannot stay are not made. Beside the graph
-// it takes 68 bytes for a chain of stacks. Only query/flame_graph.c calls it.
+// it takes 72 bytes for a chain of stacks. Only query/flame_graph.c calls it.
 #ifndef FLAME_PROF_QUERY_FLAME_GROW_H
 #define FLAME_PROF_QUERY_FLAME_GROW_H
 

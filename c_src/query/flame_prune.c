@@ -108,7 +108,6 @@ static bool drop_below(struct flame_graph *graph, int64_t limit)
         moved_to[i] = kept;
         graph->nodes[kept++] = node;
     }
-    graph->pruned_cnt += graph->node_cnt - kept;
     graph->node_cnt = kept;
     free(moved_to);
     return true;

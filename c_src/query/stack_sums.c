@@ -31,7 +31,6 @@ struct adder {
     uint32_t most_groups;       // there can be; 0 = too many for one table
     struct stack_total *totals; // by stack and group (if all fit), else by stack or rank
     uint32_t *counts;           // the same where there is one weight: rows
-    uint64_t capacity;          // of sums->sums
     // Of the rows of a block that are taken.
     const stack_id *stack; // `kept`, or the profile's own where all are
     stack_id kept[WEIGHT_BLOCK_ROWS];
@@ -152,23 +151,6 @@ static struct stack_total total_at(const struct adder *adder, uint64_t slot)
 
 // --- sums ---------------------------------------------------------------------
 
-static bool reserve_sums(struct adder *adder, uint64_t cnt)
-{
-    uint64_t want = adder->sums->cnt + cnt;
-    if (want <= adder->capacity) {
-        return true;
-    }
-    uint64_t capacity = want + want / 2 + 1024;
-    struct stack_sum *sums = realloc(adder->sums->sums, capacity * sizeof *sums);
-    if (sums == NULL) {
-        return out_of_memory(adder);
-    }
-    big_memory_advise(sums, capacity * sizeof *sums);
-    adder->sums->sums = sums;
-    adder->capacity = capacity;
-    return true;
-}
-
 static void put_sum(struct stack_sums *sums, stack_id stack, struct stack_total total)
 {
     sums->is_used[stack] = 1;
@@ -183,14 +165,20 @@ static void put_sum(struct stack_sums *sums, stack_id stack, struct stack_total 
     };
 }
 
-// Once the groups are known.
-static bool allocate_ends(struct adder *adder)
+// Once the groups are known: room for as many sums as there can be, as what grows in
+// large pages is copied. What stays empty takes no memory.
+static bool allocate_sums(struct adder *adder, uint64_t taken_cnt)
 {
     struct stack_sums *sums = adder->sums;
     uint32_t group_cnt = category_groups_count(&sums->groups);
+    uint64_t most = (uint64_t)group_cnt * adder->node_cnt;
+    most = most < taken_cnt ? most : taken_cnt;
+    sums->sums = malloc((most + 1) * sizeof *sums->sums);
+    big_memory_advise(sums->sums, most * sizeof *sums->sums);
     sums->group_end = calloc((size_t)group_cnt + 1, sizeof *sums->group_end);
     sums->is_used = calloc(1, (size_t)adder->node_cnt + 1);
-    return (sums->group_end != NULL && sums->is_used != NULL) || out_of_memory(adder);
+    return (sums->sums != NULL && sums->group_end != NULL && sums->is_used != NULL) ||
+           out_of_memory(adder);
 }
 
 static bool allocate(struct adder *adder, uint64_t slot_cnt)
@@ -241,11 +229,8 @@ static bool add_rows(struct adder *adder)
 }
 
 // By stack.
-static bool list_group(struct adder *adder, uint32_t group)
+static void list_group(struct adder *adder, uint32_t group)
 {
-    if (!reserve_sums(adder, adder->node_cnt)) {
-        return false;
-    }
     for (stack_id i = 0; i < adder->node_cnt; i++) {
         struct stack_total total = total_at(adder, (uint64_t)i * adder->most_groups + group);
         if (total.row_cnt > 0) {
@@ -253,19 +238,16 @@ static bool list_group(struct adder *adder, uint32_t group)
         }
     }
     adder->sums->group_end[group] = adder->sums->cnt;
-    return true;
 }
 
 static bool sum_directly(struct adder *adder)
 {
     if (!allocate(adder, (uint64_t)adder->most_groups * adder->node_cnt) || !add_rows(adder) ||
-        !allocate_ends(adder)) {
+        !allocate_sums(adder, adder->selection->row_cnt)) {
         return false;
     }
     for (uint32_t group = 0; group < category_groups_count(&adder->sums->groups); group++) {
-        if (!list_group(adder, group)) {
-            return false;
-        }
+        list_group(adder, group);
     }
     return true;
 }
@@ -411,11 +393,8 @@ static uint32_t add_group(struct adder *adder, uint32_t begin, uint32_t end)
     return touched;
 }
 
-static bool list_touched(struct adder *adder, uint32_t group, uint32_t touched)
+static void list_touched(struct adder *adder, uint32_t group, uint32_t touched)
 {
-    if (!reserve_sums(adder, touched)) {
-        return false;
-    }
     for (uint32_t i = 0; i < touched; i++) {
         stack_id stack = adder->touched[i];
         struct stack_total total = total_at(adder, stack);
@@ -427,14 +406,10 @@ static bool list_touched(struct adder *adder, uint32_t group, uint32_t touched)
         }
     }
     adder->sums->group_end[group] = adder->sums->cnt;
-    return true;
 }
 
-static bool list_sorted(struct adder *adder, uint32_t group)
+static void list_sorted(struct adder *adder, uint32_t group)
 {
-    if (!reserve_sums(adder, adder->rank_cnt)) {
-        return false;
-    }
     for (stack_id i = 0; i < adder->node_cnt; i++) {
         uint32_t rank = adder->ranks[i];
         if (rank != 0 && adder->totals[rank].row_cnt > 0) {
@@ -443,10 +418,9 @@ static bool list_sorted(struct adder *adder, uint32_t group)
     }
     adder->sums->group_end[group] = adder->sums->cnt;
     memset(adder->totals, 0, (adder->rank_cnt + 1ULL) * sizeof *adder->totals);
-    return true;
 }
 
-static bool sum_sorted(struct adder *adder, uint32_t group, uint32_t begin, uint32_t end)
+static void sum_sorted(struct adder *adder, uint32_t group, uint32_t begin, uint32_t end)
 {
     struct stack_total *totals = adder->totals;
     for (uint32_t i = begin; i < end && adder->rows != NULL; i++) {
@@ -456,15 +430,18 @@ static bool sum_sorted(struct adder *adder, uint32_t group, uint32_t begin, uint
     for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
         add_weight(&totals[adder->stacks[i]], adder->weights[i]);
     }
-    return list_sorted(adder, group);
+    list_sorted(adder, group);
 }
 
-static bool sum_group(struct adder *adder, uint32_t group)
+static void sum_group(struct adder *adder, uint32_t group)
 {
     uint32_t begin = group == 0 ? 0 : adder->end[group - 1];
     uint32_t end = adder->end[group];
-    return adder->is_sorted ? sum_sorted(adder, group, begin, end)
-                            : list_touched(adder, group, add_group(adder, begin, end));
+    if (adder->is_sorted) {
+        sum_sorted(adder, group, begin, end);
+    } else {
+        list_touched(adder, group, add_group(adder, begin, end));
+    }
 }
 
 static bool allocate_order(struct adder *adder, uint64_t taken_cnt, uint32_t group_cnt)
@@ -505,17 +482,16 @@ static bool sum_by_group(struct adder *adder)
         return false;
     }
     uint32_t group_cnt = category_groups_count(&adder->sums->groups);
-    if (!allocate_order(adder, taken_cnt, group_cnt) || !allocate_ends(adder) ||
+    if (!allocate_order(adder, taken_cnt, group_cnt) || !allocate_sums(adder, taken_cnt) ||
         !allocate(adder, (uint64_t)adder->node_cnt + 1)) {
         return false;
     }
     begin_groups(adder, group_cnt);
     order_rows(adder);
-    bool ok = true;
-    for (uint32_t i = 0; i < group_cnt && ok; i++) {
-        ok = sum_group(adder, i);
+    for (uint32_t i = 0; i < group_cnt; i++) {
+        sum_group(adder, i);
     }
-    return ok;
+    return true;
 }
 
 // --- the whole ----------------------------------------------------------------
