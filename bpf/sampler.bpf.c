@@ -247,18 +247,25 @@ static __always_inline int search(struct user_walk *walk, __u64 place)
     return USER_WALK_RULE;
 }
 
+// A global function: verified once, not wherever a walk looks something up.
+__attribute__((noinline)) int search_tables(__u64 place)
+{
+    struct work *work = this_work();
+    return work == NULL ? USER_WALK_NO_RULE : search(&work->walk, place);
+}
+
 static __always_inline int user_walk_lookup(struct user_walk *walk, __u64 place)
 {
     __u64 tag = rule_memo_tag(place, walk->process.version);
     struct rule_memo *memo = rule_memo_of(tag);
     if (memo == NULL || walk->process.version == 0) {
-        return search(walk, place);
+        return search_tables(place);
     }
     if (memo->tag == tag) {
         walk->rule = memo->rule;
         return memo->rule.cfa == UNWIND_CFA_NONE ? USER_WALK_NO_RULE : USER_WALK_RULE;
     }
-    int code = search(walk, place);
+    int code = search_tables(place);
     if (code == USER_WALK_RULE || code == USER_WALK_NO_RULE) {
         memo->tag = tag;
         memo->rule = walk->rule;
@@ -489,6 +496,7 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
         work->record.unwind_end = SAMPLER_UNWIND_NO_USER;
         return;
     }
+    int is_32bit = 0;
     if (in_kernel) {
         const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
         begin_walk(&work->walk, PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs));
@@ -497,13 +505,16 @@ static __always_inline void take_user_stack(struct work *work, struct bpf_perf_e
             take_one_frame(work);
             return;
         }
-        walk_user_stack(work, IS_32BIT(regs), 1);
+        is_32bit = IS_32BIT(regs);
+        barrier_var(is_32bit); // both loads stay: a context is read at constant places only
     } else {
         begin_walk(&work->walk, PT_REGS_IP(&ctx->regs), PT_REGS_SP(&ctx->regs),
                    PT_REGS_FP(&ctx->regs));
         TAKE_REGISTERS(&work->walk, &ctx->regs);
-        walk_user_stack(work, IS_32BIT(&ctx->regs), 1);
+        is_32bit = IS_32BIT(&ctx->regs);
+        barrier_var(is_32bit);
     }
+    walk_user_stack(work, is_32bit, 1); // in one place: the verifier takes half the time
 }
 
 // In the scheduler, which is no place for large copies.
