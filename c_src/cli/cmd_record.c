@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 enum {
-    STEP_MS = 250,
+    STEP_MS = 1000,
+    WATCHING_STEP_MS = 250,
     ALIVE_CHECK_MS = 500,
     NICE_TO_HAVE_FILES = 65536, // two per CPU and a few
 };
@@ -198,11 +199,22 @@ static bool is_over(struct record_run *run, uint64_t elapsed_ns)
            targets_are_gone(run, elapsed_ns);
 }
 
+// Signals end a step; what else ends it, or begins a dump, is looked at.
+static int longest_step_ms(const struct record_run *run)
+{
+    const struct record_options *options = &run->options;
+    bool watches = options->flight.keep_ns != 0 || run->child.pid != 0 ||
+                   options->scope == SYSTEM_SCOPE_PROCESSES;
+    return watches ? WATCHING_STEP_MS : STEP_MS;
+}
+
 static int step_ms(const struct record_run *run, uint64_t elapsed_ns)
 {
+    int longest_ms = longest_step_ms(run);
     uint64_t left_ns = run->options.duration_ns - elapsed_ns;
-    bool is_last = run->options.duration_ns != 0 && left_ns < STEP_MS * (uint64_t)CLOCK_NS_PER_MS;
-    return is_last ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : STEP_MS;
+    bool is_last =
+        run->options.duration_ns != 0 && left_ns < (uint64_t)longest_ms * (uint64_t)CLOCK_NS_PER_MS;
+    return is_last ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : longest_ms;
 }
 
 // A second signal while a dump goes on has its own afterwards.

@@ -298,6 +298,12 @@ static void retry(struct recording *recording, uint64_t now_ns)
     recording->state = RECORDING_FAILED;
 }
 
+// Who ticks once in `sync_ns` has it synced each time.
+static uint64_t sync_due_ns(const struct recording_options *options)
+{
+    return options->sync_ns - options->sync_ns / 16;
+}
+
 void recording_tick(struct recording *recording)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -312,7 +318,7 @@ void recording_tick(struct recording *recording)
     }
     if (rotation_due(recording, now_ns)) {
         ok = rotate(recording, &err);
-    } else if (now_ns - recording->synced_ns >= recording->options.sync_ns) {
+    } else if (now_ns - recording->synced_ns >= sync_due_ns(&recording->options)) {
         ok = sync_buffer(recording, &err);
     }
     if (!ok) {

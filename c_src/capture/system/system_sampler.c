@@ -36,6 +36,9 @@ enum {
     MAX_BACKLOG_BYTES = 16 << 20,
     MIN_RATE_RING_BYTES = 1 << 20,
     MAX_RATE_RING_BYTES = 16 << 20,
+    PATIENT_RING_SHARE = 8, // so much of the ring may fill between two looks
+    LEAST_PATIENCE_MS = 100,
+    MOST_PATIENCE_MS = 250, // for events that nobody knows the number of
 };
 // So long the ring may wait while records are looked at.
 #define TAKE_OVER_NS (20ULL * CLOCK_NS_PER_MS)
@@ -59,6 +62,8 @@ struct system_sampler {
     uint64_t start_ns;
     uint64_t cpus_checked_ns;
     size_t drained_bytes; // of the last time
+    uint64_t drained_ns;
+    uint64_t drained_for_ns; // since the time before
     uint64_t implausible[SYSTEM_EVENT_CNT];
     uint64_t tail_missed; // ticks due between the last one and the stop
     uint64_t frames[SYSTEM_MAX_FRAMES];
@@ -77,19 +82,20 @@ const char *system_stack_end_name(enum system_stack_end end)
 
 // --- from the ring to the handler ---------------------------------------------
 
-// Copies the frames, the tail's ring turned so that it is leaf first, too.
-static void copy_frames(const struct sampler_record *record, uint64_t *frames)
+// The record's own; where its tail is a ring a copy, turned so that it is leaf first, too.
+static const uint64_t *frames_of(const struct sampler_record *record, uint64_t *frames)
 {
+    if (record->user_omitted == 0 || record->user_cnt != SAMPLER_MAX_USER_FRAMES) {
+        return (const uint64_t *)record->frames;
+    }
     uint32_t frame_cnt = (uint32_t)record->kernel_cnt + record->user_cnt;
     memcpy(frames, record->frames, frame_cnt * sizeof *frames);
-    if (record->user_omitted == 0 || record->user_cnt != SAMPLER_MAX_USER_FRAMES) {
-        return;
-    }
     uint32_t tail_at = (uint32_t)record->kernel_cnt + SAMPLER_USER_HEAD_FRAMES;
     for (uint32_t i = 0; i < SAMPLER_USER_TAIL_FRAMES; i++) {
         uint32_t from = (record->tail_first + i) % SAMPLER_USER_TAIL_FRAMES;
         frames[tail_at + i] = record->frames[tail_at + from];
     }
+    return frames;
 }
 
 static void sample_of_record(const struct sampler_record *record, const uint64_t *frames,
@@ -176,8 +182,7 @@ static void hand_over(struct system_sampler *sampler, const struct sampler_recor
         return;
     }
     struct system_sample sample;
-    copy_frames(record, sampler->frames);
-    sample_of_record(record, sampler->frames, &sample);
+    sample_of_record(record, frames_of(record, sampler->frames), &sample);
     struct system_snapshot snapshot;
     if (record->snapshot_words > 0) {
         snapshot = snapshot_of_record(record);
@@ -229,19 +234,24 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
+static bool has_other_events(const struct system_sampler_options *options)
+{
+    uint64_t events = 0;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        events |= i == SYSTEM_EVENT_CPU_CLOCK ? 0 : options->events.values[i];
+    }
+    return events != 0;
+}
+
 // For a quarter of a second of samples that all bring a copied stack; of others it is
 // several seconds.
 static uint32_t ring_bytes_of(const struct system_sampler_options *options)
 {
     uint64_t cpu_cnt = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t events = 0;
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        events |= i == SYSTEM_EVENT_CPU_CLOCK ? 0 : options->events.values[i];
-    }
     if (options->ring_bytes != 0) {
         return power_of_two(options->ring_bytes);
     }
-    if (options->period_ns == 0 || events != 0) {
+    if (options->period_ns == 0 || has_other_events(options)) {
         return SYSTEM_SAMPLER_DEFAULT_RING_BYTES;
     }
     uint64_t wanted =
@@ -699,8 +709,11 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
     if (timeout_ms > 0) {
         (void)epoll_wait(sampler->ring.epoll_fd, &event, 1, timeout_ms);
     }
+    uint64_t last_ns = sampler->drained_ns;
     sampler->drained_bytes = 0;
     system_sampler_take_over(sampler);
+    sampler->drained_ns = sampler->taken_over_ns;
+    sampler->drained_for_ns = last_ns == 0 ? 0 : sampler->drained_ns - last_ns;
     hand_over_all(sampler);
     uint64_t now_ns = clock_monotonic_ns();
     if (timeout_ms > 0 && now_ns - sampler->cpus_checked_ns > CPUS_CHECK_MS * 1000000ULL) {
@@ -708,9 +721,16 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
     }
 }
 
-bool system_sampler_is_busy(const struct system_sampler *sampler)
+int system_sampler_patience_ms(const struct system_sampler *sampler, int most_ms)
 {
-    return sampler->drained_bytes > sampler->options.ring_bytes / 16;
+    uint64_t enough = sampler->options.ring_bytes / PATIENT_RING_SHARE;
+    uint64_t most = most_ms < MOST_PATIENCE_MS || !has_other_events(&sampler->options)
+                        ? (uint64_t)most_ms
+                        : MOST_PATIENCE_MS;
+    uint64_t bytes = sampler->drained_bytes == 0 ? 1 : sampler->drained_bytes;
+    uint64_t until_ms = sampler->drained_for_ns / CLOCK_NS_PER_MS * enough / bytes;
+    uint64_t ms = until_ms < LEAST_PATIENCE_MS ? LEAST_PATIENCE_MS : until_ms;
+    return (int)(ms < most ? ms : most);
 }
 
 struct system_ticks system_sampler_ticks(const struct system_sampler *sampler)

@@ -95,8 +95,9 @@ void system_sampler_stop(struct system_sampler *sampler);
 // go. A signal ends the wait early.
 void system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
 
-// There was that much in the ring last time that it is to be drained sooner.
-bool system_sampler_is_busy(const struct system_sampler *sampler);
+// How long the next drain may wait, `most_ms` at most: the ring is not filled by much until
+// then at the pace it was filled lately. Each waking up finds its memory far away.
+int system_sampler_patience_ms(const struct system_sampler *sampler, int most_ms);
 
 // For the handler, when it takes long: the ring is emptied, what was in it is handed over
 // afterwards.

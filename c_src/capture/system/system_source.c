@@ -151,9 +151,12 @@ void system_source_drain(struct system_source *source, int timeout_ms)
 }
 
 // The stacks that perf events copy are large.
-bool system_source_is_busy(const struct system_source *source)
+int system_source_patience_ms(const struct system_source *source, int most_ms)
 {
-    return source->bpf == NULL || system_sampler_is_busy(source->bpf);
+    if (source->bpf != NULL) {
+        return system_sampler_patience_ms(source->bpf, most_ms);
+    }
+    return most_ms < SYSTEM_SOURCE_BUSY_MS ? most_ms : SYSTEM_SOURCE_BUSY_MS;
 }
 
 void system_source_take_over(struct system_source *source)

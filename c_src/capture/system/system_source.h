@@ -20,6 +20,9 @@ enum system_engine {
 
 struct system_source;
 
+// Between two looks at rings that fill fast.
+enum { SYSTEM_SOURCE_BUSY_MS = 100 };
+
 // Nothing is sampled yet. NULL, with the reason: that of BPF where neither can be used.
 struct system_source *system_source_create(enum system_engine engine,
                                            const struct system_sampler_options *options,
@@ -31,7 +34,7 @@ void system_source_destroy(struct system_source *source);
 bool system_source_start(struct system_source *source, struct error *err);
 void system_source_stop(struct system_source *source);
 void system_source_drain(struct system_source *source, int timeout_ms);
-bool system_source_is_busy(const struct system_source *source);
+int system_source_patience_ms(const struct system_source *source, int most_ms);
 void system_source_take_over(struct system_source *source);
 bool system_source_trace(struct system_source *source, uint32_t pid, struct error *err);
 void system_source_flush_blocked(struct system_source *source);

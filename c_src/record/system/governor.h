@@ -47,6 +47,12 @@ struct governor {
 
 void governor_init(struct governor *governor, const struct governor_limits *limits);
 
+// False: there is nothing to look at.
+static inline bool governor_has_limits(const struct governor *governor)
+{
+    return governor->limits.cpu_percent > 0 || governor->limits.memory_bytes != 0;
+}
+
 // With CPU time since any beginning, and memory now. `note` says why, when there is a
 // decision.
 enum governor_decision governor_look(struct governor *governor, uint64_t now_ns, uint64_t cpu_ns,

@@ -33,7 +33,6 @@ enum {
     MAX_FLIGHT_HISTORY_PROCESSES = 16384,
     // Between two looks at the ring buffer.
     MAX_DUMPED_PER_STEP = 1000,
-    BUSY_STEP_MS = 100,
 };
 // What the start takes is no pace.
 #define GOVERNED_FROM_NS (5ULL * CLOCK_NS_PER_S)
@@ -296,8 +295,9 @@ static void govern(struct system_recording *recording)
 {
     struct governor *governor = &recording->governor;
     uint64_t now_ns = recording->drained_ns;
-    if (now_ns - recording->stats.start_ns < GOVERNED_FROM_NS ||
-        now_ns - recording->governed_ns < GOVERN_EVERY_NS || recording->is_over_limit) {
+    if (!governor_has_limits(governor) || recording->is_over_limit ||
+        now_ns - recording->stats.start_ns < GOVERNED_FROM_NS ||
+        now_ns - recording->governed_ns < GOVERN_EVERY_NS) {
         return;
     }
     struct own_cost cost = own_cost_now();
@@ -486,11 +486,12 @@ bool system_recording_trace(struct system_recording *recording, uint32_t pid, st
 // time. A new process wakes us anyway.
 static int patience_ms(const struct system_recording *recording, int timeout_ms)
 {
-    bool is_busy = recording->is_busy || system_source_is_busy(recording->source);
+    bool is_busy = recording->is_busy && timeout_ms > SYSTEM_SOURCE_BUSY_MS;
     if (recording->has_backlog) {
         return 0;
     }
-    return is_busy && timeout_ms > BUSY_STEP_MS ? BUSY_STEP_MS : timeout_ms;
+    return system_source_patience_ms(recording->source,
+                                     is_busy ? SYSTEM_SOURCE_BUSY_MS : timeout_ms);
 }
 
 void system_recording_step(struct system_recording *recording, int timeout_ms)
