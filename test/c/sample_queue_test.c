@@ -46,6 +46,29 @@ TEST(samples_of_one_time_keep_their_order)
     }
 }
 
+// Stacks of all depths, some hundred of them in the queue at a time, over many chunks.
+TEST(what_comes_out_is_what_was_put_in)
+{
+    static uint64_t frames[200];
+    begin(1 << 20);
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint16_t cnt = (uint16_t)(i * 31 % 200);
+        for (uint32_t j = 0; j < cnt; j++) {
+            frames[j] = (uint64_t)i << 32 | j;
+        }
+        struct system_sample sample = {
+            .time_ns = 1000 + (i ^ 1), .tid = i, .user_cnt = cnt, .frames = frames};
+        CHECK_INT(sample_queue_push(&queue, &sample), SAMPLE_QUEUED);
+        const struct system_sample *out = i < 500 ? NULL : sample_queue_pop(&queue, UINT64_MAX);
+        for (uint32_t j = 0; out != NULL && j < out->user_cnt; j++) {
+            CHECK_UINT(out->frames[j], (uint64_t)out->tid << 32 | j);
+        }
+        CHECK(out == NULL || out->user_cnt == out->tid * 31 % 200);
+    }
+    begin(1 << 20);
+    CHECK_UINT(queue.bytes, 0);
+}
+
 TEST(young_samples_are_held_back)
 {
     begin(1 << 20);

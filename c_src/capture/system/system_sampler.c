@@ -36,6 +36,7 @@ enum {
     MAX_BACKLOG_BYTES = 16 << 20,
     MIN_RATE_RING_BYTES = 1 << 20,
     MAX_RATE_RING_BYTES = 16 << 20,
+    LOOKS_EVERY = 4,        // records, at the clock
     PATIENT_RING_SHARE = 8, // so much of the ring may fill between two looks
     LEAST_PATIENCE_MS = 100,
     MOST_PATIENCE_MS = 250, // for events that nobody knows the number of
@@ -215,9 +216,9 @@ static void hand_over_all(struct system_sampler *sampler)
 {
     const void *record = NULL;
     size_t size = 0;
-    while ((record = record_backlog_next(&sampler->backlog, &size)) != NULL) {
+    for (uint32_t i = 0; (record = record_backlog_next(&sampler->backlog, &size)) != NULL; i++) {
         hand_over(sampler, record, size);
-        if (clock_monotonic_ns() - sampler->taken_over_ns > TAKE_OVER_NS) {
+        if (i % LOOKS_EVERY == 0 && clock_monotonic_ns() - sampler->taken_over_ns > TAKE_OVER_NS) {
             system_sampler_take_over(sampler);
         }
     }

@@ -5,12 +5,22 @@
 #include <string.h>
 
 // The sample and some twenty frames.
-enum { CACHE_LINE_BYTES = 64, PREFETCHED_BYTES = 384 };
+enum { CACHE_LINE_BYTES = 64, PREFETCHED_BYTES = 384, CHUNK_BYTES = 64 << 10 };
 
 struct queued_sample {
     struct system_sample sample; // sample.frames points behind the struct
+    struct sample_queue_chunk *chunk;
     size_t bytes;
     uint64_t frames[];
+};
+
+// Samples one behind the other; they go nearly in the order they came in. Given back with
+// its last one.
+struct sample_queue_chunk {
+    size_t capacity;
+    size_t used;
+    uint32_t cnt; // of samples that are still in it
+    _Alignas(struct queued_sample) unsigned char bytes[];
 };
 
 void sample_queue_init(struct sample_queue *queue, size_t max_bytes)
@@ -18,13 +28,68 @@ void sample_queue_init(struct sample_queue *queue, size_t max_bytes)
     *queue = (struct sample_queue){.max_bytes = max_bytes};
 }
 
+// --- memory -------------------------------------------------------------------
+
+static struct sample_queue_chunk *new_chunk(size_t capacity)
+{
+    struct sample_queue_chunk *chunk = malloc(sizeof *chunk + capacity);
+    if (chunk != NULL) {
+        *chunk = (struct sample_queue_chunk){.capacity = capacity};
+    }
+    return chunk;
+}
+
+// Makes room in the chunk that is being filled. One without samples is filled again.
+static bool make_chunk(struct sample_queue *queue, size_t bytes)
+{
+    struct sample_queue_chunk *chunk = queue->chunk;
+    if (chunk != NULL && chunk->cnt == 0) {
+        chunk->used = 0;
+    }
+    if (chunk != NULL && chunk->capacity - chunk->used >= bytes) {
+        return true;
+    }
+    struct sample_queue_chunk *next = new_chunk(bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
+    if (next == NULL) {
+        return false;
+    }
+    if (chunk != NULL && chunk->cnt == 0) {
+        free(chunk);
+    }
+    queue->chunk = next;
+    return true;
+}
+
+static struct queued_sample *take_room(struct sample_queue *queue, size_t bytes)
+{
+    if (!make_chunk(queue, bytes)) {
+        return NULL;
+    }
+    struct sample_queue_chunk *chunk = queue->chunk;
+    struct queued_sample *queued = (struct queued_sample *)(void *)(chunk->bytes + chunk->used);
+    chunk->used += bytes;
+    chunk->cnt++;
+    queued->chunk = chunk;
+    queued->bytes = bytes;
+    return queued;
+}
+
+static void give_back(struct sample_queue *queue, struct queued_sample *queued)
+{
+    struct sample_queue_chunk *chunk = queued == NULL ? NULL : queued->chunk;
+    if (chunk != NULL && --chunk->cnt == 0 && chunk != queue->chunk) {
+        free(chunk);
+    }
+}
+
 void sample_queue_deinit(struct sample_queue *queue)
 {
     for (uint32_t i = 0; i < queue->cnt; i++) {
-        free(queue->heap[i].queued);
+        give_back(queue, queue->heap[i].queued);
     }
+    give_back(queue, queue->out);
     free(queue->heap);
-    free(queue->out);
+    free(queue->chunk);
     *queue = (struct sample_queue){.max_bytes = queue->max_bytes};
 }
 
@@ -80,17 +145,19 @@ static bool make_room(struct sample_queue *queue)
     return true;
 }
 
-static struct queued_sample *copy(const struct system_sample *sample, size_t max_bytes)
+// --- in and out ---------------------------------------------------------------
+
+static struct queued_sample *copy(struct sample_queue *queue, const struct system_sample *sample)
 {
     size_t frames_bytes =
         ((size_t)sample->kernel_cnt + sample->user_cnt) * sizeof sample->frames[0];
     size_t bytes = sizeof(struct queued_sample) + frames_bytes;
-    struct queued_sample *queued = bytes > max_bytes ? NULL : malloc(bytes);
+    bool fits = bytes <= queue->max_bytes - queue->bytes;
+    struct queued_sample *queued = fits ? take_room(queue, bytes) : NULL;
     if (queued == NULL) {
         return NULL;
     }
     queued->sample = *sample;
-    queued->bytes = bytes;
     if (frames_bytes > 0) {
         memcpy(queued->frames, sample->frames, frames_bytes);
     }
@@ -107,7 +174,7 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
     if (!make_room(queue)) {
         return SAMPLE_REFUSED;
     }
-    struct queued_sample *queued = copy(sample, queue->max_bytes - queue->bytes);
+    struct queued_sample *queued = copy(queue, sample);
     if (queued == NULL) {
         return SAMPLE_REFUSED;
     }
@@ -134,7 +201,7 @@ const struct system_sample *sample_queue_oldest(const struct sample_queue *queue
 
 const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
-    free(queue->out);
+    give_back(queue, queue->out);
     queue->out = NULL;
     if (queue->cnt == 0 || queue->heap[0].time_ns >= until_ns) {
         return NULL;

@@ -17,6 +17,7 @@ enum sample_queue_result {
 };
 
 struct queued_sample;
+struct sample_queue_chunk;
 
 // What the order is by stands beside the pointer: sorting looks at nothing else.
 struct sample_queue_place {
@@ -35,6 +36,7 @@ struct sample_queue {
     uint64_t sequence;
     uint64_t out_ns; // time of the last sample given out
     struct queued_sample *out;
+    struct sample_queue_chunk *chunk; // that is being filled
 };
 
 void sample_queue_init(struct sample_queue *queue, size_t max_bytes);
