@@ -20,7 +20,8 @@ enum {
     // A handler that was interrupted may commit a sample after a younger one.
     CPU_SETTLE_NS = 20 * CLOCK_NS_PER_MS,
     NAMES_MAX_BYTES = 8 << 20,
-    RING_SPARE = 8, // a part of an armed capture's ring is for what comes meanwhile
+    SAMPLES_PER_LOOK = 16, // at the clock
+    RING_SPARE = 8,        // a part of an armed capture's ring is for what comes meanwhile
 };
 
 struct beam_recording {
@@ -91,8 +92,9 @@ static bool drain(struct beam_recording *recording, uint64_t until_ns)
     uint32_t len;
     const struct process_sample *raw;
     bool may_read = true;
-    while ((raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL) {
-        uint64_t now_ns = clock_monotonic_ns();
+    uint64_t now_ns = 0;
+    for (uint32_t i = 0; (raw = spsc_ring_peek(&recording->walker.ring, &len)) != NULL; i++) {
+        now_ns = i % SAMPLES_PER_LOOK == 0 ? clock_monotonic_ns() : now_ns;
         if (now_ns >= until_ns) {
             return false;
         }
