@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    STAGE_ROWS = 1024, // gathered wide, then stored narrow
+    STAGE_ROWS = 1024,             // gathered wide, then stored narrow
+    STAGE_STRIDE = STAGE_ROWS + 8, // rows of neighbours are not in one set of the cache
     DEFAULT_BATCH_ROWS = 65536,
     MAX_FACTS = 4096,
     MAX_SOURCES = 65535,
@@ -19,7 +20,11 @@ enum {
 #define SAME_CLOCK_NS ((int64_t)CLOCK_NS_PER_MS)
 
 struct stage_column {
-    int64_t rows[STAGE_ROWS];
+    int64_t rows[STAGE_STRIDE];
+};
+
+struct stage_metric {
+    struct stage_column forms[PROFILE_FORM_CNT];
 };
 
 struct profile_builder {
@@ -44,7 +49,7 @@ struct profile_builder {
     uint64_t present[STAGE_ROWS]; // a bit per metric
     uint64_t with_delta;          // metrics of which this is known
     struct stage_column *codes[PROFILE_MAX_DIMENSIONS];
-    struct stage_column *metrics[PROFILE_MAX_METRICS][PROFILE_FORM_CNT];
+    struct stage_metric *metrics[PROFILE_MAX_METRICS];
 };
 
 // --- life ---------------------------------------------------------------------
@@ -93,8 +98,7 @@ void profile_builder_destroy(struct profile_builder *builder)
         free(builder->codes[i]);
     }
     for (uint32_t i = 0; i < PROFILE_MAX_METRICS; i++) {
-        free(builder->metrics[i][PROFILE_VALUE]);
-        free(builder->metrics[i][PROFILE_DELTA]);
+        free(builder->metrics[i]);
     }
     profile_destroy(builder->profile);
     free(builder);
@@ -270,9 +274,9 @@ int profile_builder_metric(struct profile_builder *builder, struct text name, st
     }
     uint32_t idx = profile->metric_cnt;
     bool fits = idx < PROFILE_MAX_METRICS && name.len > 0;
-    for (int form = 0; form < PROFILE_FORM_CNT && fits; form++) {
-        builder->metrics[idx][form] = calloc(1, sizeof **builder->metrics[idx]);
-        fits = builder->metrics[idx][form] != NULL;
+    if (fits) {
+        builder->metrics[idx] = calloc(1, sizeof *builder->metrics[idx]);
+        fits = builder->metrics[idx] != NULL;
     }
     struct profile_metric *metric = &profile->metrics[idx < PROFILE_MAX_METRICS ? idx : 0];
     if (fits) {
@@ -297,6 +301,13 @@ int profile_builder_metric(struct profile_builder *builder, struct text name, st
 void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns, stack_id stack,
                                int64_t period)
 {
+    static const uint32_t NONE[PROFILE_MAX_DIMENSIONS];
+    profile_builder_begin_coded_row(builder, time_ns, stack, period, NONE);
+}
+
+void profile_builder_begin_coded_row(struct profile_builder *builder, uint64_t time_ns,
+                                     stack_id stack, int64_t period, const uint32_t *codes)
+{
     struct profile *profile = builder->profile;
     uint32_t at = builder->staged_cnt;
     time_ns += (uint64_t)builder->shift_ns;
@@ -307,7 +318,7 @@ void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns
     builder->period[at] = period;
     builder->present[at] = 0;
     for (uint32_t i = 0; i < profile->dimension_cnt; i++) {
-        builder->codes[i]->rows[at] = 0;
+        builder->codes[i]->rows[at] = codes[i];
     }
     builder->codes[PROFILE_SOURCE]->rows[at] = builder->source_code;
 }
@@ -321,8 +332,8 @@ void profile_builder_set_metric(struct profile_builder *builder, uint32_t metric
                                 int64_t delta)
 {
     uint32_t at = builder->staged_cnt;
-    builder->metrics[metric][PROFILE_VALUE]->rows[at] = value;
-    builder->metrics[metric][PROFILE_DELTA]->rows[at] = delta;
+    builder->metrics[metric]->forms[PROFILE_VALUE].rows[at] = value;
+    builder->metrics[metric]->forms[PROFILE_DELTA].rows[at] = delta;
     builder->present[at] |= 1ULL << metric;
     builder->profile->metrics[metric].has_delta = true;
 }
@@ -330,8 +341,8 @@ void profile_builder_set_metric(struct profile_builder *builder, uint32_t metric
 void profile_builder_set_value(struct profile_builder *builder, uint32_t metric, int64_t value)
 {
     uint32_t at = builder->staged_cnt;
-    builder->metrics[metric][PROFILE_VALUE]->rows[at] = value;
-    builder->metrics[metric][PROFILE_DELTA]->rows[at] = 0;
+    builder->metrics[metric]->forms[PROFILE_VALUE].rows[at] = value;
+    builder->metrics[metric]->forms[PROFILE_DELTA].rows[at] = 0;
     builder->present[at] |= 1ULL << metric;
 }
 
@@ -342,8 +353,9 @@ void profile_builder_set_metrics(struct profile_builder *builder, uint32_t cnt, 
     uint64_t present = 0;
     for (uint32_t i = 0; i < cnt; i++) {
         if (metrics[i] != PROFILE_NONE) {
-            builder->metrics[metrics[i]][PROFILE_VALUE]->rows[at] = values[i].value;
-            builder->metrics[metrics[i]][PROFILE_DELTA]->rows[at] = values[i].delta;
+            struct stage_metric *stage = builder->metrics[metrics[i]];
+            stage->forms[PROFILE_VALUE].rows[at] = values[i].value;
+            stage->forms[PROFILE_DELTA].rows[at] = values[i].delta;
             present |= 1ULL << metrics[i];
         }
     }
@@ -361,8 +373,8 @@ static void zero_missing(struct profile_builder *builder)
     uint64_t all = cnt == 64 ? UINT64_MAX : (1ULL << cnt) - 1;
     for (uint64_t left = all & ~builder->present[at]; left != 0; left &= left - 1) {
         int metric = __builtin_ctzll(left);
-        builder->metrics[metric][PROFILE_VALUE]->rows[at] = 0;
-        builder->metrics[metric][PROFILE_DELTA]->rows[at] = 0;
+        builder->metrics[metric]->forms[PROFILE_VALUE].rows[at] = 0;
+        builder->metrics[metric]->forms[PROFILE_DELTA].rows[at] = 0;
     }
 }
 
@@ -440,7 +452,7 @@ static bool append_metric(struct profile_builder *builder, const struct staged_p
     struct profile_metric *metric = &builder->profile->metrics[idx];
     bool ok = append_presence(builder, presence, idx);
     for (int form = 0; form < PROFILE_FORM_CNT && ok; form++) {
-        ok = profile_column_append(&metric->columns[form], builder->metrics[idx][form]->rows,
+        ok = profile_column_append(&metric->columns[form], builder->metrics[idx]->forms[form].rows,
                                    builder->staged_cnt);
     }
     return ok;

@@ -83,6 +83,9 @@ int profile_builder_metric(struct profile_builder *builder, struct text name, st
 
 void profile_builder_begin_row(struct profile_builder *builder, uint64_t time_ns, stack_id stack,
                                int64_t period);
+// The same, with the row's codes in all dimensions; the source's is the present source.
+void profile_builder_begin_coded_row(struct profile_builder *builder, uint64_t time_ns,
+                                     stack_id stack, int64_t period, const uint32_t *codes);
 void profile_builder_set_code(struct profile_builder *builder, uint32_t dimension, uint32_t code);
 void profile_builder_set_metric(struct profile_builder *builder, uint32_t metric, int64_t value,
                                 int64_t delta);

@@ -256,22 +256,16 @@ static uint32_t split_categories(struct capture_sink *sink, const struct sample 
 
 // --- samples ------------------------------------------------------------------
 
-static void set_number(struct profile_builder *builder, uint32_t dimension, uint32_t number)
-{
-    profile_builder_set_code(builder, dimension,
-                             profile_builder_number(builder, dimension, number));
-}
-
-static void set_thread(struct capture_sink *sink, uint32_t tid)
+static uint32_t code_of_thread(struct capture_sink *sink, uint32_t tid)
 {
     struct thread_slot *slot = &sink->threads[tid % THREAD_SLOTS];
     if (slot->code == 0 || slot->tid != tid) {
         *slot = (struct thread_slot){tid, profile_builder_number(sink->builder, PROFILE_TID, tid)};
     }
-    profile_builder_set_code(sink->builder, PROFILE_TID, slot->code);
+    return slot->code;
 }
 
-static void set_first_word(struct capture_sink *sink, struct text word)
+static uint32_t code_of_word(struct capture_sink *sink, struct text word)
 {
     struct frame frame = {.name = word};
     struct seen_name *seen = &sink->words[seen_name_hash(&frame) % WORD_SLOTS];
@@ -283,7 +277,27 @@ static void set_first_word(struct capture_sink *sink, struct text word)
             .id = profile_builder_text(builder, sink->first_word, word),
         };
     }
-    profile_builder_set_code(sink->builder, sink->first_word, seen->id);
+    return seen->id;
+}
+
+// Of a sample, in all dimensions. Returns how many of its frames are code.
+static uint32_t make_codes(struct capture_sink *sink, const struct sample *sample,
+                           uint32_t codes[PROFILE_MAX_DIMENSIONS])
+{
+    struct profile_builder *builder = sink->builder;
+    struct category_code found[MAX_CATEGORIES];
+    uint32_t found_cnt = 0;
+    uint32_t code_cnt = split_categories(sink, sample, found, &found_cnt);
+    memset(codes, 0, PROFILE_MAX_DIMENSIONS * sizeof *codes);
+    codes[PROFILE_PID] = profile_builder_number(builder, PROFILE_PID, sample->pid);
+    codes[PROFILE_TID] = code_of_thread(sink, sample->tid);
+    codes[PROFILE_CPU] = profile_builder_number(builder, PROFILE_CPU, sample->cpu);
+    codes[PROFILE_EVENT] = sink->event_code;
+    codes[sink->first_word] = code_of_word(sink, sample->category);
+    for (uint32_t i = 0; i < found_cnt; i++) {
+        codes[found[i].dimension] = found[i].code;
+    }
+    return code_cnt;
 }
 
 static bool capture_sample(void *state, struct byte_buffer *out, const struct session *session,
@@ -291,20 +305,12 @@ static bool capture_sample(void *state, struct byte_buffer *out, const struct se
 {
     struct capture_sink *sink = state;
     struct profile_builder *builder = sink->builder;
-    struct category_code found[MAX_CATEGORIES];
-    uint32_t found_cnt = 0;
+    uint32_t codes[PROFILE_MAX_DIMENSIONS];
     sink->out = out;
-    uint32_t code_cnt = split_categories(sink, sample, found, &found_cnt);
-    profile_builder_begin_row(builder, sample->time_ns, stack_of(sink, sample->frames, code_cnt),
-                              (int64_t)sample->period_ns);
-    set_number(builder, PROFILE_PID, sample->pid);
-    set_thread(sink, sample->tid);
-    set_number(builder, PROFILE_CPU, sample->cpu);
-    profile_builder_set_code(builder, PROFILE_EVENT, sink->event_code);
-    set_first_word(sink, sample->category);
-    for (uint32_t i = 0; i < found_cnt; i++) {
-        profile_builder_set_code(builder, found[i].dimension, found[i].code);
-    }
+    uint32_t code_cnt = make_codes(sink, sample, codes);
+    stack_id stack = stack_of(sink, sample->frames, code_cnt);
+    profile_builder_begin_coded_row(builder, sample->time_ns, stack, (int64_t)sample->period_ns,
+                                    codes);
     profile_builder_set_metrics(builder, session->metric_cnt, sink->metrics, sample->metrics);
     profile_builder_end_row(builder);
     return !out->overflowed;

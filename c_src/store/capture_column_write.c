@@ -108,7 +108,7 @@ static inline void tell(struct told *told, uint32_t row, uint64_t token)
 }
 
 // The thread's last number, where the chunk has none before.
-static int64_t last_of_first(const struct telling *telling, struct capture_chain_first first)
+static inline int64_t last_of_first(const struct telling *telling, struct capture_chain_first first)
 {
     int64_t code = telling->rows->codes[first.row];
     return first.asks_slot ? capture_thread_last(capture_threads_slot(telling->threads, code), code)
