@@ -9,6 +9,9 @@
 
 -import(flame_prof_case, [eventually/1]).
 
+%% Nodes find each other within 7 s on a machine that is not busy.
+-define(SETUP_S, 120).
+
 suite() ->
     [{timetrap, {minutes, 3}}].
 
@@ -20,7 +23,8 @@ is_case(_) -> false.
 
 init_per_suite(Config) ->
     _ = os:cmd("epmd -daemon"),
-    case is_alive() orelse distributed(50) of
+    ok = application:set_env(kernel, net_setuptime, ?SETUP_S),
+    case is_alive() orelse distributed(1000) of
         true -> [{distribution, theirs} | Config];
         {ok, _} -> [{distribution, ours} | Config];
         {error, _} -> {skip, "this node cannot become part of a distributed system here"}
@@ -48,7 +52,9 @@ end_per_testcase(_, Config) ->
 
 started(Which, Arguments) ->
     Name = peer:random_name("flame_prof_" ++ atom_to_list(Which)),
-    {ok, Peer, Node} = peer:start(#{name => Name, args => Arguments, wait_boot => 300000}),
+    {ok, Peer, Node} = peer:start(#{name => Name, wait_boot => 300000,
+                                    args => ["-kernel", "net_setuptime", integer_to_list(?SETUP_S)
+                                             | Arguments]}),
     {Which, Peer, Node}.
 
 it_samples_nodes_with_and_without_the_application(Config) ->

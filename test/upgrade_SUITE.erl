@@ -96,7 +96,7 @@ armed(Options, Ebin) ->
                         end end),
     {ok, _} = flame_prof:dump(#{keep_after => 1}),
     Session = whereis(flame_prof),
-    {ok, #{files := [_, _ | _]}} = flame_prof:disarm(),
+    {ok, #{files := [_, _ | _]}} = flame_prof_case:stop(),
     after_the_end(Options),
     ok.
 
@@ -138,6 +138,7 @@ over_and_over(Options, Ebin) ->
 loaded_twice() ->
     First = [Module || Module <- modules(), not loaded_anew(Module)],
     timer:sleep(1500),
+    flame_prof_case:ticks(20),
     First ++ [Module || Module <- modules(), not loaded_anew(Module)].
 
 %% Only the library, and only while its threads run.

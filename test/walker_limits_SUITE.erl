@@ -73,7 +73,7 @@ harmless_to_a_waiting_process(Config) ->
     Trace = traced(Pid),
     ?assertEqual(Before, After),
     ?assertEqual([], Trace),
-    ?assert(length(of_process(Pid, samples(Summary))) >= 100).
+    ?assert(length(of_process(Pid, samples(Summary))) + flame_prof_case:lost(Summary) >= 100).
 
 %% One that is selected gets no signal whatsoever.
 harmless_to_a_selected_process(Config) ->
@@ -101,30 +101,35 @@ harmless_to_a_queue_of_a_million_messages(Config) ->
     Pid = spawn_opt(fun() -> receive stop -> ok end end, [link, {message_queue_data, off_heap}]),
     [Pid ! {unread, N} || N <- lists:seq(1, 1000000)],
     {message_queue_len, 1000000} = process_info(Pid, message_queue_len),
-    Heart = flame_prof_case:heart(),
     {ok, _} = start(Config, #{}),
     watch(Pid),
     eventually(fun() -> process_info(Pid, status) =:= {status, waiting} end),
     ticks(5),
     {reductions, Before} = process_info(Pid, reductions),
-    ticks(100),
+    BeforeNs = walker_cpu_ns(),
+    Ticks = ticks(100),
+    UsedNs = walker_cpu_ns() - BeforeNs,
     {reductions, After} = process_info(Pid, reductions),
     {ok, Summary} = flame_prof_case:stop(),
-    {_, AwayUs} = flame_prof_case:held_up(Heart),
     unlink(Pid),
     exit(Pid, kill),
     ?assertEqual(Before, After),
     Samples = of_process(Pid, samples(Summary)),
-    ?assert(length(Samples) >= 90),
+    ?assert(length(Samples) + flame_prof_case:lost(Summary) >= 90),
     ?assertEqual([1000000], lists:usort([N || #{metrics := #{<<"erlang_message_queue_len">> := {N, _}}}
                                                   <- Samples])),
-    %% Nobody waited for it either: ticks are missed when the node does not run at all.
-    #{ticks_taken := Taken, ticks_expected := Expected} = Summary,
-    ct:pal("~b of ~b ticks, the node was held up for ~b us", [Taken, Expected, AwayUs]),
-    ?assert(Taken + AwayUs div 9000 >= 0.8 * Expected).
+    %% Nor did the walker go through all of them, which takes some 50 ms.
+    ct:pal("~b us of CPU in ~b ticks", [UsedNs div 1000, Ticks]),
+    ?assert(UsedNs < Ticks * 10000000).
+
+walker_cpu_ns() ->
+    [Stat] = [Stat || Task <- filelib:wildcard("/proc/self/task/*"),
+                      {ok, <<"flame_prof_walk", _/binary>>} <- [file:read_file(Task ++ "/comm")],
+                      {ok, Stat} <- [file:read_file(Task ++ "/schedstat")]],
+    binary_to_integer(hd(binary:split(Stat, <<" ">>))).
 
 harmless_to_a_process_in_a_dirty_nif(Config) ->
-    spinning(Config, fun() -> walker_test_nif:spin_dirty(2000) end).
+    spinning(Config, fun() -> walker_test_nif:spin_dirty(6000) end).
 
 harmless_to_a_process_that_does_not_yield(Config) ->
     spinning(Config, fun() -> [walker_test_nif:spin(300) || _ <- lists:seq(1, 5)] end).
@@ -136,30 +141,29 @@ spinning(Config, Fun) ->
             {ok, _} = start(Config, #{}),
             Pid = spawned(fun() ->
                               receive go -> ok end,
-                              {Us, _} = timer:tc(Fun),
-                              Test ! {took, Us},
+                              Us = now_us(),
+                              _ = Fun(),
+                              Test ! {spun, Us, now_us()},
                               receive stop -> ok end
                           end),
             watch(Pid),
-            Began = now_us(),
-            #{ticks_taken := TicksBefore} = flame_prof:info(),
+            ticks(2),
             Pid ! go,
             %% The session answers all the time.
             Heart = flame_prof_case:heart(),
-            {Took, Longest} = answers(),
+            {Began, Ended, Longest} = answers(0),
             {AwayUs, _} = flame_prof_case:held_up(Heart),
-            Ended = now_us(),
-            #{ticks_taken := TicksAfter} = flame_prof:info(),
             {ok, Summary} = flame_prof_case:stop(),
             Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)),
                             T > Began, T < Ended],
             Running = [S || #{status := running} = S <- Samples],
             ct:pal("took ~b us, ~b samples, ~b running, longest answer ~b us",
-                   [Took, length(Samples), length(Running), Longest]),
-            %% At most of the ticks there were, however many a busy machine gives.
-            ?assert(TicksAfter > TicksBefore),
-            ?assert(length(Running) >= 0.6 * (TicksAfter - TicksBefore)),
-            ?assert(Longest < 1000000 + 2 * AwayUs),
+                   [Ended - Began, length(Samples), length(Running), Longest]),
+            %% However many there are on a busy machine.
+            ?assert(length(Running) > 5),
+            ?assert(length(Running) >= 0.6 * length(Samples)),
+            %% Who waited for it would do so until it is through.
+            ?assert(Longest < 4000000 + 2 * AwayUs),
             %% The NIF is seen, or its caller at least: the stack is the last one left.
             [#{frames := Frames} | _] = lists:reverse(Running),
             ?assert(lists:any(fun({Name, _}) -> binary:match(Name, atom_to_binary(?MODULE)) =/= nomatch end,
@@ -168,11 +172,9 @@ spinning(Config, Fun) ->
             {skip, Why}
     end.
 
-answers() -> answers(0).
-
 answers(Longest) ->
     receive
-        {took, Us} -> {Us, Longest}
+        {spun, Began, Ended} -> {Began, Ended, Longest}
     after 20 ->
         {Us, #{}} = timer:tc(fun() -> flame_prof:info() end),
         answers(max(Us, Longest))
@@ -187,6 +189,8 @@ harmless_to_a_suspended_process(Config) ->
     true = erlang:suspend_process(Pid),
     eventually(fun() -> process_info(Pid, status) =:= {status, suspended} end),
     {reductions, Before} = process_info(Pid, reductions),
+    %% Who looked before may not have told when.
+    ticks(2),
     Began = now_us(),
     ticks(50),
     ?assertEqual({status, suspended}, process_info(Pid, status)),
@@ -196,7 +200,7 @@ harmless_to_a_suspended_process(Config) ->
     {ok, Summary} = flame_prof_case:stop(),
     ?assertEqual(Before, After),
     Samples = [S || #{time_us := T} = S <- of_process(Pid, samples(Summary)), T >= Began, T < Ended],
-    ?assert(length(Samples) >= 40),
+    ?assert(length(Samples) + flame_prof_case:lost(Summary) >= 40),
     ?assertEqual([suspended], lists:usort([Status || #{status := Status} <- Samples])).
 
 %% --- limits -------------------------------------------------------------------------
