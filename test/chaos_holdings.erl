@@ -6,7 +6,7 @@
 -export([held/0, settled/1, missing/2, timers/0, threads/0, hidden_files/1, memory_kb/0]).
 
 -define(POLL_MS, 100).
--define(SETTLE_MS, 30000).
+-define(SETTLE_MS, 120000).
 
 %% By kind, things that can be compared.
 held() ->

@@ -16,6 +16,8 @@
 -define(FRESH_MODULES, 500).
 -define(NAMES, 64).
 -define(TOLD_MAX, 3).
+%% A purge waits until every process has had its turn, however slow the machine.
+-define(PURGE_MS, 600000).
 
 %% How many of a kind live at any time: who ends is replaced.
 -define(POPULATION, [{short, 80}, {crashing, 20}, {victim, 40}, {deep, 12}, {collecting, 12},
@@ -289,12 +291,27 @@ soft_purge(Module) ->
 %% it to finish an on_load function, and the code server waits for ever: it does not expect
 %% that others than the code server purge, too
 %% (https://github.com/erlang/otp/blob/0458f3a34ea5/erts/preloaded/src/erts_code_purger.erl,
-%% cpc_receive/4).
+%% cpc_receive/4). Who is killed meanwhile is not waited for, and nobody for ever.
 alone_with_code(Fun) ->
+    alone_with_code(Fun, erlang:monotonic_time(millisecond) + ?PURGE_MS).
+
+alone_with_code(Fun, Deadline) ->
     case ets:insert_new(?MODULE, {purging, self()}) of
-        true -> try Fun() after ets:delete(?MODULE, purging) end;
-        false -> timer:sleep(2), alone_with_code(Fun)
+        true ->
+            try Fun() after ets:delete(?MODULE, purging) end;
+        false ->
+            [ets:delete_object(?MODULE, Held) || {_, Pid} = Held <- ets:lookup(?MODULE, purging),
+                                                 not is_process_alive(Pid)],
+            erlang:monotonic_time(millisecond) < Deadline orelse purged_for_ever(),
+            timer:sleep(2),
+            alone_with_code(Fun, Deadline)
     end.
+
+-spec purged_for_ever() -> no_return().
+purged_for_ever() ->
+    found({purges_for_ever, [process_info(Pid, [current_stacktrace, status])
+                             || {_, Pid} <- ets:lookup(?MODULE, purging)]}),
+    exit(purges_for_ever).
 
 delete(Module) ->
     erlang:module_loaded(Module) andalso erlang:delete_module(Module).

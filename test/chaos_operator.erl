@@ -12,6 +12,8 @@
 -define(SELECTED, [{reductions, 120}, {message_queue_len, 20}, {message_queue_growth, 20},
                    {memory, 20}, {binary_vheap, 20}]).
 -define(HOLD_MS, 6000).
+%% Tenths of a second until nothing is left.
+-define(TRIES, 1200).
 -define(REPLACED, 10).
 -define(STOP_MS, 900000).
 -define(MEMORY_MAX, 256 * 1024 * 1024).
@@ -182,8 +184,8 @@ complete(File, Text) ->
 %% next one does.
 nothing_is_left(Act, #{directory := Directory}) ->
     _ = whereis(flame_prof) =/= undefined andalso Act =:= killed andalso wait_for_end(),
-    no_timers(Act, 100),
-    lists:member(Act, [killed, owner_ends]) orelse no_hidden_files(Act, Directory, 600).
+    no_timers(Act, ?TRIES),
+    lists:member(Act, [killed, owner_ends]) orelse no_hidden_files(Act, Directory, ?TRIES).
 
 %% A stop that was not waited for goes on behind it.
 no_hidden_files(Act, Directory, Tries) ->

@@ -6,11 +6,15 @@
 
 -define(WARM_UP_S, 3).
 -define(START_MS, 60000).
--define(STUCK_MS, 60000).
+-define(STUCK_MS, 120000).
+%% No longer than that for what a run must have seen.
+-define(LONGEST_S, 600).
 
 %% @doc
 %% <ul>
 %% <li>`seconds'; `directory' for the files</li>
+%% <li>`least': how many of what is counted there must have been before it ends, and how
+%%   many `samples' of sessions that have ended: a slow machine needs more seconds</li>
 %% <li>`profile': on, off; `reader': auto, guarded_load, process_vm_readv</li>
 %% <li>`restart': seconds between a stop and the next start; 0 = never</li>
 %% <li>`acts': on: sessions are chaos_operator's, and chaos_others do what they do;
@@ -20,7 +24,7 @@
 %% <li>`verbose': a line every so many seconds; 0 = none</li>
 %% </ul>
 run(Given) ->
-    Options = maps:merge(#{seconds => 10, reader => auto, restart => 0, profile => on, acts => off,
+    Options = maps:merge(#{seconds => 10, least => #{}, reader => auto, restart => 0, profile => on, acts => off,
                            others => [], library => undefined, nif => undefined, epmd => "4369", verbose => 0},
                          Given),
     process_flag(priority, high),
@@ -104,9 +108,22 @@ restarted(Profiling, _, _) ->
 
 %% --- looking on ---------------------------------------------------------------------
 
-watch(#{seconds := Seconds}, _, Second, Watched) when Second > Seconds ->
-    Watched;
-watch(Options, Heart, Second, #{rows := Rows, profiling := Profiling, began_ms := Began} = Watched) ->
+watch(#{seconds := Seconds} = Options, Heart, Second, Watched) when Second > Seconds ->
+    case Second > ?LONGEST_S orelse is_enough(Options, Watched) of
+        true -> Watched;
+        false -> watch_on(Options, Heart, Second, Watched)
+    end;
+watch(Options, Heart, Second, Watched) ->
+    watch_on(Options, Heart, Second, Watched).
+
+is_enough(#{least := Least}, #{profiling := Profiling}) ->
+    Counts = case Profiling of
+                 {plain, #{samples := Samples}} -> (chaos_load:counts())#{samples => Samples};
+                 _ -> chaos_load:counts()
+             end,
+    lists:all(fun({What, Count}) -> maps:get(What, Counts, 0) >= Count end, maps:to_list(Least)).
+
+watch_on(Options, Heart, Second, #{rows := Rows, profiling := Profiling, began_ms := Began} = Watched) ->
     timer:sleep(max(0, Began + 1000 * Second - erlang:monotonic_time(millisecond))),
     {Rss, Carriers} = chaos_holdings:memory_kb(),
     Row = #{second => Second, rss_kb => Rss, carriers_kb => Carriers, threads => chaos_holdings:threads(),
