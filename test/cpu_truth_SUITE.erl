@@ -262,8 +262,8 @@ it_watches_dirty_nifs(Config) ->
 
 %% --- above the kernel's tick ---------------------------------------------------------
 
-%% Perf events, or the reason why not. Between two samples of who works on there is a
-%% millisecond, where a timer would take a tick, four.
+%% Perf events, or the reason why not: more than a tick of 4 ms could give, by the CPU time
+%% that there was or, where a hypervisor has had most of that, between two samples.
 it_samples_above_the_tick_where_it_may(Config) ->
     {ok, _} = start(Config, #{cpu_sampling => #{rate => 997}}),
     case flame_prof:info() of
@@ -278,5 +278,5 @@ it_samples_above_the_tick_where_it_may(Config) ->
             ct:pal("~b samples and ~b lost of ~.2f s, ~b us between two",
                    [length(Samples), Lost, TruthNs / 1.0e9, Median]),
             ?assert(length(Samples) > 100),
-            ?assert(Median < 2000)
+            ?assert(length(Samples) + Lost > 0.5 * 997 * TruthNs / 1.0e9 orelse Median < 2000)
     end.
