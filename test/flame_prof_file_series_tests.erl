@@ -3,11 +3,13 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+%% Of its own accord EUnit gives each 5 s, and a disk that others use has taken half of that.
+-define(TIMEOUT_S, 600).
 -define(UNIX_NS, 1795169700000000000).
 
 series_test_() ->
     {foreach, fun scratch/0, fun(Dir) -> file:del_dir_r(Dir) end,
-     [fun(Dir) -> {Name, fun() -> Test(Dir) end} end
+     [fun(Dir) -> {Name, {timeout, ?TIMEOUT_S, fun() -> Test(Dir) end}} end
       || {Name, Test} <- [{"one file until the end", fun one_file/1},
                           {"no samples, no file", fun no_samples/1},
                           {"a new file by age", fun by_age/1},

@@ -26,7 +26,10 @@ what_is_read_back_is_what_was_written_test() ->
 
 %% Names made of every nasty character in any order must leave every line readable
 %% and their frame a frame.
-any_name_is_readable_test() ->
+%% By itself EUnit gives 5 s.
+any_name_is_readable_test_() -> {timeout, 600, fun any_name_is_readable/0}.
+
+any_name_is_readable() ->
     rand:seed(exsss, {1, 2, 3}),
     lists:foreach(fun(_) ->
                       Name = list_to_atom([nasty() || _ <- lists:seq(1, rand:uniform(12))]),

@@ -29,10 +29,10 @@ nothing_mounted() {
         return 1
     fi
 }
-gone() { # PIDFILE: within five seconds
+gone() { # PIDFILE: within two minutes, on any machine
     local pid i
     pid=$(cat "$1")
-    for ((i = 0; i < 50; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         # A zombie is gone: it only waits for its parent to look.
         [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null || return 0
         sleep 0.1
@@ -42,7 +42,7 @@ gone() { # PIDFILE: within five seconds
 }
 appears() {
     local i
-    for ((i = 0; i < 50; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         [ ! -s "$1" ] || return 0
         sleep 0.1
     done

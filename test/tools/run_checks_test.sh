@@ -57,14 +57,14 @@ chosen_step() {
 }
 ends_with_signal() {
     # shellcheck disable=SC2016 # for make
-    house 'echo $$$$ >pid; exec sleep 60'
+    house 'echo $$$$ >pid; exec sleep 600'
     CHECK_STEPS='one one' CHECK_LOGS=logs MAKE=make tools/run-checks &
     local runner=$! status=0 i
-    for ((i = 0; i < 50; i++)); do [ -s pid ] && break; sleep 0.1; done
+    for ((i = 0; i < 1200; i++)); do [ -s pid ] && break; sleep 0.1; done
     kill -TERM "$runner"
     wait "$runner" || status=$?
     [ "$status" = 143 ] || { echo "status $status"; return 1; }
-    for ((i = 0; i < 50; i++)); do [ -d "/proc/$(cat pid)" ] || return 0; sleep 0.1; done
+    for ((i = 0; i < 1200; i++)); do [ -d "/proc/$(cat pid)" ] || return 0; sleep 0.1; done
     echo 'the step goes on'
     return 1
 }
