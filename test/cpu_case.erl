@@ -15,20 +15,22 @@
 
 %% For a suite: skipped, with the reason, where this VM's schedulers are not sampled.
 init(Config) ->
-    case flame_prof:start(#{tier => walker, basename => ?config(priv_dir, Config)}) of
-        {ok, _} ->
-            Cpu = maps:get(cpu, flame_prof:info()),
-            {ok, _} = flame_prof_case:stop(),
-            with_nif(Cpu, Config);
-        {error, {_, Why}} ->
-            {skip, binary_to_list(Why)}
+    case flame_prof_case:init_tier(walker, Config) of
+        {skip, _} = Skip -> Skip;
+        Begun -> with_nif(method(Begun), Begun)
     end.
+
+method(Config) ->
+    {ok, _} = flame_prof_case:start([{case_name, method} | Config], #{}),
+    #{cpu := Cpu} = flame_prof:info(),
+    {ok, _} = flame_prof_case:stop(),
+    Cpu.
 
 with_nif(#{off := Why}, _) ->
     {skip, binary_to_list(Why)};
 with_nif(_, Config) ->
     case walker_test_nif:build(nif_source(Config), ?config(priv_dir, Config)) of
-        {ok, Path} -> ok = walker_test_nif:load(Path), [{tier, walker}, {nif, Path} | Config];
+        {ok, Path} -> ok = walker_test_nif:load(Path), [{nif, Path} | Config];
         {error, Why} -> {skip, Why}
     end.
 

@@ -238,7 +238,6 @@ recorded_by(Command, File, Seconds) ->
         {ok, Text} ->
             Named = length(binary:matches(Text, <<" export_SUITE:busy/1">>)),
             ct:pal("~b frames are named busy/1 in ~b s", [Named, Seconds]),
-            ?assert(Named > 0),
             Named > 50 orelse recorded_longer(Command, File, 5 * Seconds);
         {error, enoent} ->
             {skip, "recording is not possible here: " ++ string:slice(Said, 0, 200)}

@@ -15,11 +15,13 @@
 %% while, and nothing but a defect takes so long.
 -define(DEADLINE_MS, 120000).
 -define(POLL_MS, 10).
+%% A start has calibrated long before, but the suites of three releases run at once.
+-define(START_MS, 60000).
 
 %% For a group of cases of one tier: skipped, with the reason, where it cannot run.
 init_tier(Tier, Config) ->
     Directory = filename:join(proplists:get_value(priv_dir, Config), "can_it_start"),
-    case flame_prof:start(#{tier => Tier, basename => Directory}) of
+    case flame_prof:start(#{tier => Tier, basename => Directory}, ?START_MS) of
         {ok, _} ->
             {ok, _} = stop(),
             [{tier, Tier} | Config];
@@ -48,9 +50,6 @@ library_copy(To) ->
     To.
 
 %% Starts a session of the group's tier that writes into a directory of its own.
-%% A start has calibrated long before, but the suites of three releases run at once.
--define(START_MS, 60000).
-
 start(Config, Options) ->
     flame_prof:start(options(Config, Options), ?START_MS).
 
