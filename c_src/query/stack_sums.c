@@ -2,6 +2,7 @@
 #include "query/stack_sums.h"
 
 #include "base/big_memory.h"
+#include "query/stack_total.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,6 @@ enum { MAX_SORTED_BYTES = 32 << 20, MAX_DIRECT_BYTES = 12 << 20 };
 // Rows of a group that the memory is made ready for, as it goes on somewhere else.
 enum { AHEAD_BYTES = 64 };
 
-// Of one stack. Weights >= 0 and < 0 apart, so that no branch depends on the sign.
-struct stack_total {
-    uint64_t half[2];
-    uint64_t row_cnt;
-};
-
 struct adder {
     struct stack_sums *sums;
     const struct selection *selection;
@@ -30,6 +25,8 @@ struct adder {
     bool is_narrow;             // weights are 32 bits
     uint32_t most_groups;       // there can be; 0 = too many for one table
     struct stack_total *totals; // by stack and group (if all fit), else by stack or rank
+    struct light_total *lights; // the same of light weights
+    uint32_t light_shift;       // 0 = they are not
     uint32_t *counts;           // the same where there is one weight: rows
     // Of the rows of a block that are taken.
     const stack_id *stack; // `kept`, or the profile's own where all are
@@ -129,20 +126,16 @@ static uint32_t block_at(const struct adder *adder, uint64_t row)
     return rest < WEIGHT_BLOCK_ROWS ? (uint32_t)rest : (uint32_t)WEIGHT_BLOCK_ROWS;
 }
 
-static inline void add_weight(struct stack_total *total, int64_t weight)
-{
-    uint64_t is_drop = (uint64_t)weight >> 63;
-    total->half[is_drop] += ((uint64_t)weight ^ (0 - is_drop)) + is_drop;
-    total->row_cnt++;
-}
-
 static struct stack_total total_at(const struct adder *adder, uint64_t slot)
 {
     struct stack_total total = {.row_cnt = 0};
+    if (adder->lights != NULL) {
+        return light_total_apart(adder->lights[slot], adder->light_shift);
+    }
     if (adder->counts == NULL) {
         return adder->totals[slot];
     }
-    add_weight(&total, adder->weight[0]);
+    stack_total_add(&total, adder->weight[0]);
     total.row_cnt = adder->counts[slot];
     total.half[0] *= total.row_cnt;
     total.half[1] *= total.row_cnt;
@@ -183,30 +176,34 @@ static bool allocate_sums(struct adder *adder, uint64_t taken_cnt)
 
 static bool allocate(struct adder *adder, uint64_t slot_cnt)
 {
-    if (adder->has_one_weight) {
-        adder->counts = calloc(slot_cnt, sizeof *adder->counts);
-        big_memory_advise(adder->counts, slot_cnt * sizeof *adder->counts);
-    } else {
-        adder->totals = calloc(slot_cnt, sizeof *adder->totals);
-        big_memory_advise(adder->totals, slot_cnt * sizeof *adder->totals);
-    }
-    return adder->counts != NULL || adder->totals != NULL || out_of_memory(adder);
+    bool is_light = adder->light_shift > 0;
+    size_t bytes = adder->has_one_weight ? sizeof *adder->counts
+                   : is_light            ? sizeof *adder->lights
+                                         : sizeof *adder->totals;
+    void *slots = calloc(slot_cnt, bytes);
+    big_memory_advise(slots, slot_cnt * bytes);
+    adder->counts = adder->has_one_weight ? slots : NULL;
+    adder->lights = is_light ? slots : NULL;
+    adder->totals = adder->has_one_weight || is_light ? NULL : slots;
+    return slots != NULL || out_of_memory(adder);
 }
 
 // --- all groups at once -----------------------------------------------------------
 
 static void add_block(struct adder *adder, const uint32_t *slot, uint32_t taken)
 {
-    if (adder->counts != NULL) {
-        uint32_t *counts = adder->counts;
-        for (uint32_t i = 0; i < taken; i++) {
-            counts[slot[i]]++;
-        }
-        return;
-    }
+    uint32_t *counts = adder->counts;
+    struct light_total *lights = adder->lights;
     struct stack_total *totals = adder->totals;
-    for (uint32_t i = 0; i < taken; i++) {
-        add_weight(&totals[slot[i]], adder->weight[i]);
+    uint32_t shift = adder->light_shift;
+    for (uint32_t i = 0; i < taken && counts != NULL; i++) {
+        counts[slot[i]]++;
+    }
+    for (uint32_t i = 0; i < taken && lights != NULL; i++) {
+        light_total_add(&lights[slot[i]], shift, adder->weight[i]);
+    }
+    for (uint32_t i = 0; i < taken && totals != NULL; i++) {
+        stack_total_add(&totals[slot[i]], adder->weight[i]);
     }
 }
 
@@ -350,25 +347,6 @@ static void order_rows(struct adder *adder)
     }
 }
 
-// Both halves as sum and magnitude, of which a narrow weight needs no branch and no
-// address of its own: no sum of less than 2^32 of them wraps around.
-static inline void add_narrow(struct stack_total *total, int64_t weight)
-{
-    int64_t sign = weight >> 63;
-    total->half[0] += (uint64_t)weight;
-    total->half[1] += (uint64_t)((weight ^ sign) - sign);
-    total->row_cnt++;
-}
-
-static struct stack_total apart(struct stack_total total)
-{
-    uint64_t sum = total.half[0];
-    uint64_t magnitude = total.half[1];
-    total.half[0] = (magnitude + sum) / 2;
-    total.half[1] = (magnitude - sum) / 2;
-    return total;
-}
-
 // Returns how many stacks are touched.
 static uint32_t add_group(struct adder *adder, uint32_t begin, uint32_t end)
 {
@@ -382,13 +360,13 @@ static uint32_t add_group(struct adder *adder, uint32_t begin, uint32_t end)
         stack_id stack = (stack_id)(adder->rows[i] >> 32);
         adder->touched[touched] = stack;
         touched += adder->totals[stack].row_cnt == 0;
-        add_narrow(&adder->totals[stack], (int32_t)(uint32_t)adder->rows[i]);
+        stack_total_add_narrow(&adder->totals[stack], (int32_t)(uint32_t)adder->rows[i]);
     }
     for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
         stack_id stack = adder->stacks[i];
         adder->touched[touched] = stack;
         touched += adder->totals[stack].row_cnt == 0;
-        add_weight(&adder->totals[stack], adder->weights[i]);
+        stack_total_add(&adder->totals[stack], adder->weights[i]);
     }
     return touched;
 }
@@ -398,7 +376,7 @@ static void list_touched(struct adder *adder, uint32_t group, uint32_t touched)
     for (uint32_t i = 0; i < touched; i++) {
         stack_id stack = adder->touched[i];
         struct stack_total total = total_at(adder, stack);
-        put_sum(adder->sums, stack, adder->rows != NULL ? apart(total) : total);
+        put_sum(adder->sums, stack, adder->rows != NULL ? stack_total_apart(total) : total);
         if (adder->counts != NULL) {
             adder->counts[stack] = 0;
         } else {
@@ -425,10 +403,10 @@ static void sum_sorted(struct adder *adder, uint32_t group, uint32_t begin, uint
     struct stack_total *totals = adder->totals;
     for (uint32_t i = begin; i < end && adder->rows != NULL; i++) {
         uint64_t row = adder->rows[i];
-        add_weight(&totals[row >> 32], (int32_t)(uint32_t)row);
+        stack_total_add(&totals[row >> 32], (int32_t)(uint32_t)row);
     }
     for (uint32_t i = begin; i < end && adder->weights != NULL; i++) {
-        add_weight(&totals[adder->stacks[i]], adder->weights[i]);
+        stack_total_add(&totals[adder->stacks[i]], adder->weights[i]);
     }
     list_sorted(adder, group);
 }
@@ -520,18 +498,33 @@ static bool is_narrow(const struct weight_reader *reader)
            reader->column->min > INT32_MIN;
 }
 
+static uint64_t heaviest(const struct weight_reader *reader)
+{
+    const struct profile_column *column = reader->column;
+    if (column == NULL) {
+        return 1;
+    }
+    uint64_t least = column->min < 0 ? 0 - (uint64_t)column->min : (uint64_t)column->min;
+    uint64_t most = column->max < 0 ? 0 - (uint64_t)column->max : (uint64_t)column->max;
+    return least > most ? least : most;
+}
+
 // Of as many rows as are selected, all as heavy as the heaviest.
 static bool is_exact(const struct adder *adder)
 {
-    const struct profile_column *column = adder->reader.column;
-    uint64_t heaviest = 1;
     int64_t sum = 0;
-    if (column != NULL) {
-        uint64_t least = column->min < 0 ? 0 - (uint64_t)column->min : (uint64_t)column->min;
-        uint64_t most = column->max < 0 ? 0 - (uint64_t)column->max : (uint64_t)column->max;
-        heaviest = least > most ? least : most;
-    }
-    return !__builtin_mul_overflow(adder->selection->row_cnt, heaviest, &sum);
+    return !__builtin_mul_overflow(adder->selection->row_cnt, heaviest(&adder->reader), &sum);
+}
+
+// Bits of the number of rows, where those of their weight are left above them; else 0.
+static uint32_t light_shift(const struct adder *adder)
+{
+    uint64_t row_cnt = adder->selection->row_cnt;
+    uint32_t shift = row_cnt == 0 ? 1 : 64 - (uint32_t)__builtin_clzll(row_cnt);
+    uint64_t sum = 0;
+    bool is_light = !__builtin_mul_overflow(row_cnt, heaviest(&adder->reader), &sum) &&
+                    sum >> (64 - shift) == 0;
+    return is_light && !adder->has_one_weight ? shift : 0;
 }
 
 static bool sum_rows(struct adder *adder, struct weight weight)
@@ -550,7 +543,9 @@ static bool sum_rows(struct adder *adder, struct weight weight)
     bool is_direct =
         adder->has_one_weight || adder->most_groups == 1 || table_bytes <= MAX_DIRECT_BYTES;
     adder->is_sorted = adder->most_groups > 0;
-    return adder->is_sorted && is_direct ? sum_directly(adder) : sum_by_group(adder);
+    is_direct = adder->is_sorted && is_direct;
+    adder->light_shift = is_direct ? light_shift(adder) : 0;
+    return is_direct ? sum_directly(adder) : sum_by_group(adder);
 }
 
 bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
@@ -570,6 +565,7 @@ bool stack_sums_init(struct stack_sums *sums, const struct selection *selection,
     sums->lacking_cnt = selection->row_cnt - sums->row_cnt;
     free(adder->totals);
     free(adder->counts);
+    free(adder->lights);
     free(adder->touched);
     free(adder->ranks);
     free(adder->group_of);
