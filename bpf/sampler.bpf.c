@@ -10,7 +10,6 @@
 #include <bpf/bpf_tracing.h>
 
 #include "filter.bpf.h"
-#include "kernel_name.bpf.h"
 #include "kernel_types.h"
 #include "mapping_memo.bpf.h"
 #include "process_memo.bpf.h"
@@ -688,3 +687,5 @@ int on_process_exit(__u64 *ctx)
 
 #include "events.bpf.h"
 #include "exits.bpf.h"
+// Behind those that take rights of their own: they say better which one is missing.
+#include "kernel_name.bpf.h"
