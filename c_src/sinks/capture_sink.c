@@ -13,7 +13,7 @@
 
 enum {
     STACK_SLOTS = 4096, // powers of two
-    FRAME_SLOTS = 8192,
+    FRAME_SETS = 8192,
     CATEGORY_SLOTS = 1024,
     WORD_SLOTS = 64,
     THREAD_SLOTS = 1024,
@@ -47,7 +47,7 @@ struct capture_sink {
     enum profile_dimension_idx first_word;
     struct string_table *category_names; // as they stand in stacks
     struct seen_name categories[CATEGORY_SLOTS];
-    struct frame_slot frames[FRAME_SLOTS];
+    struct frame_slot frames[FRAME_SETS][2]; // who was asked for last comes first
     struct seen_name words[WORD_SLOTS];
     struct thread_slot threads[THREAD_SLOTS];
     stack_id stacks[STACK_SLOTS];
@@ -157,15 +157,40 @@ static frame_id make_frame(struct capture_sink *sink, const struct frame *frame)
     return profile_dictionary_frame(&profile_builder_profile(sink->builder)->dictionary, &made);
 }
 
+static bool slot_is(const struct frame_slot *slot, const struct frame *frame)
+{
+    return slot->id != 0 && seen_place_is(&slot->place, frame);
+}
+
+// By its texts: those of the first one may have another place now.
+static frame_id look_up_frame(struct capture_sink *sink, struct frame_slot set[2],
+                              const struct frame *frame)
+{
+    struct frame_slot slot = {.place = seen_place_of(frame), .id = set[0].id};
+    if (!is_frame(dictionary_of(sink), slot.id, frame)) {
+        slot.id = make_frame(sink, frame);
+        set[1] = set[0];
+    }
+    set[0] = slot;
+    return slot.id;
+}
+
+static frame_id other_frame(struct capture_sink *sink, struct frame_slot set[2],
+                            const struct frame *frame)
+{
+    struct frame_slot second = set[1];
+    if (!slot_is(&second, frame)) {
+        return look_up_frame(sink, set, frame);
+    }
+    set[1] = set[0];
+    set[0] = second;
+    return second.id;
+}
+
 static inline frame_id frame_of(struct capture_sink *sink, const struct frame *frame)
 {
-    struct frame_slot *slot = &sink->frames[seen_name_hash(frame) % FRAME_SLOTS];
-    if (slot->id == 0 || !seen_place_is(&slot->place, frame)) {
-        bool is_known = is_frame(dictionary_of(sink), slot->id, frame);
-        *slot = (struct frame_slot){seen_place_of(frame),
-                                    is_known ? slot->id : make_frame(sink, frame)};
-    }
-    return slot->id;
+    struct frame_slot *set = sink->frames[seen_name_hash(frame) % FRAME_SETS];
+    return slot_is(&set[0], frame) ? set[0].id : other_frame(sink, set, frame);
 }
 
 static bool is_stack(struct capture_sink *sink, stack_id stack, const struct frame *frames,
