@@ -45,6 +45,20 @@ bool system_event_parse(const char *name, enum system_event *event_ret)
     return false;
 }
 
+bool system_event_has_other(const struct system_event_choice *choice)
+{
+    uint64_t others = 0;
+    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
+        others |= i == SYSTEM_EVENT_CPU_CLOCK ? 0 : choice->values[i];
+    }
+    return others != 0;
+}
+
+bool system_event_has_switches(const struct system_event_choice *choice)
+{
+    return choice->values[SYSTEM_EVENT_OFF_CPU] != 0 || choice->values[SYSTEM_EVENT_RUN_QUEUE] != 0;
+}
+
 // include/linux/sched.h: the lowest bits, unchanged since 4.14.
 const char *system_event_state_name(uint32_t state)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be sampled: name, unit of a sample's weight, and what the number behind the
 // name is. The order is that of enum sampler_event in bpf/sampler.h (asserted in
-// system_sampler.c).
+// sampler_record.c).
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_EVENT_H
 #define FLAME_PROF_CAPTURE_SYSTEM_EVENT_H
 
@@ -44,6 +44,11 @@ const char *system_event_unit(enum system_event event);
 enum system_event_number system_event_number(enum system_event event);
 uint64_t system_event_default(enum system_event event);
 bool system_event_parse(const char *name, enum system_event *event_ret);
+
+// Is something sampled besides the clock?
+bool system_event_has_other(const struct system_event_choice *choice);
+// Threads that leave their CPU or wait for one: sampled in the scheduler itself.
+bool system_event_has_switches(const struct system_event_choice *choice);
 
 // "running", "sleeping", "disk_sleep", ...: of the kernel's __state of a thread off its
 // CPU; static.

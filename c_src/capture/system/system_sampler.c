@@ -8,6 +8,7 @@
 #include "capture/system/record_backlog.h"
 #include "capture/system/sample_ring.h"
 #include "capture/system/sampler_filter.h"
+#include "capture/system/sampler_record.h"
 #include "capture/system/unwind_memory.h"
 #include "sampler.h"
 #include "sampler.skel.h"
@@ -20,16 +21,6 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-_Static_assert((int)SYSTEM_STACK_END_CNT == (int)SAMPLER_UNWIND_END_CNT, "one name per end");
-_Static_assert((int)SYSTEM_STACK_32BIT == (int)SAMPLER_UNWIND_32BIT, "ends in the same order");
-_Static_assert((int)SYSTEM_STACK_SNAPSHOT == (int)SAMPLER_UNWIND_SNAPSHOT, "in the same order");
-// NOLINTNEXTLINE(misc-redundant-expression): that is what it says
-_Static_assert(SYSTEM_FRAME_EXACT == SAMPLER_FRAME_EXACT, "one mark");
-_Static_assert((int)SYSTEM_MAX_FRAMES == (int)SAMPLER_MAX_FRAMES, "frames of one sample");
-_Static_assert((int)SYSTEM_EVENT_CNT == (int)SAMPLER_EVENT_CNT, "one name per event");
-_Static_assert((int)SYSTEM_EVENT_CACHE_MISSES == (int)SAMPLER_EVENT_CACHE_MISSES, "same order");
-_Static_assert((int)SYSTEM_COMM_BYTES == (int)SAMPLER_COMM_BYTES, "comm of one sample");
 
 enum {
     CPUS_CHECK_MS = 1000,
@@ -83,110 +74,18 @@ const char *system_stack_end_name(enum system_stack_end end)
 
 // --- from the ring to the handler ---------------------------------------------
 
-// The record's own; where its tail is a ring a copy, turned so that it is leaf first, too.
-static const uint64_t *frames_of(const struct sampler_record *record, uint64_t *frames)
-{
-    if (record->user_omitted == 0 || record->user_cnt != SAMPLER_MAX_USER_FRAMES) {
-        return (const uint64_t *)record->frames;
-    }
-    uint32_t frame_cnt = (uint32_t)record->kernel_cnt + record->user_cnt;
-    memcpy(frames, record->frames, frame_cnt * sizeof *frames);
-    uint32_t tail_at = (uint32_t)record->kernel_cnt + SAMPLER_USER_HEAD_FRAMES;
-    for (uint32_t i = 0; i < SAMPLER_USER_TAIL_FRAMES; i++) {
-        uint32_t from = (record->tail_first + i) % SAMPLER_USER_TAIL_FRAMES;
-        frames[tail_at + i] = record->frames[tail_at + from];
-    }
-    return frames;
-}
-
-static void sample_of_record(const struct sampler_record *record, const uint64_t *frames,
-                             struct system_sample *sample)
-{
-    *sample = (struct system_sample){
-        .time_ns = record->time_ns,
-        .pid = record->pid,
-        .tid = record->tid,
-        .cpu = record->cpu,
-        .stack_end = record->unwind_end < SAMPLER_UNWIND_END_CNT
-                         ? (enum system_stack_end)record->unwind_end
-                         : SYSTEM_STACK_UNREADABLE,
-        .address_space = record->address_space,
-        .thread_start_ns = record->thread_start_ns,
-        .cpu_ns = record->cpu_ns,
-        .voluntary_switches = record->voluntary_switches,
-        .involuntary_switches = record->involuntary_switches,
-        .minor_faults = record->minor_faults,
-        .major_faults = record->major_faults,
-        .kernel_cnt = record->kernel_cnt,
-        .user_cnt = record->user_cnt,
-        .user_omitted = record->user_omitted,
-        .user_omitted_at = SAMPLER_USER_HEAD_FRAMES,
-        .frames = frames,
-        .erlang_pid = record->erlang_pid,
-        .event = record->event < SAMPLER_EVENT_CNT ? (enum system_event)record->event
-                                                   : SYSTEM_EVENT_CPU_CLOCK,
-        .weight = record->weight,
-        .run_queue_ns = record->run_queue_ns,
-        .state = record->state,
-        .waker_tid = record->waker_tid,
-        .unread = record->unread,
-    };
-    memcpy(sample->waker_comm, record->waker_comm, sizeof sample->waker_comm);
-    sample->waker_comm[sizeof sample->waker_comm - 1] = '\0';
-    memcpy(sample->comm, record->comm, sizeof sample->comm);
-    sample->comm[sizeof sample->comm - 1] = '\0';
-}
-
-static struct system_snapshot snapshot_of_record(const struct sampler_record *record)
-{
-    const __u64 *words = record->frames + record->kernel_cnt;
-    return (struct system_snapshot){
-        .pc = words[0],
-        .sp = words[1],
-        .fp = words[2],
-        .r13 = words[3],
-        .r10 = words[4],
-        .r11 = words[5],
-        .rax = words[6],
-        .rbx = words[7],
-        .absent_bytes = (uint32_t)words[8],
-        .stack = (const uint64_t *)words + SAMPLER_SNAPSHOT_REGISTERS,
-        .stack_bytes = 8 * (record->snapshot_words - (uint32_t)SAMPLER_SNAPSHOT_REGISTERS),
-    };
-}
-
-static bool is_whole(const struct sampler_record *record, size_t size)
-{
-    if (size < SAMPLER_RECORD_HEADER_BYTES) {
-        return false;
-    }
-    uint32_t frame_cnt = (uint32_t)record->kernel_cnt + record->user_cnt;
-    bool fits =
-        frame_cnt <= SAMPLER_MAX_FRAMES &&
-        frame_cnt + record->snapshot_words <= SAMPLER_MAX_WORDS &&
-        (record->snapshot_words == 0 || record->snapshot_words >= SAMPLER_SNAPSHOT_REGISTERS);
-    return fits &&
-           size >= SAMPLER_RECORD_HEADER_BYTES + 8 * ((size_t)frame_cnt + record->snapshot_words);
-}
-
-static enum system_event event_of(const struct sampler_record *record, size_t size)
-{
-    bool is_told = size >= SAMPLER_RECORD_HEADER_BYTES && record->event < SAMPLER_EVENT_CNT;
-    return is_told ? (enum system_event)record->event : SYSTEM_EVENT_CPU_CLOCK;
-}
-
 static void hand_over(struct system_sampler *sampler, const struct sampler_record *record,
                       size_t size)
 {
-    if (!is_whole(record, size)) {
-        sampler->implausible[event_of(record, size)]++;
+    if (!sampler_record_is_whole(record, size)) {
+        sampler->implausible[sampler_record_event(record, size)]++;
         return;
     }
     struct system_sample sample;
-    sample_of_record(record, frames_of(record, sampler->frames), &sample);
+    sampler_record_sample(record, sampler->frames, &sample);
     struct system_snapshot snapshot;
     if (record->snapshot_words > 0) {
-        snapshot = snapshot_of_record(record);
+        snapshot = sampler_record_snapshot(record);
         sample.snapshot = &snapshot;
     }
     sampler->handler(sampler->context, &sample);
@@ -235,15 +134,6 @@ static uint32_t power_of_two(uint32_t at_least)
     return size;
 }
 
-static bool has_other_events(const struct system_sampler_options *options)
-{
-    uint64_t events = 0;
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        events |= i == SYSTEM_EVENT_CPU_CLOCK ? 0 : options->events.values[i];
-    }
-    return events != 0;
-}
-
 // For a quarter of a second of samples that all bring a copied stack; of others it is
 // several seconds.
 static uint32_t ring_bytes_of(const struct system_sampler_options *options)
@@ -252,7 +142,7 @@ static uint32_t ring_bytes_of(const struct system_sampler_options *options)
     if (options->ring_bytes != 0) {
         return power_of_two(options->ring_bytes);
     }
-    if (options->period_ns == 0 || has_other_events(options)) {
+    if (options->period_ns == 0 || system_event_has_other(&options->events)) {
         return SYSTEM_SAMPLER_DEFAULT_RING_BYTES;
     }
     uint64_t wanted =
@@ -262,12 +152,6 @@ static uint32_t ring_bytes_of(const struct system_sampler_options *options)
         bytes *= 2;
     }
     return bytes;
-}
-
-static bool wants_switches(const struct system_sampler *sampler)
-{
-    const uint64_t *values = sampler->options.events.values;
-    return values[SYSTEM_EVENT_OFF_CPU] != 0 || values[SYSTEM_EVENT_RUN_QUEUE] != 0;
 }
 
 // Sampled by a perf event of its own on each CPU.
@@ -284,7 +168,7 @@ static void configure_events(const struct system_sampler *sampler)
 {
     const uint64_t *values = sampler->options.events.values;
     struct sampler_bpf *bpf = sampler->bpf;
-    bool switches = wants_switches(sampler);
+    bool switches = system_event_has_switches(&sampler->options.events);
     bool counts = false;
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         counts = counts || (i != SYSTEM_EVENT_CPU_CLOCK && counter_period(sampler, i) != 0);
@@ -595,7 +479,8 @@ void system_sampler_set_pace(struct system_sampler *sampler, uint32_t percent)
 // Those programs that wait for a place in the kernel and not for an event of ours.
 static bool attach_tracepoints(struct system_sampler *sampler, struct error *err)
 {
-    if (sampler->options.scope != SYSTEM_SCOPE_TREES && !wants_switches(sampler) &&
+    if (sampler->options.scope != SYSTEM_SCOPE_TREES &&
+        !system_event_has_switches(&sampler->options.events) &&
         sampler->options.exit_name_cnt == 0) {
         return true;
     }
@@ -628,7 +513,7 @@ void system_sampler_stop(struct system_sampler *sampler)
     if (sampler->clocks == NULL) {
         return;
     }
-    if (wants_switches(sampler)) {
+    if (system_event_has_switches(&sampler->options.events)) {
         sampler_bpf__detach(sampler->bpf);
     }
     for (uint32_t cpu = 0; cpu < sampler->possible_cnt; cpu++) {
@@ -725,7 +610,7 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
 int system_sampler_patience_ms(const struct system_sampler *sampler, int most_ms)
 {
     uint64_t enough = sampler->options.ring_bytes / PATIENT_RING_SHARE;
-    uint64_t most = most_ms < MOST_PATIENCE_MS || !has_other_events(&sampler->options)
+    uint64_t most = most_ms < MOST_PATIENCE_MS || !system_event_has_other(&sampler->options.events)
                         ? (uint64_t)most_ms
                         : MOST_PATIENCE_MS;
     uint64_t bytes = sampler->drained_bytes == 0 ? 1 : sampler->drained_bytes;

@@ -381,13 +381,6 @@ static void begin_samples(struct system_recording *recording)
     sample_completion_init(&recording->completion);
 }
 
-// The scheduler is no place for copies of stacks.
-static bool takes_switches(const struct system_sampler_options *options)
-{
-    return options->events.values[SYSTEM_EVENT_OFF_CPU] != 0 ||
-           options->events.values[SYSTEM_EVENT_RUN_QUEUE] != 0;
-}
-
 static bool open_parts(struct system_recording *recording, struct error *err)
 {
     const struct system_recording_options *options = &recording->options;
@@ -415,7 +408,8 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     unwind_tables_set_pause(recording->tables, take_over, recording);
     frame_names_set_kernel(recording->names,
                            &(struct kernel_teller){tell_kernel_name, recording->source});
-    if (takes_switches(&options->sampler)) {
+    if (system_event_has_switches(&options->sampler.events)) {
+        // The scheduler is no place for copies of stacks.
         unwind_tables_set_eager(recording->tables);
     }
     begin_samples(recording);
