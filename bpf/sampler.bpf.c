@@ -404,11 +404,13 @@ static __always_inline void take_snapshot(struct work *work)
 }
 
 // A copy is 20 times as large as a walked stack: while user space is behind it must not
-// push the others out.
+// push the others out. In a tiny ring there never is room.
 static __always_inline int has_room_for_snapshot(void)
 {
-    return snapshots && bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) <
-                            bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE) / 4 * 3;
+    __u64 size = bpf_ringbuf_query(&samples, BPF_RB_RING_SIZE);
+    __u64 used = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
+    return snapshots && used < size / 4 * 3 &&
+           size - used > SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_WORDS;
 }
 
 static __always_inline int is_young(const struct sampler_record *record)
