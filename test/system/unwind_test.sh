@@ -102,13 +102,13 @@ processes_of_a_millisecond_are_walked_as_well() {
     local all incomplete
     need_root
     # shellcheck disable=SC2016 # the other shell's
-    run record -F 997 -o x.perf -- sh -c 'i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i + 1)); done'
+    run record -F 997 -o x.perf -- sh -c 'i=0; while [ $i -lt 3000 ]; do /bin/true; i=$((i + 1)); done'
     want_code 0
     read -r all incomplete < <(field x.perf stack_ends | tail -1 | tr ' ' '\n' | awk -F= '
         { all += $2 }
         $1 !~ /^(complete|no_user_stack|erlang|emulator)$/ { incomplete += $2 }
         END { print all, incomplete + 0 }')
-    want_between "samples" "$all" 100 5000
+    want_between "samples" "$all" 100 50000
     want_between "those of $all that are not complete: $(field x.perf stack_ends)" "$incomplete" 0 $((all / 50 + 2))
 }
 
