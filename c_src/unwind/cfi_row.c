@@ -206,6 +206,7 @@ static void machine_init(struct cfi_machine *machine, const struct cfi_section *
     machine->cie = &fde->cie;
     machine->location = fde->start;
     machine->row = (struct cfi_row){.cfa_register = CFI_REGISTER_CNT};
+    machine->initial = machine->row; // what a `restore` of the CIE itself leads to
     machine->remembered_cnt = 0;
 }
 

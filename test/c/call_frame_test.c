@@ -139,6 +139,26 @@ TEST(states_are_remembered_and_restored)
     CHECK_INT(step(0), CALL_FRAME_UNKNOWN);
 }
 
+// So that what a callee reads before it writes is not nought by luck.
+static __attribute__((noinline)) void soil_the_stack(void)
+{
+    volatile unsigned char soil[16 << 10];
+    for (size_t i = 0; i < sizeof soil; i++) {
+        soil[i] = 0x5A;
+    }
+}
+
+TEST(a_restore_in_the_common_entry_leads_to_the_empty_row)
+{
+    make("zR", (const unsigned char[]){0x00}, 1);
+    section[22] = 0xC3; // the first nop of the common entry's end: restore rbx
+    registers.values[FRAME_REGISTER_RBX] = 0x77;
+    soil_the_stack();
+    CHECK_INT(step(0), CALL_FRAME_CALLER);
+    CHECK_UINT(registers.values[FRAME_REGISTER_RBX], 0x77);
+    CHECK_UINT(registers.values[FRAME_REGISTER_RIP], 0x1000);
+}
+
 TEST(expressions_say_where_the_frame_is)
 {
     // The PLT's: rsp + 8 + ((rip & 15) >= 11) * 8
