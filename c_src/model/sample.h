@@ -29,6 +29,9 @@ struct sample {
     uint32_t pid; // OS process
     uint32_t tid; // OS thread, or the Erlang process number
     struct text category;
+    // What the sink made of the code in its stack (sinks/sink.h): `frames` are then its
+    // categories alone. 0: it was not asked.
+    uint32_t stack;
     const struct frame *frames; // leaf first, category frames last
     uint32_t frame_cnt;
     const struct metric_value *metrics; // session->metric_cnt of them

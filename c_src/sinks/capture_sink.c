@@ -207,20 +207,27 @@ static bool is_stack(struct capture_sink *sink, stack_id stack, const struct fra
     return i == cnt && stack == 0;
 }
 
+static uint32_t capture_stack(void *state, uint32_t below, const struct frame *frames,
+                              uint32_t frame_cnt)
+{
+    struct capture_sink *sink = state;
+    struct profile_dictionary *dictionary = &profile_builder_profile(sink->builder)->dictionary;
+    stack_id stack = below;
+    for (uint32_t i = frame_cnt; i > 0; i--) {
+        stack = profile_dictionary_stack(dictionary, stack, frame_of(sink, &frames[i - 1]));
+    }
+    return stack;
+}
+
 static stack_id stack_of(struct capture_sink *sink, const struct frame *frames, uint32_t cnt)
 {
-    struct profile_dictionary *dictionary = &profile_builder_profile(sink->builder)->dictionary;
     uint32_t hash = cnt;
     for (uint32_t i = 0; i < cnt; i++) {
         hash = hash * 31 + seen_name_hash(&frames[i]);
     }
     stack_id *slot = &sink->stacks[hash % STACK_SLOTS];
     if (!is_stack(sink, *slot, frames, cnt)) {
-        stack_id stack = 0;
-        for (uint32_t i = cnt; i > 0; i--) {
-            stack = profile_dictionary_stack(dictionary, stack, frame_of(sink, &frames[i - 1]));
-        }
-        *slot = stack;
+        *slot = capture_stack(sink, 0, frames, cnt);
     }
     return *slot;
 }
@@ -290,10 +297,18 @@ static uint32_t code_of_thread(struct capture_sink *sink, uint32_t tid)
     return slot->code;
 }
 
+// By its bytes: those of a thread's name are elsewhere each time.
+static uint32_t word_hash(struct text word)
+{
+    uint64_t head = 0;
+    memcpy(&head, word.bytes, word.len < sizeof head ? word.len : sizeof head);
+    return (uint32_t)((head ^ word.len) * 0x9E3779B97F4A7C15ULL >> 32);
+}
+
 static uint32_t code_of_word(struct capture_sink *sink, struct text word)
 {
     struct frame frame = {.name = word};
-    struct seen_name *seen = &sink->words[seen_name_hash(&frame) % WORD_SLOTS];
+    struct seen_name *seen = &sink->words[word_hash(word) % WORD_SLOTS];
     if (!seen_name_is(seen, &frame)) {
         struct profile_builder *builder = sink->builder;
         string_id id = profile_builder_string(builder, word);
@@ -333,7 +348,7 @@ static bool capture_sample(void *state, struct byte_buffer *out, const struct se
     uint32_t codes[PROFILE_MAX_DIMENSIONS];
     sink->out = out;
     uint32_t code_cnt = make_codes(sink, sample, codes);
-    stack_id stack = stack_of(sink, sample->frames, code_cnt);
+    stack_id stack = sample->stack != 0 ? sample->stack : stack_of(sink, sample->frames, code_cnt);
     profile_builder_begin_coded_row(builder, sample->time_ns, stack, (int64_t)sample->period_ns,
                                     codes);
     profile_builder_set_metrics(builder, session->metric_cnt, sink->metrics, sample->metrics);
@@ -388,6 +403,7 @@ const struct sink CAPTURE_SINK = {
     .destroy = capture_destroy,
     .begin = capture_begin,
     .sample = capture_sample,
+    .stack = capture_stack,
     .note = capture_note,
     .flush = capture_flush,
     .held_bytes = capture_held_bytes,

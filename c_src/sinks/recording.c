@@ -242,6 +242,13 @@ void recording_write(struct recording *recording, const struct sample *sample)
     }
 }
 
+uint32_t recording_stack(struct recording *recording, uint32_t below, const struct frame *frames,
+                         uint32_t frame_cnt)
+{
+    bool can = recording->state == RECORDING_WRITING && recording->sink->stack != NULL;
+    return can ? recording->sink->stack(recording->sink_state, below, frames, frame_cnt) : 0;
+}
+
 void recording_comment(struct recording *recording, const char *key, const char *value)
 {
     size_t mark = recording->buffer.len;

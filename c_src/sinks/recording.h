@@ -77,6 +77,17 @@ bool recording_end_file(struct recording *recording, const char *end_reason, str
 // LOSS_WRITE_FAILED and `last_error` says why. Samples come in time order.
 void recording_write(struct recording *recording, const struct sample *sample);
 
+// Whether the sink gives stacks numbers.
+static inline bool recording_numbers_stacks(const struct recording *recording)
+{
+    return recording->sink->stack != NULL;
+}
+
+// What the sink calls code frames on top of `below`, in the file that is open; for
+// sample.stack. 0: it gives them no numbers, or no file is open.
+uint32_t recording_stack(struct recording *recording, uint32_t below, const struct frame *frames,
+                         uint32_t frame_cnt);
+
 // Says something between two samples, once.
 void recording_comment(struct recording *recording, const char *key, const char *value);
 

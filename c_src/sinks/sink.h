@@ -39,6 +39,10 @@ struct sink {
     bool (*begin)(void *state, struct byte_buffer *out, const struct session *session);
     bool (*sample)(void *state, struct byte_buffer *out, const struct session *session,
                    const struct sample *sample);
+    // The number, in the present file, of code frames (leaf first) on top of those that have
+    // the number `below`, 0 being none; for callers that see the same stacks again and again.
+    // NULL where stacks have no numbers.
+    uint32_t (*stack)(void *state, uint32_t below, const struct frame *frames, uint32_t frame_cnt);
     // What changes while a file is written; between two samples.
     bool (*note)(void *state, struct byte_buffer *out, const char *key, const char *value);
     // Appends what it holds back; called before the buffer goes to the file. NULL where

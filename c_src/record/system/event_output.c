@@ -66,7 +66,7 @@ bool event_output_open(struct event_output *output, enum system_event event, uin
 }
 
 void event_output_write(struct event_output *output, const struct system_sample *sample,
-                        const struct frame *frames, uint32_t frame_cnt)
+                        uint32_t stack, const struct frame *frames, uint32_t frame_cnt)
 {
     struct metric_value metrics[THREAD_METRIC_CNT];
     thread_counters_take(output->threads, sample, metrics);
@@ -77,6 +77,7 @@ void event_output_write(struct event_output *output, const struct system_sample 
         .pid = sample->pid,
         .tid = sample->tid,
         .category = text_of(sample->comm),
+        .stack = stack,
         .frames = frames,
         .frame_cnt = frame_cnt,
         .metrics = metrics,

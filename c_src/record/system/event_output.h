@@ -33,9 +33,9 @@ bool event_output_open(struct event_output *output, enum system_event event, uin
                        const struct session *common, const struct recording_options *options,
                        bool has_others, struct error *err);
 
-// Writes a sample with its frames.
+// Writes a sample with its frames; `stack` as in struct sample.
 void event_output_write(struct event_output *output, const struct system_sample *sample,
-                        const struct frame *frames, uint32_t frame_cnt);
+                        uint32_t stack, const struct frame *frames, uint32_t frame_cnt);
 
 // A sample that is not written: its thread's next one gains since this one.
 void event_output_skip(struct event_output *output, const struct system_sample *sample);

@@ -147,6 +147,7 @@ bool frame_cache_find(struct frame_cache *cache, uint32_t begun, const struct fr
         .frames = frames_of(cache, entry),
         .frame_cnt = entry->frame_cnt,
         .is_named = entry->is_named,
+        .expires_ns = entry->expires_ns,
     };
     return true;
 }
@@ -232,6 +233,7 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
     *index = (uint32_t)(entry - cache->entries) + 1;
     cache->entry_cnt += is_new ? 1 : 0;
     place->frames = frames;
+    place->expires_ns = expires_ns;
 }
 
 // Its form in the sink tells the address.
@@ -273,7 +275,12 @@ bool frame_cache_share(struct frame_cache *cache, const struct frame_key *from,
         cache->entries[cache->entry_cnt++] = entry;
         *index = cache->entry_cnt;
     }
-    *place = (struct frame_place){frames_of(cache, &entry), 1, entry.is_named};
+    *place = (struct frame_place){
+        .frames = frames_of(cache, &entry),
+        .frame_cnt = 1,
+        .is_named = entry.is_named,
+        .expires_ns = FRAME_CACHE_FOREVER,
+    };
     return is_moved;
 }
 

@@ -35,7 +35,8 @@ struct frame_key {
 struct frame_place {
     const struct frame *frames;
     uint32_t frame_cnt;
-    bool is_named; // by a symbol, not after its file
+    bool is_named;       // by a symbol, not after its file
+    uint64_t expires_ns; // 0 = not kept
 };
 
 // `max_text_bytes` bounds names and forms, all together. Frames get their form in

@@ -36,6 +36,16 @@ struct found {
     bool is_named;
 };
 
+// Whom the frames that are being named belong to.
+struct naming {
+    struct frame_names *names;
+    const struct system_sample *sample;
+    struct process *process; // NULL for kernel threads and the unknown
+    uint64_t now_ns;
+    uint64_t owner;    // of the user frames, as the mappings are; see owner_of
+    bool maps_checked; // that they hold all of the stack; once is enough
+};
+
 struct frame_names {
     struct process_history *history; // borrowed
     struct beam_names *beams;        // borrowed, or NULL
@@ -51,16 +61,7 @@ struct frame_names {
     struct named_stack noted;          // what frame_names_note names and throws away
     uint32_t begun[SYSTEM_MAX_FRAMES]; // frame_cache_begin of the sample's user frames
     struct name_scratch scratch;
-};
-
-// Whom the frames that are being named belong to.
-struct naming {
-    struct frame_names *names;
-    const struct system_sample *sample;
-    struct process *process; // NULL for kernel threads and the unknown
-    uint64_t now_ns;
-    uint64_t owner;    // of the user frames, as the mappings are; see owner_of
-    bool maps_checked; // that they hold all of the stack; once is enough
+    struct naming naming; // of the sample that was begun
 };
 
 struct frame_names *frame_names_create(const struct file_names_options *options,
@@ -161,8 +162,10 @@ static struct text without_prologue(struct text name)
     return name;
 }
 
-// Of an Erlang VM by its memory, of others by the map that they write.
-static bool find_generated(const struct naming *naming, uint64_t address, struct frame *frame)
+// Of an Erlang VM by its memory, where the generation of its code is part of the owner and
+// the name is good for ever; of others by the map that they write.
+static bool find_generated(const struct naming *naming, uint64_t address, struct frame *frame,
+                           uint64_t *until_ns)
 {
     struct code_location location;
     struct frame_names *names = naming->names;
@@ -172,6 +175,7 @@ static bool find_generated(const struct naming *naming, uint64_t address, struct
         frame->name = without_prologue(location.name);
         frame->file = location.file.len > 0 ? location.file : TEXT("beam");
         frame->line = location.line;
+        *until_ns = FRAME_CACHE_FOREVER;
         return true;
     }
     if (jit_names_find(names->jit, naming->process, address, naming->now_ns, &frame->name)) {
@@ -183,14 +187,14 @@ static bool find_generated(const struct naming *naming, uint64_t address, struct
 
 // Where there is no symbol, `name` stays unless the file says something.
 static bool find_name(const struct naming *naming, struct process_mapping *mapping,
-                      uint64_t address, struct frame *frame)
+                      uint64_t address, struct frame *frame, uint64_t *until_ns)
 {
     switch (mapping->kind) {
     case PROCESS_MAPPING_FILE:
         return file_names_find(naming->names->files, naming->process, mapping, address,
                                naming->now_ns, frame);
     case PROCESS_MAPPING_ANONYMOUS:
-        return find_generated(naming, address, frame);
+        return find_generated(naming, address, frame, until_ns);
     case PROCESS_MAPPING_VDSO:
         return find_in_vdso(naming->names, mapping, address, &frame->name);
     case PROCESS_MAPPING_OTHER:
@@ -232,8 +236,8 @@ static void name_user_frame(const struct naming *naming, uint64_t address, uint6
         struct text path = process_maps_path(&naming->process->maps, mapping);
         frame.file = path.len == 0 ? TEXT("[anonymous]") : path;
         frame.name = name_without_symbol(naming->names, frame.file);
-        found->is_named = find_name(naming, mapping, inside, &frame);
         found->until_ns = good_until_ns(naming, mapping);
+        found->is_named = find_name(naming, mapping, inside, &frame, &found->until_ns);
         if (found->is_named && mapping->kind == PROCESS_MAPPING_FILE) {
             found->cnt = file_names_inlined(naming->names->files, naming->process, mapping, inside,
                                             &frame, found->frames, FILE_NAMES_MAX_INLINED);
@@ -315,13 +319,18 @@ static uint64_t owner_of(const struct process *process, const struct system_samp
     return process->maps_id + ((uint64_t)sample->code_generation << GENERATION_SHIFT);
 }
 
-static struct naming begin(struct frame_names *names, const struct system_sample *sample,
-                           uint64_t now_ns)
+// Before names are looked for.
+static void make_room(struct frame_names *names)
 {
     name_scratch_clear(&names->scratch);
     file_names_trim(names->files);
     jit_names_trim(names->jit);
     frame_cache_trim(names->cache);
+}
+
+static struct naming begin(struct frame_names *names, const struct system_sample *sample,
+                           uint64_t now_ns)
+{
     struct process *process =
         process_history_find(names->history, sample->pid, sample->address_space);
     return (struct naming){
@@ -357,12 +366,20 @@ static void add_place(struct named_stack *stack, const struct frame_place *place
         stack->frames[stack->frame_cnt++] = place->frames[i];
     }
     stack->unnamed_cnt += place->is_named ? 0 : 1;
+    stack->places[stack->place_cnt].good_until_ns = place->expires_ns;
+    stack->places[stack->place_cnt++].is_named = place->is_named;
 }
 
-static void add_kernel_frames(const struct naming *naming, struct named_stack *stack)
+// What is added from now on is of the next address.
+static void begin_place(struct named_stack *stack)
+{
+    stack->places[stack->place_cnt].first_frame = (uint16_t)stack->frame_cnt;
+}
+
+static void add_kernel_frames(const struct naming *naming, uint32_t cnt, struct named_stack *stack)
 {
     struct frame_cache *cache = naming->names->cache;
-    for (uint32_t i = 0; i < naming->sample->kernel_cnt; i++) {
+    for (uint32_t i = 0; i < cnt; i++) {
         uint64_t address = naming->sample->frames[i];
         struct frame_key key = {.address = address, .is_return = i > 0};
         struct frame frame = {.address = address};
@@ -372,6 +389,7 @@ static void add_kernel_frames(const struct naming *naming, struct named_stack *s
             place.is_named = name_kernel_frame(naming->names, inside_call(address, i), &frame);
             frame_cache_put(cache, &key, FRAME_CACHE_FOREVER, &place);
         }
+        begin_place(stack);
         add_place(stack, &place);
     }
 }
@@ -387,9 +405,9 @@ static struct frame_key user_key(const struct naming *naming, uint32_t i)
 }
 
 // All lookups are begun before the first is made.
-static void begin_user_frames(const struct naming *naming)
+static void begin_user_frames(const struct naming *naming, uint32_t cnt)
 {
-    for (uint32_t i = 0; i < naming->sample->user_cnt; i++) {
+    for (uint32_t i = 0; i < cnt; i++) {
         struct frame_key key = user_key(naming, i);
         naming->names->begun[i] = frame_cache_begin(naming->names->cache, &key);
     }
@@ -424,7 +442,11 @@ static void name_new_frame(struct naming *naming, const struct frame_key *key,
 {
     struct found *found = &naming->names->found;
     name_user_frame(naming, key->address, inside_key(key), found);
-    *place = (struct frame_place){found->frames, found->cnt, found->is_named};
+    *place = (struct frame_place){
+        .frames = found->frames,
+        .frame_cnt = found->cnt,
+        .is_named = found->is_named,
+    };
     if (found->until_ns > naming->now_ns) {
         frame_cache_put(naming->names->cache, key, found->until_ns, place);
     }
@@ -474,26 +496,55 @@ static void add_erlang_process(const struct naming *naming, struct named_stack *
     }
 }
 
-static void add_user_frames(struct naming *naming, struct named_stack *stack)
+static void add_user_frames(struct naming *naming, uint32_t cnt, struct named_stack *stack)
 {
     const struct system_sample *sample = naming->sample;
-    begin_user_frames(naming);
-    for (uint32_t i = 0; i < sample->user_cnt; i++) {
+    begin_user_frames(naming, cnt);
+    for (uint32_t i = 0; i < cnt; i++) {
+        begin_place(stack);
         if (sample->user_omitted > 0 && i == sample->user_omitted_at) {
             stack->frames[stack->frame_cnt++] = omitted_frame(naming->names, sample->user_omitted);
         }
         add_user_frame(naming, i, stack);
     }
-    add_erlang_process(naming, stack);
+}
+
+static void clear(struct named_stack *stack)
+{
+    stack->frame_cnt = stack->unnamed_cnt = stack->inlined_cnt = stack->place_cnt = 0;
+}
+
+uint64_t frame_names_begin(struct frame_names *names, const struct system_sample *sample,
+                           uint64_t now_ns)
+{
+    names->naming = begin(names, sample, now_ns);
+    return names->naming.owner;
+}
+
+uint64_t frame_names_go_on(struct frame_names *names, uint32_t address_cnt,
+                           struct named_stack *stack)
+{
+    struct naming *naming = &names->naming;
+    const struct system_sample *sample = naming->sample;
+    bool is_kernel = address_cnt < sample->kernel_cnt;
+    bool is_all = address_cnt == sample->kernel_cnt + sample->user_cnt;
+    clear(stack);
+    if (address_cnt > 0 || is_all) {
+        make_room(names);
+    }
+    add_kernel_frames(naming, is_kernel ? address_cnt : sample->kernel_cnt, stack);
+    add_user_frames(naming, is_kernel ? 0 : address_cnt - sample->kernel_cnt, stack);
+    if (is_all) {
+        add_erlang_process(naming, stack);
+    }
+    return naming->owner;
 }
 
 void frame_names_name(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns, struct named_stack *stack)
 {
-    struct naming naming = begin(names, sample, now_ns);
-    stack->frame_cnt = stack->unnamed_cnt = stack->inlined_cnt = 0;
-    add_kernel_frames(&naming, stack);
-    add_user_frames(&naming, stack);
+    (void)frame_names_begin(names, sample, now_ns);
+    (void)frame_names_go_on(names, sample->kernel_cnt + sample->user_cnt, stack);
 }
 
 void frame_names_note(struct frame_names *names, const struct system_sample *sample,
@@ -505,8 +556,9 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
         return;
     }
     struct naming naming = begin(names, sample, now_ns);
-    names->noted.frame_cnt = names->noted.inlined_cnt = 0;
-    add_user_frames(&naming, &names->noted);
+    clear(&names->noted);
+    make_room(names);
+    add_user_frames(&naming, sample->user_cnt, &names->noted);
 }
 
 void frame_names_shrink(struct frame_names *names)

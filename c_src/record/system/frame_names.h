@@ -49,17 +49,36 @@ enum {
     FRAME_NAMES_MAX_FRAMES = SYSTEM_MAX_FRAMES + 2 + FRAME_NAMES_MAX_INLINED,
 };
 
+// Of one of a sample's addresses.
+struct named_place {
+    uint64_t good_until_ns; // its names; 0 = for this sample only
+    uint16_t first_frame; // in the stack: the innermost, or the mark of omitted ones in front of it
+    bool is_named;        // by a symbol
+};
+
 struct named_stack {
     uint32_t frame_cnt;
     uint32_t unnamed_cnt; // frames that no symbol covers
     uint32_t inlined_cnt; // frames of functions that were inlined into others
+    uint32_t place_cnt;
+    struct named_place places[SYSTEM_MAX_FRAMES]; // of each address that was named
     // Behind the stack there is room for the sample's categories, the caller's to fill.
     struct frame frames[FRAME_NAMES_MAX_FRAMES + SYSTEM_CATEGORIES_MAX];
 };
 
-// The names are valid until the next call of _note or _name.
+// The names are valid until the next call of _note, _begin or _name.
 void frame_names_name(struct frame_names *names, const struct system_sample *sample,
                       uint64_t now_ns, struct named_stack *stack);
+
+// The same in two steps, for who knows the outer part of the stack already. Who owns the
+// sample's code: with the same owner, the same addresses have the same names as long as these
+// are good. 0: nobody, and they may change.
+uint64_t frame_names_begin(struct frame_names *names, const struct system_sample *sample,
+                           uint64_t now_ns);
+// Names what is at the first `address_cnt` addresses of the sample that was begun; of all of
+// them, its Erlang process, too. Returns the owner, which may be another one now.
+uint64_t frame_names_go_on(struct frame_names *names, uint32_t address_cnt,
+                           struct named_stack *stack);
 
 // The files whose code was seen, each once: see mapped_files.h. To be asked after
 // each sample, and from the beginning for each output file.

@@ -15,6 +15,7 @@
 #include "record/system/sample_account.h"
 #include "record/system/sample_completion.h"
 #include "record/system/sample_queue.h"
+#include "record/system/sample_stack.h"
 #include "record/system/unwind_tables.h"
 
 #include <malloc.h>
@@ -50,6 +51,7 @@ struct system_recording {
     struct beam_layouts *layouts;
     struct beam_names *beams;
     struct frame_names *names;
+    struct known_stacks *known;
     struct system_categories *categories;
     struct unwind_tables *tables;
     struct sample_account account;
@@ -62,8 +64,8 @@ struct system_recording {
     uint64_t governed_ns;
     bool is_over_limit;
     uint64_t drained_ns;
-    uint32_t told_in; // output files begun when builds were told
-    struct named_stack stack;
+    uint32_t told_in;          // output files begun when builds were told
+    struct sample_stack stack; // of the sample that is being written
 };
 
 // --- header -------------------------------------------------------------------
@@ -139,11 +141,12 @@ static void count_degraded(struct system_recording *recording, const struct syst
 }
 
 // The stack, then what the sample belongs to, in place: frames are not copied once more.
-static uint32_t join_frames(struct system_recording *recording, const struct system_sample *sample)
+static const struct frame *join_frames(struct system_recording *recording,
+                                       const struct system_sample *sample, uint32_t *cnt_ret)
 {
-    struct named_stack *stack = &recording->stack;
-    return stack->frame_cnt + system_categories_frames(recording->categories, sample,
-                                                       stack->frames + stack->frame_cnt);
+    struct frame *frames = sample_stack_frames(&recording->stack, cnt_ret);
+    *cnt_ret += system_categories_frames(recording->categories, sample, frames + *cnt_ret);
+    return frames;
 }
 
 // Each output file tells all builds that were seen up to its end; that of another event
@@ -164,11 +167,14 @@ static void tell_files(struct system_recording *recording)
 static void write_sample(struct system_recording *recording, const struct system_sample *sample)
 {
     struct event_output *output = &recording->outputs[sample->event];
-    frame_names_name(recording->names, sample, recording->drained_ns, &recording->stack);
+    uint32_t frame_cnt;
+    sample_stack_name(&recording->stack, recording->names, recording->known, output, sample,
+                      recording->drained_ns);
     count_degraded(recording, sample);
     tell_files(recording);
     sample_account_write(&recording->account, output);
-    event_output_write(output, sample, recording->stack.frames, join_frames(recording, sample));
+    const struct frame *frames = join_frames(recording, sample, &frame_cnt);
+    event_output_write(output, sample, recording->stack.number, frames, frame_cnt);
 }
 
 static void write_until(struct system_recording *recording, uint64_t until_ns)
@@ -389,12 +395,13 @@ static bool open_parts(struct system_recording *recording, struct error *err)
     recording->history = process_history_create(
         MAX_HISTORY_BYTES, flies ? MAX_FLIGHT_HISTORY_PROCESSES : MAX_HISTORY_PROCESSES);
     recording->layouts = beam_layouts_create();
+    recording->known = known_stacks_create();
     recording->beams = recording->layouts == NULL ? NULL : beam_names_create(recording->layouts);
     recording->names = frame_names_create(&options->names, recording->history, recording->beams,
                                           options->output.sink);
     recording->categories = system_categories_create(&options->categories, recording->layouts);
     if (recording->history == NULL || recording->beams == NULL || recording->names == NULL ||
-        recording->categories == NULL) {
+        recording->known == NULL || recording->categories == NULL) {
         return error_set(err, ERROR_NO_MEMORY, "record: out of memory");
     }
     if (!open_source(recording, err)) {
@@ -452,6 +459,7 @@ void system_recording_destroy(struct system_recording *recording)
     system_source_destroy(recording->source);
     sample_queue_deinit(&recording->queue);
     frame_names_destroy(recording->names);
+    known_stacks_destroy(recording->known);
     system_categories_destroy(recording->categories);
     beam_names_destroy(recording->beams);
     beam_layouts_destroy(recording->layouts);
