@@ -16,14 +16,16 @@ enum {
     MAX_MAP_BYTES = 32 << 20,
 };
 #define CHECK_NS (1ULL * CLOCK_NS_PER_S)
+// A process that never had a map is asked for one less and less often.
+#define MAX_PAUSE_NS (8ULL * CLOCK_NS_PER_S)
 
-// A process without a map has an entry, too, so that it is asked once a second
-// and not at every frame.
+// A process without a map has an entry, too, so that it is not asked at every frame.
 struct entry {
     uint32_t pid;
     uint64_t address_space; // 0 = free
     uint64_t used_at;
-    uint64_t checked_ns;
+    uint64_t checked_ns; // 0 = never
+    uint64_t pause_ns;   // until the next check
     struct perf_map map;
 };
 
@@ -85,6 +87,7 @@ static struct entry *entry_of(struct jit_names *names, const struct process *pro
     entry->pid = process->pid;
     entry->address_space = process->address_space;
     entry->checked_ns = 0;
+    entry->pause_ns = CHECK_NS;
     return entry;
 }
 
@@ -127,14 +130,22 @@ static void read_on(struct jit_names *names, struct entry *entry)
     names->bytes += symbol_table_memory_bytes(&entry->map.table);
 }
 
+static void check(struct jit_names *names, struct entry *entry, uint64_t now_ns)
+{
+    bool is_first = entry->checked_ns == 0;
+    entry->checked_ns = now_ns;
+    read_on(names, entry);
+    uint64_t longer_ns = entry->pause_ns * 2 < MAX_PAUSE_NS ? entry->pause_ns * 2 : MAX_PAUSE_NS;
+    entry->pause_ns = entry->map.fd >= 0 || is_first ? CHECK_NS : longer_ns;
+}
+
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
                     uint64_t now_ns, struct text *name)
 {
     struct entry *entry = entry_of(names, process);
     entry->used_at = ++names->uses;
-    if (entry->checked_ns == 0 || now_ns - entry->checked_ns > CHECK_NS) {
-        entry->checked_ns = now_ns;
-        read_on(names, entry);
+    if (entry->checked_ns == 0 || now_ns - entry->checked_ns > entry->pause_ns) {
+        check(names, entry, now_ns);
     }
     return perf_map_find(&entry->map, address, name);
 }
