@@ -18,10 +18,10 @@ struct jit_names;
 struct jit_names *jit_names_create(size_t max_bytes);
 void jit_names_destroy(struct jit_names *names);
 
-// False when the process has no map, or the map no such place. A map that grew
-// is read on, one that was replaced is read anew, at most once a second; one that never was
-// there is looked for less and less often, down to each 8 s. With one
-// `now_ns` for a whole stack its names stay valid until jit_names_trim.
+// False when the process has no map, or the map no such place. A map that grew is read on,
+// one that was replaced is read anew, at most once a second; one that never was there is
+// looked for less and less often, down to each 8 s. With one `now_ns` for a whole stack its
+// names stay valid until jit_names_trim.
 bool jit_names_find(struct jit_names *names, const struct process *process, uint64_t address,
                     uint64_t now_ns, struct text *name);
 
