@@ -140,7 +140,12 @@ bool file_series_open(struct file_series *series, const struct file_series_optio
 static void choose_name(struct file_series *series)
 {
     if (series->options.naming == FILE_NAMING_SINGLE) {
-        (void)snprintf(series->name, sizeof series->name, "%.200s%s", series->stem, series->suffix);
+        char number[16] = "";
+        if (series->finished_cnt > 0) {
+            (void)snprintf(number, sizeof number, "-%u", series->finished_cnt + 1);
+        }
+        (void)snprintf(series->name, sizeof series->name, "%.200s%s%s", series->stem, number,
+                       series->suffix);
         return;
     }
     char stamp[32] = "";

@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 enum file_naming {
-    FILE_NAMING_SINGLE, // DIRECTORY/STEM SUFFIX, replaced if it exists
+    // DIRECTORY/STEM SUFFIX, replaced if it exists. Where one was finished before its time (a
+    // full disk) the next is STEM-2, and so on.
+    FILE_NAMING_SINGLE,
     FILE_NAMING_SERIES, // DIRECTORY/STEM-YYYYMMDDTHHMMSSZ-PID-NNNN SUFFIX
 };
 

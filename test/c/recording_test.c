@@ -443,14 +443,19 @@ static void retry_now(void)
 }
 
 static enum file_compression compression_in_child;
+static enum file_naming naming_in_child = FILE_NAMING_SERIES;
 
 // 100 reach the disk, 200 do not, 50 come while nothing can be written, 30 after
 // there is room again.
 static void live_through_a_full_disk(void)
 {
     bool gzip = compression_in_child == FILE_COMPRESSION_GZIP;
-    struct recording_options options = options_for(gzip ? "full_gzip" : "full");
+    bool single = naming_in_child == FILE_NAMING_SINGLE;
+    struct recording_options options = options_for(single ? "full_single"
+                                                   : gzip ? "full_gzip"
+                                                          : "full");
     options.files.compression = compression_in_child;
+    options.files.naming = naming_in_child;
     options.sync_ns = 1;
     open_recording(&options);
     write_samples(100);
@@ -486,6 +491,15 @@ TEST(a_full_disk_costs_what_was_not_written_and_is_told)
     compression_in_child = FILE_COMPRESSION_NONE;
     CHECK_CHILD_PASSES(live_through_a_full_disk);
     compression_in_child = FILE_COMPRESSION_GZIP;
+    CHECK_CHILD_PASSES(live_through_a_full_disk);
+}
+
+// What was finished when the disk was full is not replaced by what came after.
+TEST(a_full_disk_makes_two_of_a_single_file)
+{
+    (void)test_dir();
+    compression_in_child = FILE_COMPRESSION_NONE;
+    naming_in_child = FILE_NAMING_SINGLE;
     CHECK_CHILD_PASSES(live_through_a_full_disk);
 }
 
