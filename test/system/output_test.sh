@@ -74,6 +74,14 @@ rotation_by_size_keeps_the_newest() {
     want "not the first" [ "$(count 's-*-0001.perf.gz')" = 0 ]
 }
 
+each_events_files_tell_builds_once() { # while those of another event are rotated
+    need_load
+    run record -F 997 -d 2 -e cpu-clock -e off-cpu:1us --rotate-bytes 20K --max-files 20 -o s.perf
+    want_code 0
+    want_between "files of the clock" "$(count 's_cpu-clock-*.perf')" 2 20
+    want_valid s_*.perf
+}
+
 compressed_is_the_same() {
     need_load
     run record -F 499 -d 0.6 -o x.perf.gz
@@ -154,6 +162,7 @@ a_directory_is_made() {
 }
 
 run_cases each_signal_ends_it_with_a_whole_file a_second_signal_does_no_harm a_short_duration quiet_says_nothing \
-    the_default_name_has_the_time rotation_by_time rotation_by_size_keeps_the_newest compressed_is_the_same \
+    the_default_name_has_the_time rotation_by_time rotation_by_size_keeps_the_newest \
+    each_events_files_tell_builds_once compressed_is_the_same \
     a_tiny_ring_loses_and_counts a_full_disk_is_told_and_survived killed_it_leaves_what_it_had \
     idle_processes_make_no_file an_old_file_is_replaced a_directory_is_made

@@ -65,6 +65,18 @@ bool event_output_open(struct event_output *output, enum system_event event, uin
     return output->is_open;
 }
 
+void event_output_tell_files(struct event_output *output, struct frame_names *names)
+{
+    const char *line = NULL;
+    if (output->told_in != output->output.begun_cnt) {
+        output->told_in = output->output.begun_cnt;
+        output->told_cnt = 0;
+    }
+    while (frame_names_next_file(names, &output->told_cnt, &line)) {
+        recording_comment(&output->output, "mapping", line);
+    }
+}
+
 void event_output_write(struct event_output *output, const struct system_sample *sample,
                         uint32_t stack, const struct frame *frames, uint32_t frame_cnt)
 {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "capture/system/system_sample.h"
 #include "model/loss.h"
+#include "record/system/frame_names.h"
 #include "record/system/thread_counters.h"
 #include "sinks/dump.h"
 #include "sinks/recording.h"
@@ -23,6 +24,8 @@ struct event_output {
     struct recording output;
     struct dump dump; // of a flight recorder
     struct thread_counters *threads;
+    uint32_t told_cnt; // builds told in the open file
+    uint32_t told_in;  // its number
     char stem[FILE_SERIES_NAME_BYTES];
 };
 
@@ -32,6 +35,10 @@ struct event_output {
 bool event_output_open(struct event_output *output, enum system_event event, uint64_t number,
                        const struct session *common, const struct recording_options *options,
                        bool has_others, struct error *err);
+
+// Tells the builds in which `names` found code and which the open file does not tell yet: each
+// file tells those that were seen up to its last sample, once.
+void event_output_tell_files(struct event_output *output, struct frame_names *names);
 
 // Writes a sample with its frames; `stack` as in struct sample.
 void event_output_write(struct event_output *output, const struct system_sample *sample,

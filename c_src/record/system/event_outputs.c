@@ -72,15 +72,6 @@ void event_outputs_note(struct event_output outputs[SYSTEM_EVENT_CNT], const cha
     }
 }
 
-uint32_t event_outputs_begun(const struct event_output outputs[SYSTEM_EVENT_CNT])
-{
-    uint32_t cnt = 0;
-    for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
-        cnt += outputs[i].output.begun_cnt;
-    }
-    return cnt;
-}
-
 void event_outputs_tick(struct event_output outputs[SYSTEM_EVENT_CNT])
 {
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {

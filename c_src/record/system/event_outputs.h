@@ -27,9 +27,6 @@ void event_outputs_tell(struct event_output outputs[SYSTEM_EVENT_CNT], const cha
 void event_outputs_note(struct event_output outputs[SYSTEM_EVENT_CNT], const char *key,
                         const char *value);
 
-// How many files have been begun.
-uint32_t event_outputs_begun(const struct event_output outputs[SYSTEM_EVENT_CNT]);
-
 // What is due by the clock: flushes, rotation.
 void event_outputs_tick(struct event_output outputs[SYSTEM_EVENT_CNT]);
 

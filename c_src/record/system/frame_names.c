@@ -567,14 +567,9 @@ void frame_names_shrink(struct frame_names *names)
     file_names_shrink(names->files);
 }
 
-bool frame_names_next_file(struct frame_names *names, const char **line)
+bool frame_names_next_file(struct frame_names *names, uint32_t *told_cnt, const char **line)
 {
-    return mapped_files_next(names->seen, line);
-}
-
-void frame_names_rewind_files(struct frame_names *names)
-{
-    mapped_files_rewind(names->seen);
+    return mapped_files_next(names->seen, told_cnt, line);
 }
 
 struct frame_names_stats frame_names_stats(const struct frame_names *names)

@@ -80,10 +80,9 @@ uint64_t frame_names_begin(struct frame_names *names, const struct system_sample
 uint64_t frame_names_go_on(struct frame_names *names, uint32_t address_cnt,
                            struct named_stack *stack);
 
-// The files whose code was seen, each once: see mapped_files.h. To be asked after
-// each sample, and from the beginning for each output file.
-bool frame_names_next_file(struct frame_names *names, const char **line);
-void frame_names_rewind_files(struct frame_names *names);
+// The files whose code was seen, each once in an output file: see mapped_files.h. To be asked
+// after each sample.
+bool frame_names_next_file(struct frame_names *names, uint32_t *told_cnt, const char **line);
 
 // Memory is short: forgets names found and half of the symbols, for good. Between two
 // samples.

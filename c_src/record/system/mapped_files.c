@@ -10,7 +10,6 @@ enum { MAX_LINE_BYTES = 512, MAX_ID_BYTES = 64 };
 
 struct mapped_files {
     struct string_table *lines; // their ids count up from 1
-    uint32_t told;
     char line[MAX_LINE_BYTES];
 };
 
@@ -49,20 +48,15 @@ void mapped_files_add(struct mapped_files *files, const uint8_t *id, uint32_t id
     }
 }
 
-bool mapped_files_next(struct mapped_files *files, const char **line)
+bool mapped_files_next(struct mapped_files *files, uint32_t *told_cnt, const char **line)
 {
-    if (files->told + 1 >= string_table_count(files->lines)) {
+    if (*told_cnt + 1 >= string_table_count(files->lines)) {
         return false;
     }
-    struct text text = string_table_text(files->lines, ++files->told);
+    struct text text = string_table_text(files->lines, ++*told_cnt);
     (void)snprintf(files->line, sizeof files->line, "%.*s", (int)text.len, text.bytes);
     *line = files->line;
     return true;
-}
-
-void mapped_files_rewind(struct mapped_files *files)
-{
-    files->told = 0;
 }
 
 size_t mapped_files_memory_bytes(const struct mapped_files *files)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files whose code was seen, with their build ids, so that a recording says which
-// builds it is about. Each is told once in every output file. Bounded: what is too
-// much is not told. One owner, one thread.
+// builds it is about. Bounded: what is too much is not told. One owner, one thread.
 #ifndef FLAME_PROF_RECORD_SYSTEM_MAPPED_FILES_H
 #define FLAME_PROF_RECORD_SYSTEM_MAPPED_FILES_H
 
@@ -21,12 +20,10 @@ void mapped_files_destroy(struct mapped_files *files);
 void mapped_files_add(struct mapped_files *files, const uint8_t *id, uint32_t id_len,
                       struct text path);
 
-// The next one to tell, as `BUILD-ID PATH` (`- PATH` without one), NUL-terminated.
-// False when all are told. Valid until the next call.
-bool mapped_files_next(struct mapped_files *files, const char **line);
-
-// Another output file has begun: all are to be told again.
-void mapped_files_rewind(struct mapped_files *files);
+// The next one to tell, as `BUILD-ID PATH` (`- PATH` without one), NUL-terminated, valid until
+// the next call; false when all are told. Each output file has its own `*told_cnt`, the number
+// of those told there: 0 where it begins.
+bool mapped_files_next(struct mapped_files *files, uint32_t *told_cnt, const char **line);
 
 size_t mapped_files_memory_bytes(const struct mapped_files *files);
 

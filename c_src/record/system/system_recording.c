@@ -64,7 +64,6 @@ struct system_recording {
     uint64_t governed_ns;
     bool is_over_limit;
     uint64_t drained_ns;
-    uint32_t told_in;          // output files begun when builds were told
     struct sample_stack stack; // of the sample that is being written
 };
 
@@ -149,21 +148,6 @@ static const struct frame *join_frames(struct system_recording *recording,
     return frames;
 }
 
-// Each output file tells all builds that were seen up to its end; that of another event
-// may tell some twice.
-static void tell_files(struct system_recording *recording)
-{
-    const char *line = NULL;
-    uint32_t begun = event_outputs_begun(recording->outputs);
-    if (recording->told_in != begun) {
-        recording->told_in = begun;
-        frame_names_rewind_files(recording->names);
-    }
-    while (frame_names_next_file(recording->names, &line)) {
-        event_outputs_tell(recording->outputs, "mapping", line);
-    }
-}
-
 static void write_sample(struct system_recording *recording, const struct system_sample *sample)
 {
     struct event_output *output = &recording->outputs[sample->event];
@@ -171,7 +155,7 @@ static void write_sample(struct system_recording *recording, const struct system
     sample_stack_name(&recording->stack, recording->names, recording->known, output, sample,
                       recording->drained_ns);
     count_degraded(recording, sample);
-    tell_files(recording);
+    event_output_tell_files(output, recording->names);
     sample_account_write(&recording->account, output);
     const struct frame *frames = join_frames(recording, sample, &frame_cnt);
     event_output_write(output, sample, recording->stack.number, frames, frame_cnt);
