@@ -105,7 +105,9 @@ TEST(what_was_omitted_is_part_of_what_is_above_it)
     known = known_stacks_create();
     put(&sample, UINT64_MAX);
     CHECK_UINT(find(&sample), 0);
-    sample.user_omitted = 501;
+    sample.user_omitted = 511; // at least 256, too
+    CHECK_UINT(find(&sample), 0);
+    sample.user_omitted = 512;
     CHECK_UINT(find(&sample), 256); // 192 has the mark in front
     sample.user_omitted = 0;
     CHECK_UINT(find(&sample), 256);

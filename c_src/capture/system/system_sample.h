@@ -89,4 +89,12 @@ struct system_sample {
     char waker_comm[SYSTEM_COMM_BYTES];
 };
 
+// Of its user frames at least so many were omitted: a power of two, or 0. By their exact number
+// the samples of one recursion, each at another depth, would have nothing in common.
+static inline uint32_t system_sample_least_omitted(const struct system_sample *sample)
+{
+    uint32_t cnt = sample->user_omitted;
+    return cnt == 0 ? 0 : 1U << (31 - __builtin_clz(cnt));
+}
+
 #endif

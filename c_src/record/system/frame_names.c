@@ -123,7 +123,7 @@ static struct frame omitted_frame(struct frame_names *names, uint32_t cnt)
 {
     return (struct frame){
         .name = name_scratch_format(&names->scratch, TEXT("[frames omitted]"),
-                                    "[%u frames omitted]", cnt),
+                                    "[at least %u frames omitted]", cnt),
         .file = TEXT("truncated"),
     };
 }
@@ -503,7 +503,8 @@ static void add_user_frames(struct naming *naming, uint32_t cnt, struct named_st
     for (uint32_t i = 0; i < cnt; i++) {
         begin_place(stack);
         if (sample->user_omitted > 0 && i == sample->user_omitted_at) {
-            stack->frames[stack->frame_cnt++] = omitted_frame(naming->names, sample->user_omitted);
+            stack->frames[stack->frame_cnt++] =
+                omitted_frame(naming->names, system_sample_least_omitted(sample));
         }
         add_user_frame(naming, i, stack);
     }

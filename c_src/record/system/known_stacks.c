@@ -75,7 +75,7 @@ static uint64_t word_of(const struct system_sample *sample, uint32_t i)
     bool is_behind_mark =
         sample->user_omitted > 0 && i == sample->kernel_cnt + sample->user_omitted_at;
     return sample->frames[i] ^ (is_sampled ? SAMPLED : 0) ^
-           (is_behind_mark ? sample->user_omitted * FACTOR : 0);
+           (is_behind_mark ? system_sample_least_omitted(sample) * FACTOR : 0);
 }
 
 void known_stacks_begin(struct known_stacks *known, const struct system_sample *sample,
