@@ -6,6 +6,7 @@
 
 // The sample and some twenty frames.
 enum { CACHE_LINE_BYTES = 64, PREFETCHED_BYTES = 384, CHUNK_BYTES = 64 << 10 };
+enum { MIN_PLACES = 256 }; // a power of two, as all larger ones are
 
 struct queued_sample {
     struct system_sample sample; // sample.frames points behind the struct
@@ -26,6 +27,11 @@ struct sample_queue_chunk {
 void sample_queue_init(struct sample_queue *queue, size_t max_bytes)
 {
     *queue = (struct sample_queue){.max_bytes = max_bytes};
+}
+
+static struct sample_queue_place *place_at(const struct sample_queue *queue, uint32_t i)
+{
+    return &queue->places[(queue->first + i) & (queue->capacity - 1)];
 }
 
 // --- memory -------------------------------------------------------------------
@@ -85,49 +91,25 @@ static void give_back(struct sample_queue *queue, struct queued_sample *queued)
 void sample_queue_deinit(struct sample_queue *queue)
 {
     for (uint32_t i = 0; i < queue->cnt; i++) {
-        give_back(queue, queue->heap[i].queued);
+        give_back(queue, place_at(queue, i)->queued);
     }
     give_back(queue, queue->out);
-    free(queue->heap);
+    free(queue->places);
     free(queue->chunk);
     *queue = (struct sample_queue){.max_bytes = queue->max_bytes};
 }
 
-static bool is_before(const struct sample_queue_place *a, const struct sample_queue_place *b)
-{
-    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->sequence < b->sequence;
-}
+// --- order --------------------------------------------------------------------
 
-static void swap(struct sample_queue *queue, uint32_t i, uint32_t j)
+// Nearly all come in order, and stay where they are put.
+static void sort_in(struct sample_queue *queue, struct sample_queue_place place)
 {
-    struct sample_queue_place kept = queue->heap[i];
-    queue->heap[i] = queue->heap[j];
-    queue->heap[j] = kept;
-}
-
-static void sift_up(struct sample_queue *queue, uint32_t at)
-{
-    while (at > 0 && is_before(&queue->heap[at], &queue->heap[(at - 1) / 2])) {
-        swap(queue, at, (at - 1) / 2);
-        at = (at - 1) / 2;
+    uint32_t at = queue->cnt++;
+    while (at > 0 && place_at(queue, at - 1)->time_ns > place.time_ns) {
+        *place_at(queue, at) = *place_at(queue, at - 1);
+        at--;
     }
-}
-
-static void sift_down(struct sample_queue *queue, uint32_t at)
-{
-    for (;;) {
-        uint32_t first = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2; child++) {
-            if (child < queue->cnt && is_before(&queue->heap[child], &queue->heap[first])) {
-                first = child;
-            }
-        }
-        if (first == at) {
-            return;
-        }
-        swap(queue, at, first);
-        at = first;
-    }
+    *place_at(queue, at) = place;
 }
 
 static bool make_room(struct sample_queue *queue)
@@ -135,13 +117,18 @@ static bool make_room(struct sample_queue *queue)
     if (queue->cnt < queue->capacity) {
         return true;
     }
-    uint32_t capacity = queue->capacity == 0 ? 256 : queue->capacity * 2;
-    struct sample_queue_place *heap = realloc(queue->heap, capacity * sizeof *heap);
-    if (heap == NULL) {
+    uint32_t capacity = queue->capacity == 0 ? MIN_PLACES : queue->capacity * 2;
+    struct sample_queue_place *places = malloc(capacity * sizeof *places);
+    if (places == NULL) {
         return false;
     }
-    queue->heap = heap;
+    for (uint32_t i = 0; i < queue->cnt; i++) {
+        places[i] = *place_at(queue, i);
+    }
+    free(queue->places);
+    queue->places = places;
     queue->capacity = capacity;
+    queue->first = 0;
     return true;
 }
 
@@ -179,16 +166,14 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
         return SAMPLE_REFUSED;
     }
     queue->bytes += queued->bytes;
-    queue->heap[queue->cnt] =
-        (struct sample_queue_place){sample->time_ns, queue->sequence++, queued};
-    sift_up(queue, queue->cnt++);
+    sort_in(queue, (struct sample_queue_place){sample->time_ns, queued});
     return SAMPLE_QUEUED;
 }
 
 // It has been waiting for long enough to be far away.
 static void prefetch_next(const struct sample_queue *queue)
 {
-    const char *next = queue->cnt == 0 ? NULL : (const char *)queue->heap[0].queued;
+    const char *next = queue->cnt == 0 ? NULL : (const char *)place_at(queue, 0)->queued;
     for (size_t i = 0; next != NULL && i < PREFETCHED_BYTES; i += CACHE_LINE_BYTES) {
         __builtin_prefetch(next + i);
     }
@@ -196,19 +181,19 @@ static void prefetch_next(const struct sample_queue *queue)
 
 const struct system_sample *sample_queue_oldest(const struct sample_queue *queue)
 {
-    return queue->cnt == 0 ? NULL : &queue->heap[0].queued->sample;
+    return queue->cnt == 0 ? NULL : &place_at(queue, 0)->queued->sample;
 }
 
 const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
     give_back(queue, queue->out);
     queue->out = NULL;
-    if (queue->cnt == 0 || queue->heap[0].time_ns >= until_ns) {
+    if (queue->cnt == 0 || place_at(queue, 0)->time_ns >= until_ns) {
         return NULL;
     }
-    struct queued_sample *first = queue->heap[0].queued;
-    queue->heap[0] = queue->heap[--queue->cnt];
-    sift_down(queue, 0);
+    struct queued_sample *first = place_at(queue, 0)->queued;
+    queue->first++;
+    queue->cnt--;
     queue->bytes -= first->bytes;
     queue->out_ns = first->sample.time_ns;
     queue->out = first;

@@ -22,18 +22,17 @@ struct sample_queue_chunk;
 // What the order is by stands beside the pointer: sorting looks at nothing else.
 struct sample_queue_place {
     uint64_t time_ns;
-    uint64_t sequence;
     struct queued_sample *queued;
 };
 
 // A zeroed struct with `max_bytes` set is empty.
 struct sample_queue {
-    struct sample_queue_place *heap;
+    struct sample_queue_place *places; // a ring, in the order of time
+    uint32_t first;
     uint32_t cnt;
     uint32_t capacity;
     size_t bytes;
     size_t max_bytes;
-    uint64_t sequence;
     uint64_t out_ns; // time of the last sample given out
     struct queued_sample *out;
     struct sample_queue_chunk *chunk; // that is being filled
