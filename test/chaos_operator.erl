@@ -181,11 +181,12 @@ complete(File, Text) ->
         orelse chaos_load:found({not_complete, File, Tail}).
 
 %% No session, no timer; and who was killed in the middle has not tidied up, but the
-%% next one does.
+%% next session does, and an upgrade at rest is none.
 nothing_is_left(Act, #{directory := Directory}) ->
     _ = whereis(flame_prof) =/= undefined andalso Act =:= killed andalso wait_for_end(),
     no_timers(Act, ?TRIES),
-    lists:member(Act, [killed, owner_ends]) orelse no_hidden_files(Act, Directory, ?TRIES).
+    lists:member(Act, [killed, owner_ends, upgraded_at_rest])
+        orelse no_hidden_files(Act, Directory, ?TRIES).
 
 %% A stop that was not waited for goes on behind it.
 no_hidden_files(Act, Directory, Tries) ->
