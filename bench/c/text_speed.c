@@ -126,7 +126,7 @@ static void push_batch(struct bench *bench, uint64_t begin_ns, uint64_t *at)
         (void)process_history_note(bench->history, sample.pid, sample.address_space, sample.time_ns,
                                    sample.time_ns);
         frame_names_note(bench->names, &sample, sample.time_ns, false);
-        (void)sample_queue_push(&bench->queue, &sample);
+        (void)sample_queue_push(&bench->queue, &sample, NULL);
     }
 }
 
@@ -191,10 +191,10 @@ static void run(struct bench *bench, uint64_t duration_ns)
     uint64_t at = 0;
     double begin_cpu_s = cpu_s();
     while (now_ns - begin_ns < duration_ns) {
-        const struct system_sample *sample = NULL;
+        const struct queued_sample *queued = NULL;
         push_batch(bench, begin_ns, &at);
-        while ((sample = sample_queue_pop(&bench->queue, UINT64_MAX)) != NULL) {
-            write_sample(bench, sample, now_ns);
+        while ((queued = sample_queue_pop(&bench->queue, UINT64_MAX)) != NULL) {
+            write_sample(bench, &queued->sample, now_ns);
         }
         recording_tick(&bench->output);
         now_ns = clock_monotonic_ns();

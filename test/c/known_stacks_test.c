@@ -18,8 +18,12 @@ static struct system_sample sample_of(const uint64_t *frames, uint32_t kernel_cn
 // Where the known part of the sample begins.
 static uint32_t find_as(const struct system_sample *sample, uint64_t owner, uint64_t file)
 {
-    known_stacks_begin(known, sample, owner, file);
-    return known_stacks_find(known, NOW_NS, &part);
+    struct stack_hashes hashes = {0};
+    known_stacks_hash(known, sample, &hashes);
+    known_stacks_fetch(known, &hashes);
+    known_stacks_begin(known, &hashes, owner, file);
+    uint32_t begin = stack_part_begin(known_stacks_find(known, NOW_NS, &part));
+    return begin < hashes.address_cnt ? begin : hashes.address_cnt;
 }
 
 static uint32_t find(const struct system_sample *sample)
@@ -30,13 +34,14 @@ static uint32_t find(const struct system_sample *sample)
 // All of its parts, numbered 100 plus where they begin.
 static void put(const struct system_sample *sample, uint64_t good_until_ns)
 {
-    uint32_t from = sample->kernel_cnt + sample->user_cnt;
-    known_stacks_begin(known, sample, OWNER, FILE_1);
-    while (from > 0) {
-        from = known_stacks_next(from);
-        known_stacks_put(known, from,
-                         &(struct known_part){
-                             .good_until_ns = good_until_ns, .number = 100 + from, .frame_cnt = 3});
+    struct stack_hashes hashes = {0};
+    known_stacks_hash(known, sample, &hashes);
+    known_stacks_begin(known, &hashes, OWNER, FILE_1);
+    for (uint32_t number = stack_part_cnt(hashes.address_cnt); number > 0; number--) {
+        known_stacks_put(known, number - 1,
+                         &(struct known_part){.good_until_ns = good_until_ns,
+                                              .number = 100 + stack_part_begin(number - 1),
+                                              .frame_cnt = 3});
     }
 }
 

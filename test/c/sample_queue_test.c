@@ -10,7 +10,7 @@ static enum sample_queue_result push(uint64_t time_ns, uint32_t tid)
     static const uint64_t FRAMES[] = {1, 2, 3};
     struct system_sample sample = {
         .time_ns = time_ns, .tid = tid, .kernel_cnt = 1, .user_cnt = 2, .frames = FRAMES};
-    return sample_queue_push(&queue, &sample);
+    return sample_queue_push(&queue, &sample, NULL);
 }
 
 static void begin(size_t max_bytes)
@@ -26,10 +26,10 @@ TEST(samples_come_out_in_the_order_of_time)
         CHECK_INT(push(i * 7919 % 1000, (uint32_t)i), SAMPLE_QUEUED);
     }
     for (uint64_t i = 0; i < 1000; i++) {
-        const struct system_sample *sample = sample_queue_pop(&queue, UINT64_MAX);
-        CHECK(sample != NULL);
-        CHECK_UINT(sample->time_ns, i);
-        CHECK_UINT(sample->frames[2], 3);
+        const struct queued_sample *queued = sample_queue_pop(&queue, UINT64_MAX);
+        CHECK(queued != NULL);
+        CHECK_UINT(queued->sample.time_ns, i);
+        CHECK_UINT(queued->sample.frames[2], 3);
     }
     CHECK(sample_queue_pop(&queue, UINT64_MAX) == NULL);
     CHECK_UINT(queue.bytes, 0);
@@ -42,8 +42,19 @@ TEST(samples_of_one_time_keep_their_order)
         CHECK_INT(push(5, i), SAMPLE_QUEUED);
     }
     for (uint32_t i = 0; i < 100; i++) {
-        CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->tid, i);
+        CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->sample.tid, i);
     }
+}
+
+static void check_frames(const struct queued_sample *queued)
+{
+    const struct system_sample *out = &queued->sample;
+    for (uint32_t j = 0; j < out->user_cnt; j++) {
+        CHECK_UINT(out->frames[j], (uint64_t)out->tid << 32 | j);
+    }
+    CHECK_UINT(out->user_cnt, out->tid * 31 % 200);
+    CHECK_UINT(queued->hashes.address_cnt, out->user_cnt);
+    CHECK_UINT(queued->hashes.parts[0], out->tid);
 }
 
 // Stacks of all depths, some hundred of them in the queue at a time, over many chunks.
@@ -58,12 +69,12 @@ TEST(what_comes_out_is_what_was_put_in)
         }
         struct system_sample sample = {
             .time_ns = 1000 + (i ^ 1), .tid = i, .user_cnt = cnt, .frames = frames};
-        CHECK_INT(sample_queue_push(&queue, &sample), SAMPLE_QUEUED);
-        const struct system_sample *out = i < 500 ? NULL : sample_queue_pop(&queue, UINT64_MAX);
-        for (uint32_t j = 0; out != NULL && j < out->user_cnt; j++) {
-            CHECK_UINT(out->frames[j], (uint64_t)out->tid << 32 | j);
+        struct stack_hashes hashes = {.address_cnt = cnt, .parts = {i}};
+        CHECK_INT(sample_queue_push(&queue, &sample, &hashes), SAMPLE_QUEUED);
+        const struct queued_sample *queued = i < 500 ? NULL : sample_queue_pop(&queue, UINT64_MAX);
+        if (queued != NULL) {
+            check_frames(queued);
         }
-        CHECK(out == NULL || out->user_cnt == out->tid * 31 % 200);
     }
     begin(1 << 20);
     CHECK_UINT(queue.bytes, 0);
@@ -83,9 +94,9 @@ TEST(the_oldest_can_be_looked_at)
     CHECK(sample_queue_oldest(&queue) == NULL);
     CHECK_INT(push(10, 1), SAMPLE_QUEUED);
     CHECK_INT(push(5, 2), SAMPLE_QUEUED);
-    CHECK_UINT(sample_queue_oldest(&queue)->tid, 2);
-    CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->tid, 2);
-    CHECK_UINT(sample_queue_oldest(&queue)->tid, 1);
+    CHECK_UINT(sample_queue_oldest(&queue)->sample.tid, 2);
+    CHECK_UINT(sample_queue_pop(&queue, UINT64_MAX)->sample.tid, 2);
+    CHECK_UINT(sample_queue_oldest(&queue)->sample.tid, 1);
 }
 
 TEST(a_sample_older_than_one_given_out_is_late)
@@ -99,13 +110,13 @@ TEST(a_sample_older_than_one_given_out_is_late)
 
 TEST(a_full_queue_refuses)
 {
-    begin(1000);
+    begin(1500);
     uint32_t cnt = 0;
     while (push(cnt, cnt) == SAMPLE_QUEUED && cnt < 100) {
         cnt++;
     }
     CHECK(cnt > 2 && cnt < 10);
-    CHECK(queue.bytes <= 1000);
+    CHECK(queue.bytes <= 1500);
     CHECK(sample_queue_pop(&queue, UINT64_MAX) != NULL);
     CHECK_INT(push(50, 1), SAMPLE_QUEUED);
     sample_queue_deinit(&queue);

@@ -105,12 +105,19 @@ static struct system_sample next_sample(uint32_t i)
     };
 }
 
+static void name_stack(const struct system_sample *sample, uint64_t now_ns)
+{
+    struct stack_hashes hashes = {0};
+    known_stacks_hash(known, sample, &hashes);
+    sample_stack_name(&stack, names, known, &output, sample, &hashes, now_ns);
+}
+
 static void write_next(uint32_t i, uint64_t now_ns)
 {
     struct system_sample sample = next_sample(i);
     uint32_t frame_cnt;
     (void)process_history_note(history, sample.pid, sample.address_space, now_ns, now_ns);
-    sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+    name_stack(&sample, now_ns);
     uint32_t unnamed_cnt = stack.unnamed_cnt;
     uint32_t all_cnt = stack.frame_cnt;
     const struct frame *left = sample_stack_frames(&stack, &frame_cnt);
@@ -174,20 +181,20 @@ TEST(what_is_known_is_not_named_again)
     sample.user_cnt = 20;
     sample.user_omitted = 0;
     (void)process_history_note(history, sample.pid, sample.address_space, now_ns, now_ns);
-    sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+    name_stack(&sample, now_ns);
     uint32_t number = stack.number;
     CHECK(number != 0);
     CHECK_UINT(stack.named.frame_cnt, 20);
-    sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+    name_stack(&sample, now_ns);
     CHECK_UINT(stack.number, number);
     CHECK_UINT(stack.named.frame_cnt, 0);
     CHECK_UINT(stack.frame_cnt, 20);
     frames[0] = places[5];
-    sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+    name_stack(&sample, now_ns);
     CHECK(stack.number != number);
     CHECK_UINT(stack.named.frame_cnt, 1);
     output.output.begun_cnt++; // another file has other numbers
-    sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+    name_stack(&sample, now_ns);
     CHECK_UINT(stack.named.frame_cnt, 20);
     close_all();
 }
@@ -203,7 +210,7 @@ TEST(text_has_no_numbers)
     sample.user_omitted = 0;
     for (int i = 0; i < 2; i++) {
         (void)process_history_note(history, sample.pid, sample.address_space, now_ns, now_ns);
-        sample_stack_name(&stack, names, known, &output, &sample, now_ns);
+        name_stack(&sample, now_ns);
         CHECK_UINT(stack.number, 0);
         CHECK(sample_stack_frames(&stack, &frame_cnt) == stack.named.frames);
         CHECK_UINT(frame_cnt, 5);

@@ -328,18 +328,15 @@ static void make_room(struct frame_names *names)
     frame_cache_trim(names->cache);
 }
 
-static struct naming begin(struct frame_names *names, const struct system_sample *sample,
-                           uint64_t now_ns)
+static void begin(struct naming *naming, struct frame_names *names,
+                  const struct system_sample *sample, uint64_t now_ns)
 {
-    struct process *process =
-        process_history_find(names->history, sample->pid, sample->address_space);
-    return (struct naming){
-        .names = names,
-        .sample = sample,
-        .process = process,
-        .now_ns = now_ns,
-        .owner = owner_of(process, sample),
-    };
+    naming->names = names;
+    naming->sample = sample;
+    naming->process = process_history_find(names->history, sample->pid, sample->address_space);
+    naming->now_ns = now_ns;
+    naming->owner = owner_of(naming->process, sample);
+    naming->maps_checked = false;
 }
 
 // Reads the mappings again where they do not hold all of the stack.
@@ -518,7 +515,7 @@ static void clear(struct named_stack *stack)
 uint64_t frame_names_begin(struct frame_names *names, const struct system_sample *sample,
                            uint64_t now_ns)
 {
-    names->naming = begin(names, sample, now_ns);
+    begin(&names->naming, names, sample, now_ns);
     return names->naming.owner;
 }
 
@@ -556,7 +553,8 @@ void frame_names_note(struct frame_names *names, const struct system_sample *sam
     if (process == NULL || !(is_for_later || process_history_is_young(process, now_ns))) {
         return;
     }
-    struct naming naming = begin(names, sample, now_ns);
+    struct naming naming;
+    begin(&naming, names, sample, now_ns);
     clear(&names->noted);
     make_room(names);
     add_user_frames(&naming, sample->user_cnt, &names->noted);

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FACTOR 0x9E3779B97F4A7C15ULL
-
 enum { CACHE_LINE_BYTES = 64, SETS = 8192, WAYS = 2 }; // sets: a power of two
 
 struct entry {
@@ -23,9 +21,9 @@ _Static_assert(sizeof(struct set) == CACHE_LINE_BYTES, "one cache miss");
 
 struct known_stacks {
     struct set *sets;
-    uint64_t seed; // nobody can choose addresses so that his stack is taken for another
-    uint32_t address_cnt;
-    uint64_t hashes[SYSTEM_MAX_FRAMES]; // of the parts that begin there
+    uint64_t seed;
+    const struct stack_hashes *stack; // that was begun
+    uint64_t whose;
 };
 
 struct known_stacks *known_stacks_create(void)
@@ -54,47 +52,41 @@ void known_stacks_destroy(struct known_stacks *known)
     free(known);
 }
 
-// One to one in both; of a sum of them the upper half depends on every bit.
-static uint64_t mix(uint64_t hash, uint64_t word)
+void known_stacks_hash(const struct known_stacks *known, const struct system_sample *sample,
+                       struct stack_hashes *hashes)
 {
-    return (hash ^ word) * FACTOR;
+    stack_hashes_make(hashes, sample, known->seed);
 }
 
-static uint64_t finish(uint64_t hash)
+static struct set *set_of(const struct known_stacks *known, uint32_t part)
 {
-    hash ^= hash >> 32;
-    return hash == 0 ? 1 : hash;
+    return &known->sets[known->stack->parts[part] % SETS];
 }
 
-// The place that was sampled is named by itself, others by the call before them; in front of
-// one stands the mark of those that were omitted.
-static uint64_t word_of(const struct system_sample *sample, uint32_t i)
+void known_stacks_fetch(const struct known_stacks *known, const struct stack_hashes *stack)
 {
-    static const uint64_t SAMPLED = 1ULL << 62;
-    bool is_sampled = i == 0 || i == sample->kernel_cnt;
-    bool is_behind_mark =
-        sample->user_omitted > 0 && i == sample->kernel_cnt + sample->user_omitted_at;
-    return sample->frames[i] ^ (is_sampled ? SAMPLED : 0) ^
-           (is_behind_mark ? system_sample_least_omitted(sample) * FACTOR : 0);
+    __builtin_prefetch(&known->sets[stack->parts[0] % SETS]);
+    __builtin_prefetch(&known->sets[stack->parts[1] % SETS]);
 }
 
-void known_stacks_begin(struct known_stacks *known, const struct system_sample *sample,
+void known_stacks_begin(struct known_stacks *known, const struct stack_hashes *stack,
                         uint64_t owner, uint64_t file)
 {
-    uint64_t hash = mix(mix(mix(known->seed, owner), file), sample->erlang_pid);
-    known->address_cnt = sample->kernel_cnt + sample->user_cnt;
-    for (uint32_t i = known->address_cnt; i > 0; i--) {
-        hash = mix(hash, word_of(sample, i - 1));
-        known->hashes[i - 1] = finish(hash);
-    }
-    __builtin_prefetch(&known->sets[known->hashes[0] % SETS]);
-    __builtin_prefetch(&known->sets[known->hashes[1] % SETS]);
+    known->stack = stack;
+    known->whose = stack_hashes_mix(stack_hashes_mix(known->seed, owner), file);
 }
 
-static bool find(struct known_stacks *known, uint64_t hash, uint64_t now_ns,
+// Its set is told by the addresses alone, what it is known by by all.
+static uint64_t hash_of(const struct known_stacks *known, uint32_t part)
+{
+    return stack_hashes_finish(stack_hashes_mix(known->stack->parts[part], known->whose));
+}
+
+static bool find(struct known_stacks *known, uint32_t number, uint64_t now_ns,
                  struct known_part *part)
 {
-    struct set *set = &known->sets[hash % SETS];
+    struct set *set = set_of(known, number);
+    uint64_t hash = hash_of(known, number);
     if (set->ways[0].hash != hash && set->ways[1].hash == hash) {
         struct entry second = set->ways[1];
         set->ways[1] = set->ways[0];
@@ -104,38 +96,22 @@ static bool find(struct known_stacks *known, uint64_t hash, uint64_t now_ns,
     return set->ways[0].hash == hash && part->good_until_ns > now_ns;
 }
 
-enum { LAST_DOUBLED = 128, STEP = 64 };
-
-// A part is asked for and kept at 0, 1, 2, 4... 128, 192...: what differs is near the leaf mostly.
-static uint32_t part_below(uint32_t from)
-{
-    return from == 0 ? 1 : from < LAST_DOUBLED ? from * 2 : from + STEP;
-}
-
-uint32_t known_stacks_next(uint32_t from)
-{
-    uint32_t next = 0;
-    while (part_below(next) < from) {
-        next = part_below(next);
-    }
-    return next;
-}
-
 uint32_t known_stacks_find(struct known_stacks *known, uint64_t now_ns, struct known_part *part)
 {
-    for (uint32_t from = 0; from < known->address_cnt; from = part_below(from)) {
-        if (find(known, known->hashes[from], now_ns, part)) {
-            return from;
+    uint32_t cnt = stack_part_cnt(known->stack->address_cnt);
+    for (uint32_t number = 0; number < cnt; number++) {
+        if (find(known, number, now_ns, part)) {
+            return number;
         }
     }
     *part = (struct known_part){.good_until_ns = UINT64_MAX};
-    return known->address_cnt;
+    return cnt;
 }
 
-void known_stacks_put(struct known_stacks *known, uint32_t from, const struct known_part *part)
+void known_stacks_put(struct known_stacks *known, uint32_t number, const struct known_part *part)
 {
-    uint64_t hash = known->hashes[from];
-    struct set *set = &known->sets[hash % SETS];
+    uint64_t hash = hash_of(known, number);
+    struct set *set = set_of(known, number);
     if (set->ways[0].hash != hash) {
         set->ways[1] = set->ways[0];
     }

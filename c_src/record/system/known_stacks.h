@@ -7,13 +7,14 @@
 #define FLAME_PROF_RECORD_SYSTEM_KNOWN_STACKS_H
 
 #include "capture/system/system_sample.h"
+#include "record/system/stack_hashes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct known_stacks;
 
-// An outer part of a stack: its addresses from an index on up to the root.
+// An outer part of a stack, as stack_hashes.h has them.
 struct known_part {
     uint64_t good_until_ns; // what its frames are named
     uint32_t number;        // in the file
@@ -25,20 +26,24 @@ struct known_part {
 struct known_stacks *known_stacks_create(void);
 void known_stacks_destroy(struct known_stacks *known);
 
-// Begins with a sample's stack. Its frames are equal to those of another one when their
-// addresses, `owner` (frame_names_begin), `file` (one file of one output) and the Erlang
-// process are. The sample's addresses are borrowed for this call.
-void known_stacks_begin(struct known_stacks *known, const struct system_sample *sample,
+// What a sample's stack is looked for by. The sample's addresses are borrowed for this call.
+void known_stacks_hash(const struct known_stacks *known, const struct system_sample *sample,
+                       struct stack_hashes *hashes);
+
+// It is going to be begun: has the memory for it near.
+void known_stacks_fetch(const struct known_stacks *known, const struct stack_hashes *stack);
+
+// Begins with a stack, borrowed until the next one is begun. Its frames are equal to those of
+// another one when, besides what the hashes are of, `owner` (frame_names_begin) and `file`
+// (one file of one output) are.
+void known_stacks_begin(struct known_stacks *known, const struct stack_hashes *stack,
                         uint64_t owner, uint64_t file);
 
-// The largest part of it that is known and still good: returns where it begins, an index of
-// sample->frames; behind the last one where none is, which is a part without frames.
+// The number of the largest part of it that is known and still good; where none is,
+// stack_part_cnt, which is a part without frames.
 uint32_t known_stacks_find(struct known_stacks *known, uint64_t now_ns, struct known_part *part);
 
-// Where the next larger part begins that is worth knowing; `from` itself where there is none.
-uint32_t known_stacks_next(uint32_t from);
-
-// From now on the part that begins at `from` is known.
-void known_stacks_put(struct known_stacks *known, uint32_t from, const struct known_part *part);
+// From now on this part is known.
+void known_stacks_put(struct known_stacks *known, uint32_t number, const struct known_part *part);
 
 #endif

@@ -4,16 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The sample and some twenty frames.
-enum { CACHE_LINE_BYTES = 64, PREFETCHED_BYTES = 384, CHUNK_BYTES = 64 << 10 };
+enum { CACHE_LINE_BYTES = 64, CHUNK_BYTES = 64 << 10 };
 enum { MIN_PLACES = 256 }; // a power of two, as all larger ones are
-
-struct queued_sample {
-    struct system_sample sample; // sample.frames points behind the struct
-    struct sample_queue_chunk *chunk;
-    size_t bytes;
-    uint64_t frames[];
-};
 
 // Samples one behind the other; they go nearly in the order they came in. Given back with
 // its last one.
@@ -134,7 +126,8 @@ static bool make_room(struct sample_queue *queue)
 
 // --- in and out ---------------------------------------------------------------
 
-static struct queued_sample *copy(struct sample_queue *queue, const struct system_sample *sample)
+static struct queued_sample *copy(struct sample_queue *queue, const struct system_sample *sample,
+                                  const struct stack_hashes *hashes)
 {
     size_t frames_bytes =
         ((size_t)sample->kernel_cnt + sample->user_cnt) * sizeof sample->frames[0];
@@ -145,6 +138,7 @@ static struct queued_sample *copy(struct sample_queue *queue, const struct syste
         return NULL;
     }
     queued->sample = *sample;
+    queued->hashes = hashes == NULL ? (struct stack_hashes){0} : *hashes;
     if (frames_bytes > 0) {
         memcpy(queued->frames, sample->frames, frames_bytes);
     }
@@ -153,7 +147,8 @@ static struct queued_sample *copy(struct sample_queue *queue, const struct syste
 }
 
 enum sample_queue_result sample_queue_push(struct sample_queue *queue,
-                                           const struct system_sample *sample)
+                                           const struct system_sample *sample,
+                                           const struct stack_hashes *hashes)
 {
     if (sample->time_ns < queue->out_ns) {
         return SAMPLE_LATE;
@@ -161,7 +156,7 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
     if (!make_room(queue)) {
         return SAMPLE_REFUSED;
     }
-    struct queued_sample *queued = copy(queue, sample);
+    struct queued_sample *queued = copy(queue, sample, hashes);
     if (queued == NULL) {
         return SAMPLE_REFUSED;
     }
@@ -170,21 +165,22 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
     return SAMPLE_QUEUED;
 }
 
-// It has been waiting for long enough to be far away.
-static void prefetch_next(const struct sample_queue *queue)
+// The one after the next: it has been waiting for long enough to be far away. Of many only the
+// hashes are looked at, not the frames.
+static void fetch_ahead(const struct sample_queue *queue)
 {
-    const char *next = queue->cnt == 0 ? NULL : (const char *)place_at(queue, 0)->queued;
-    for (size_t i = 0; next != NULL && i < PREFETCHED_BYTES; i += CACHE_LINE_BYTES) {
+    const char *next = queue->cnt < 2 ? NULL : (const char *)place_at(queue, 1)->queued;
+    for (size_t i = 0; next != NULL && i < sizeof(struct queued_sample); i += CACHE_LINE_BYTES) {
         __builtin_prefetch(next + i);
     }
 }
 
-const struct system_sample *sample_queue_oldest(const struct sample_queue *queue)
+const struct queued_sample *sample_queue_oldest(const struct sample_queue *queue)
 {
-    return queue->cnt == 0 ? NULL : &place_at(queue, 0)->queued->sample;
+    return queue->cnt == 0 ? NULL : place_at(queue, 0)->queued;
 }
 
-const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
+const struct queued_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
     give_back(queue, queue->out);
     queue->out = NULL;
@@ -197,6 +193,6 @@ const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_
     queue->bytes -= first->bytes;
     queue->out_ns = first->sample.time_ns;
     queue->out = first;
-    prefetch_next(queue);
-    return &first->sample;
+    fetch_ahead(queue);
+    return first;
 }

@@ -5,6 +5,7 @@
 #define FLAME_PROF_RECORD_SYSTEM_SAMPLE_QUEUE_H
 
 #include "capture/system/system_sample.h"
+#include "record/system/stack_hashes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,8 +17,15 @@ enum sample_queue_result {
     SAMPLE_REFUSED, // the queue is full or memory is short
 };
 
-struct queued_sample;
 struct sample_queue_chunk;
+
+struct queued_sample {
+    struct system_sample sample;
+    struct stack_hashes hashes;
+    struct sample_queue_chunk *chunk; // the queue's
+    size_t bytes;
+    uint64_t frames[];
+};
 
 // What the order is by stands beside the pointer: sorting looks at nothing else.
 struct sample_queue_place {
@@ -42,16 +50,17 @@ void sample_queue_init(struct sample_queue *queue, size_t max_bytes);
 // Harmless twice and on a zeroed struct.
 void sample_queue_deinit(struct sample_queue *queue);
 
-// Copies the sample with its frames.
+// Copies the sample with its frames, and what its stack is known by; NULL: zeroed.
 enum sample_queue_result sample_queue_push(struct sample_queue *queue,
-                                           const struct system_sample *sample);
+                                           const struct system_sample *sample,
+                                           const struct stack_hashes *hashes);
 
 // The oldest sample, which stays; NULL when there is none. Valid until the next push or
 // pop.
-const struct system_sample *sample_queue_oldest(const struct sample_queue *queue);
+const struct queued_sample *sample_queue_oldest(const struct sample_queue *queue);
 
 // The oldest sample, if it is from before `until_ns`; NULL otherwise. Samples of
 // the same time come in the order they were pushed. Valid until the next pop.
-const struct system_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns);
+const struct queued_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns);
 
 #endif

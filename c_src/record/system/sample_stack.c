@@ -27,23 +27,24 @@ static void extend(struct known_part *part, const struct named_stack *named, uin
     part->frame_cnt += (uint16_t)(end - named->places[next].first_frame);
 }
 
-// From the known part, which begins at `from`, towards the leaf. Where the file has no room
-// for another frame nothing is kept.
+// From the known part towards the leaf. Where the file has no room for another frame nothing
+// is kept.
 static void number_parts(struct sample_stack *stack, struct known_stacks *known,
-                         struct event_output *output, uint32_t from, struct known_part *part,
+                         struct event_output *output, uint32_t number, struct known_part *part,
                          bool keeps)
 {
     const struct named_stack *named = &stack->named;
     uint32_t end = named->frame_cnt;
-    while (from > 0) {
-        uint32_t next = known_stacks_next(from);
+    uint32_t from = named->place_cnt;
+    for (; number > 0; number--) {
+        uint32_t next = stack_part_begin(number - 1);
         uint32_t first = named->places[next].first_frame;
         uint32_t below = part->number;
         part->number = recording_stack(&output->output, below, &named->frames[first], end - first);
         extend(part, named, next, from, end);
         keeps = keeps && part->number != below;
         if (keeps && part->good_until_ns > 0) {
-            known_stacks_put(known, next, part);
+            known_stacks_put(known, number - 1, part);
         }
         from = next;
         end = first;
@@ -59,9 +60,17 @@ static void name_all(struct sample_stack *stack, struct frame_names *names,
     stack->unnamed_cnt = stack->named.unnamed_cnt;
 }
 
+// How many of a stack's addresses are in front of a part of it.
+static uint32_t addresses_before(const struct stack_hashes *hashes, uint32_t part)
+{
+    uint32_t begin = stack_part_begin(part);
+    return begin < hashes->address_cnt ? begin : hashes->address_cnt;
+}
+
 void sample_stack_name(struct sample_stack *stack, struct frame_names *names,
                        struct known_stacks *known, struct event_output *output,
-                       const struct system_sample *sample, uint64_t now_ns)
+                       const struct system_sample *sample, const struct stack_hashes *hashes,
+                       uint64_t now_ns)
 {
     struct known_part part;
     uint64_t owner = frame_names_begin(names, sample, now_ns);
@@ -69,10 +78,11 @@ void sample_stack_name(struct sample_stack *stack, struct frame_names *names,
         name_all(stack, names, sample);
         return;
     }
-    known_stacks_begin(known, sample, owner, file_of(output));
-    uint32_t from = known_stacks_find(known, now_ns, &part);
-    bool is_same = frame_names_go_on(names, from, &stack->named) == owner;
-    number_parts(stack, known, output, from, &part, is_same && may_keep(stack, sample, owner));
+    known_stacks_begin(known, hashes, owner, file_of(output));
+    uint32_t number = known_stacks_find(known, now_ns, &part);
+    bool is_same =
+        frame_names_go_on(names, addresses_before(hashes, number), &stack->named) == owner;
+    number_parts(stack, known, output, number, &part, is_same && may_keep(stack, sample, owner));
     stack->number = part.number;
     stack->frame_cnt = part.frame_cnt;
     stack->unnamed_cnt = part.unnamed_cnt;

@@ -15,11 +15,12 @@ struct sample_stack {
     struct named_stack named; // what had to be named
 };
 
-// Of `sample`, for the file that `output` has open. Names are valid until `names` names
-// the next.
+// Of `sample`, for the file that `output` has open; `hashes` are known_stacks_hash of it where
+// the file numbers stacks. Names are valid until `names` names the next.
 void sample_stack_name(struct sample_stack *stack, struct frame_names *names,
                        struct known_stacks *known, struct event_output *output,
-                       const struct system_sample *sample, uint64_t now_ns);
+                       const struct system_sample *sample, const struct stack_hashes *hashes,
+                       uint64_t now_ns);
 
 // The frames that the sink still needs: what was named where the stack has no number, none
 // where it has. Behind them there is room for SYSTEM_CATEGORIES_MAX more.

@@ -101,12 +101,16 @@ static void on_sample(void *context, const struct system_sample *raw)
 {
     struct system_recording *recording = context;
     struct system_sample sample = *raw;
+    struct stack_hashes hashes = {0};
     struct event_output *output = &recording->outputs[sample.event];
     sample_completion_complete(&recording->completion, &sample, recording->drained_ns);
     frame_names_note(recording->names, &sample, recording->drained_ns,
                      flight_is_on(&recording->flight));
     system_categories_note(recording->categories, &sample);
-    switch (sample_queue_push(&recording->queue, &sample)) {
+    if (recording_numbers_stacks(&output->output)) {
+        known_stacks_hash(recording->known, &sample, &hashes);
+    }
+    switch (sample_queue_push(&recording->queue, &sample, &hashes)) {
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
@@ -148,12 +152,13 @@ static const struct frame *join_frames(struct system_recording *recording,
     return frames;
 }
 
-static void write_sample(struct system_recording *recording, const struct system_sample *sample)
+static void write_sample(struct system_recording *recording, const struct queued_sample *queued)
 {
+    const struct system_sample *sample = &queued->sample;
     struct event_output *output = &recording->outputs[sample->event];
     uint32_t frame_cnt;
     sample_stack_name(&recording->stack, recording->names, recording->known, output, sample,
-                      recording->drained_ns);
+                      &queued->hashes, recording->drained_ns);
     count_degraded(recording, sample);
     event_output_tell_files(output, recording->names);
     sample_account_write(&recording->account, output);
@@ -163,9 +168,13 @@ static void write_sample(struct system_recording *recording, const struct system
 
 static void write_until(struct system_recording *recording, uint64_t until_ns)
 {
-    const struct system_sample *sample = NULL;
-    while ((sample = sample_queue_pop(&recording->queue, until_ns)) != NULL) {
-        write_sample(recording, sample);
+    const struct queued_sample *queued = NULL;
+    while ((queued = sample_queue_pop(&recording->queue, until_ns)) != NULL) {
+        const struct queued_sample *next = sample_queue_oldest(&recording->queue);
+        if (next != NULL) {
+            known_stacks_fetch(recording->known, &next->hashes);
+        }
+        write_sample(recording, queued);
     }
 }
 
@@ -203,22 +212,22 @@ static void note_stack_ends(struct system_recording *recording)
 // `until_ns`. True when there are more.
 static bool move_window(struct system_recording *recording, uint64_t until_ns, uint32_t max_cnt)
 {
-    const struct system_sample *oldest = NULL;
+    const struct queued_sample *oldest = NULL;
     uint32_t written = 0;
     while ((oldest = sample_queue_oldest(&recording->queue)) != NULL &&
-           oldest->time_ns < until_ns && written < max_cnt) {
-        struct event_output *output = &recording->outputs[oldest->event];
-        enum dump_fate fate = dump_window_fate(&output->dump.window, oldest->time_ns,
+           oldest->sample.time_ns < until_ns && written < max_cnt) {
+        struct event_output *output = &recording->outputs[oldest->sample.event];
+        enum dump_fate fate = dump_window_fate(&output->dump.window, oldest->sample.time_ns,
                                                recording->queue.bytes, recording->drained_ns);
         if (fate == DUMP_KEEP) {
             return false;
         }
-        const struct system_sample *sample = sample_queue_pop(&recording->queue, until_ns);
+        const struct queued_sample *queued = sample_queue_pop(&recording->queue, until_ns);
         if (fate == DUMP_WRITE) {
-            write_sample(recording, sample);
+            write_sample(recording, queued);
             written++;
         } else {
-            event_output_skip(output, sample);
+            event_output_skip(output, &queued->sample);
         }
     }
     return written == max_cnt;
@@ -226,9 +235,9 @@ static bool move_window(struct system_recording *recording, uint64_t until_ns, u
 
 static void begin_dump(struct system_recording *recording)
 {
-    const struct system_sample *oldest = sample_queue_oldest(&recording->queue);
-    flight_begin(&recording->flight, recording->outputs, oldest == NULL ? 0 : oldest->time_ns,
-                 recording->drained_ns);
+    const struct queued_sample *oldest = sample_queue_oldest(&recording->queue);
+    flight_begin(&recording->flight, recording->outputs,
+                 oldest == NULL ? 0 : oldest->sample.time_ns, recording->drained_ns);
 }
 
 static void end_dump(struct system_recording *recording)
