@@ -4,6 +4,7 @@
 #include "symbols/system/elf_mini_debug.h"
 
 #include "elf_image.h"
+#include "go_table_image.h"
 #include "test.h"
 
 #include <dlfcn.h>
@@ -337,4 +338,76 @@ TEST(code_that_the_linker_puts_there_is_named)
     CHECK_STR(name_at(section->sh_addr + 0x20), "plt");
     elf_file_close(&file);
     symbol_table_deinit(&table);
+}
+
+static const struct go_image_function GO_FUNCTIONS[] = {
+    {"main.main", 0x100, 0, "\x02\x20"},
+    {"main.work[...]", 0x140, 0, "\x02\x20"},
+};
+
+// Of what a position-independent program counts its functions from only relocations know.
+static void make_go(const char *section, uint64_t text, const Elf64_Rela *relocation)
+{
+    static struct go_table_image go;
+    go_image_make(&go, GO_IMAGE_1_20, GO_FUNCTIONS, 2, 0x180);
+    go_image_put_word(&go, GO_TABLE_TEXT_AT, text);
+    elf_image_begin(&image);
+    uint32_t index = elf_image_add(&image, section, SHT_PROGBITS, go.bytes, go.len);
+    image.sections[index].sh_addr = 0x405000;
+    if (relocation != NULL) {
+        (void)elf_image_add(&image, ".rela", SHT_RELA, relocation, sizeof *relocation);
+    }
+}
+
+TEST(a_stripped_go_program_names_its_functions)
+{
+    make_go(".gopclntab", TEXT_AT, NULL);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_GO);
+    CHECK_STR(name_at(TEXT_AT + 0xff), "-");
+    CHECK_STR(name_at(TEXT_AT + 0x100), "main.main");
+    CHECK_STR(name_at(TEXT_AT + 0x140), "main.work[...]");
+    CHECK_STR(name_at(TEXT_AT + 0x17f), "main.work[...]");
+    CHECK_STR(name_at(TEXT_AT + 0x180), "-");
+}
+
+TEST(its_symtab_goes_before_and_dynsym_behind)
+{
+    Elf64_Sym linked = elf_image_function(FIRST, TEXT_AT, 0x10);
+    make_go(".gopclntab", TEXT_AT, NULL);
+    elf_image_add_symbols(&image, SHT_DYNSYM, &linked, 1, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_GO);
+    CHECK_STR(name_at(TEXT_AT), "first");
+    CHECK_STR(name_at(TEXT_AT + 0x100), "main.main");
+    make_go(".gopclntab", TEXT_AT, NULL);
+    elf_image_add_symbols(&image, SHT_SYMTAB, &linked, 1, STRINGS, sizeof STRINGS);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_STR(name_at(TEXT_AT + 0x100), "-");
+}
+
+TEST(where_a_go_program_that_lies_anywhere_begins)
+{
+    Elf64_Rela relocation = {
+        .r_offset = 0x405000 + GO_TABLE_TEXT_AT,
+        .r_info = ELF64_R_INFO(0, R_X86_64_RELATIVE),
+        .r_addend = TEXT_AT + 0x200,
+    };
+    make_go(".data.rel.ro.gopclntab", 0, &relocation);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_GO);
+    CHECK_STR(name_at(TEXT_AT + 0x300), "main.main");
+    make_go(".gopclntab", 0, NULL); // nothing says: .text
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_GO);
+    CHECK_STR(name_at(TEXT_AT + 0x100), "main.main");
+    unsigned char module[256] = {0}; // as of Go 1.26
+    uint64_t text = TEXT_AT + 0x400;
+    memcpy(module + 176, &text, sizeof text);
+    make_go(".gopclntab", 0, NULL);
+    (void)elf_image_add(&image, ".go.module", SHT_PROGBITS, module, sizeof module);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_GO);
+    CHECK_STR(name_at(TEXT_AT + 0x500), "main.main");
 }

@@ -155,6 +155,7 @@ static void load(struct entry *entry, struct elf_file *file, struct text path,
         [ELF_SYMBOLS_SYMTAB] = ".symtab",
         [ELF_SYMBOLS_DEBUG_FILE] = "its debug file",
         [ELF_SYMBOLS_MINI_DEBUG] = ".gnu_debugdata and .dynsym",
+        [ELF_SYMBOLS_GO] = ".gopclntab and .dynsym",
         [ELF_SYMBOLS_DYNSYM] = ".dynsym",
     };
     enum elf_symbols_source source = elf_symbols_load(&entry->table, file, path, opener);

@@ -3,6 +3,7 @@
 
 #include "symbols/system/elf_debug_file.h"
 #include "symbols/system/elf_mini_debug.h"
+#include "symbols/system/go_image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,36 @@ static bool load_from_mini_debug(struct symbol_table *table, const struct elf_fi
     return ok;
 }
 
+static void add_go_functions(struct symbol_table *table, const struct go_table *functions)
+{
+    struct go_function function;
+    symbol_table_reserve(table, functions->function_cnt);
+    symbol_table_lend(table, go_table_names(functions));
+    for (uint32_t i = 0; i < functions->function_cnt; i++) {
+        if (go_table_function(functions, i, &function)) {
+            (void)symbol_table_add(table, function.start, function.end - function.start,
+                                   SYMBOL_EXACT, SYMBOL_MAX_RANK, function.name);
+        }
+    }
+    symbol_table_finish(table);
+}
+
+// Of what a Go program was linked with from elsewhere only .dynsym knows.
+static bool load_from_go(struct symbol_table *table, const struct elf_file *file)
+{
+    struct go_image image;
+    if (!go_image_open(&image, file)) {
+        return false;
+    }
+    add_go_functions(table, &image.table);
+    go_image_close(&image);
+    bool ok = table->cnt > 0;
+    if (ok) {
+        (void)load_from(table, file, SHT_DYNSYM);
+    }
+    return ok;
+}
+
 enum elf_symbols_source elf_symbols_load(struct symbol_table *table, const struct elf_file *file,
                                          struct text path, const struct elf_debug_opener *opener)
 {
@@ -191,6 +222,9 @@ enum elf_symbols_source elf_symbols_load(struct symbol_table *table, const struc
     }
     if (load_from_mini_debug(table, file)) {
         return ELF_SYMBOLS_MINI_DEBUG;
+    }
+    if (load_from_go(table, file)) {
+        return ELF_SYMBOLS_GO;
     }
     return load_from(table, file, SHT_DYNSYM) ? ELF_SYMBOLS_DYNSYM : ELF_SYMBOLS_NONE;
 }

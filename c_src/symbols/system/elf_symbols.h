@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The function names of an ELF file: from its .symtab, else from the .symtab of
 // its separate debug file (found by build id or .gnu_debuglink), else from its mini
-// debuginfo and .dynsym, else from .dynsym alone, where a name covers only what its
-// st_size says. Symbol versions are left out. Addresses are those of the file
-// (p_vaddr). Input is hostile.
+// debuginfo and .dynsym, or what Go's runtime knows of its functions and .dynsym, else from
+// .dynsym alone, where a name covers only what its st_size says. Symbol versions are left out.
+// Addresses are those of the file (p_vaddr). Input is hostile.
 #ifndef FLAME_PROF_SYMBOLS_SYSTEM_ELF_SYMBOLS_H
 #define FLAME_PROF_SYMBOLS_SYSTEM_ELF_SYMBOLS_H
 
@@ -15,6 +15,7 @@ enum elf_symbols_source {
     ELF_SYMBOLS_SYMTAB,
     ELF_SYMBOLS_DEBUG_FILE,
     ELF_SYMBOLS_MINI_DEBUG,
+    ELF_SYMBOLS_GO,
     ELF_SYMBOLS_DYNSYM,
 };
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/go_table.h"
+
+#include <string.h>
+
+enum { MAGIC_1_18 = 0xF0, MAGIC_1_20 = 0xF1, POINTER_BYTES = 8 };
+
+// Of the head, behind GO_TABLE_TEXT_AT: offsets of the parts, 8 bytes each.
+enum { NAMES_AT = 32, UNITS_AT = 40, STEPS_AT = 56, FUNCTIONS_AT = 64, HEAD_BYTES = 72 };
+
+// Of a function.
+enum { NAME_AT = 4, FUNCTION_STEPS_AT = 16, FLAGS_AT_1_18 = 37, FLAGS_AT_1_20 = 41 };
+
+static bool read_bytes(const struct go_table *table, uint64_t at, void *to, size_t len)
+{
+    if (at > table->len || len > table->len - at) {
+        return false;
+    }
+    memcpy(to, table->bytes + at, len);
+    return true;
+}
+
+static uint64_t word(const struct go_table *table, uint64_t at)
+{
+    uint64_t value = 0;
+    (void)read_bytes(table, at, &value, sizeof value);
+    return value;
+}
+
+static bool is_within(const struct go_table *table)
+{
+    uint64_t cnt = word(table, 8);
+    uint64_t rows_bytes = (cnt * 2 + 1) * sizeof(uint32_t);
+    return cnt > 0 && cnt <= GO_TABLE_MAX_FUNCTIONS && table->names_at < table->names_end &&
+           table->names_end <= table->len && table->bytes[table->names_end - 1] == '\0' &&
+           table->steps_at < table->len && table->functions_at < table->len &&
+           rows_bytes <= table->len - table->functions_at;
+}
+
+bool go_table_open(struct go_table *table, const void *bytes, size_t len)
+{
+    static const unsigned char HEAD[] = {0xFF, 0xFF, 0xFF, 0, 0}; // behind the first byte
+    *table = (struct go_table){.bytes = bytes, .len = len};
+    if (len < HEAD_BYTES || memcmp(table->bytes + 1, HEAD, sizeof HEAD) != 0 ||
+        (table->bytes[0] != MAGIC_1_18 && table->bytes[0] != MAGIC_1_20) ||
+        table->bytes[7] != POINTER_BYTES) {
+        return false;
+    }
+    table->flags_at = table->bytes[0] == MAGIC_1_18 ? FLAGS_AT_1_18 : FLAGS_AT_1_20;
+    table->names_at = word(table, NAMES_AT);
+    table->names_end = word(table, UNITS_AT);
+    table->steps_at = word(table, STEPS_AT);
+    table->functions_at = word(table, FUNCTIONS_AT);
+    // Between two parts there may be padding; it is NULs.
+    if (!is_within(table)) {
+        return false;
+    }
+    table->function_cnt = (uint32_t)word(table, 8);
+    return true;
+}
+
+uint64_t go_table_text(const struct go_table *table)
+{
+    return word(table, GO_TABLE_TEXT_AT);
+}
+
+struct text go_table_names(const struct go_table *table)
+{
+    return (struct text){(const char *)table->bytes + table->names_at,
+                         (uint32_t)(table->names_end - table->names_at - 1)};
+}
+
+static bool name_at(const struct go_table *table, uint32_t offset, struct text *name)
+{
+    if (offset >= table->names_end - table->names_at) {
+        return false;
+    }
+    *name = text_of((const char *)table->bytes + table->names_at + offset);
+    return true;
+}
+
+bool go_table_function(const struct go_table *table, uint32_t i, struct go_function *function)
+{
+    uint32_t row[3]; // where it begins, where it is told of, where the next one begins
+    uint32_t name = 0;
+    if (i >= table->function_cnt ||
+        !read_bytes(table, table->functions_at + (uint64_t)i * 8, row, sizeof row)) {
+        return false;
+    }
+    uint64_t at = table->functions_at + row[1];
+    function->start = table->text + row[0];
+    function->end = table->text + row[2];
+    return function->end > function->start && read_bytes(table, at + NAME_AT, &name, sizeof name) &&
+           read_bytes(table, at + FUNCTION_STEPS_AT, &function->steps, sizeof function->steps) &&
+           read_bytes(table, at + table->flags_at, &function->flags, sizeof function->flags) &&
+           name_at(table, name, &function->name);
+}
+
+// ---- steps ----------------------------------------------------------------------------
+
+void go_steps_begin(struct go_steps *steps, const struct go_table *table,
+                    const struct go_function *function)
+{
+    uint64_t at = table->steps_at + function->steps;
+    *steps = (struct go_steps){
+        .at = table->bytes + (function->steps != 0 && at < table->len ? at : table->len),
+        .table_end = table->bytes + table->len,
+        .end = function->end,
+        .next = function->start,
+        .depth_bytes = -1,
+        .is_first = true,
+    };
+}
+
+// Of five bytes at most.
+static bool take_varint(struct go_steps *steps, uint32_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 35 && steps->at < steps->table_end; shift += 7) {
+        unsigned char byte = *steps->at++;
+        *value |= (uint32_t)(byte & 0x7F) << shift;
+        if ((byte & 0x80) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool go_steps_next(struct go_steps *steps, struct go_step *step)
+{
+    uint32_t change;
+    uint32_t bytes;
+    if (steps->next >= steps->end || !take_varint(steps, &change) ||
+        (change == 0 && !steps->is_first) || !take_varint(steps, &bytes) || bytes == 0) {
+        return false;
+    }
+    uint32_t signed_change = (change & 1) != 0 ? ~(change >> 1) : change >> 1;
+    steps->is_first = false;
+    steps->depth_bytes = (int32_t)((uint32_t)steps->depth_bytes + signed_change);
+    step->start = steps->next;
+    step->end = bytes < steps->end - steps->next ? steps->next + bytes : steps->end;
+    step->depth_bytes = steps->depth_bytes;
+    steps->next = step->end;
+    return true;
+}

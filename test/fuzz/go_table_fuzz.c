@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as Go's table of functions: reading ends, and touches nothing outside.
+#include "unwind/go_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FUNCTIONS = 64, MAX_STEPS = 1 << 16 };
+
+static void read_function(const struct go_table *table, uint32_t i)
+{
+    struct go_function function;
+    struct go_steps steps;
+    struct go_step step = {.start = 0};
+    if (!go_table_function(table, i, &function)) {
+        return;
+    }
+    uint64_t end = function.start;
+    int step_cnt = 0;
+    if (function.end <= function.start || strlen(function.name.bytes) != function.name.len) {
+        abort();
+    }
+    go_steps_begin(&steps, table, &function);
+    while (step_cnt++ < MAX_STEPS && go_steps_next(&steps, &step)) {
+        if (step.start != end || step.end <= step.start || step.end > function.end) {
+            abort();
+        }
+        end = step.end;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct go_table table;
+    if (!go_table_open(&table, bytes, size)) {
+        return 0;
+    }
+    table.text = go_table_text(&table);
+    struct text names = go_table_names(&table);
+    if (names.bytes[names.len] != '\0') {
+        abort();
+    }
+    for (uint32_t i = 0; i < table.function_cnt && i < MAX_FUNCTIONS; i++) {
+        read_function(&table, i);
+    }
+    return 0;
+}
