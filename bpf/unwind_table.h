@@ -95,6 +95,7 @@ enum unwind_cfa {
     UNWIND_CFA_SIGNAL,
     UNWIND_CFA_END,
     UNWIND_CFA_RBX,
+    UNWIND_CFA_OTHER_STACK,
     UNWIND_CFA_CNT
 };
 

@@ -80,14 +80,15 @@ static __always_inline int user_walk_leaf_step(struct user_walk *walk)
     return USER_WALK_GO_ON;
 }
 
-static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk)
+/* It lies at most `max_bytes` above the stack pointer. */
+static __always_inline int user_walk_frame_pointer_step(struct user_walk *walk, __u64 max_bytes)
 {
     __u64 frame[2] = {0, 0}; /* the caller's frame pointer, the return address */
     __u64 fp = walk->fp;
     if (fp == 0) {
         return user_walk_end(walk, SAMPLER_UNWIND_COMPLETE);
     }
-    if ((fp & 7) != 0 || fp < walk->sp || fp - walk->sp > USER_WALK_MAX_FRAME_BYTES) {
+    if ((fp & 7) != 0 || fp - walk->sp > max_bytes) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME_POINTER);
     }
     if (!user_walk_word(walk, fp, &frame[0]) || !user_walk_word(walk, fp + 8, &frame[1])) {
@@ -109,7 +110,7 @@ static __always_inline int user_walk_by_frame_pointer(struct user_walk *walk)
     if (walk->is_exact && user_walk_leaf_step(walk) == USER_WALK_GO_ON) {
         return USER_WALK_GO_ON;
     }
-    return user_walk_frame_pointer_step(walk);
+    return user_walk_frame_pointer_step(walk, USER_WALK_MAX_FRAME_BYTES);
 }
 
 /* --- tables ----------------------------------------------------------------- */
@@ -196,6 +197,9 @@ static __always_inline int user_walk_by_rule(struct user_walk *walk)
     if (walk->rule.cfa == UNWIND_CFA_SIGNAL) {
         return user_walk_signal_step(walk);
     }
+    if (walk->rule.cfa == UNWIND_CFA_OTHER_STACK) {
+        return user_walk_frame_pointer_step(walk, USER_WALK_ANY_STACK);
+    }
     __u64 cfa = user_walk_cfa(walk);
     if (cfa <= walk->sp) {
         return user_walk_end(walk, SAMPLER_UNWIND_BAD_FRAME);
@@ -220,6 +224,12 @@ static __always_inline int user_walk_by_rule(struct user_walk *walk)
     return USER_WALK_GO_ON;
 }
 
+/* Nobody called what a signal handler returns to: it begins there. */
+static __always_inline int user_walk_is_exact(const struct user_walk *walk, int code)
+{
+    return walk->is_exact || (code == USER_WALK_RULE && walk->rule.cfa == UNWIND_CFA_SIGNAL);
+}
+
 /*
  * Takes one frame (of an Erlang stack, a few) and goes on to its caller. A return
  * address may be the first byte behind a function that never returns: it is looked
@@ -231,11 +241,12 @@ static __always_inline int user_walk_step(struct user_walk *walk)
         return erlang_walk_step(walk);
     }
     __u64 pc = walk->pc;
-    __u64 mark = walk->is_exact && walk->depth > 0 ? SAMPLER_FRAME_EXACT : 0;
+    int code = user_walk_lookup(walk, walk->is_exact ? pc : pc - 1);
+    __u64 mark = walk->depth > 0 && user_walk_is_exact(walk, code) ? SAMPLER_FRAME_EXACT : 0;
     if (user_walk_add(walk, pc | mark) != 0) {
         return USER_WALK_OVER;
     }
-    switch (user_walk_lookup(walk, walk->is_exact ? pc : pc - 1)) {
+    switch (code) {
     case USER_WALK_RULE:
         return user_walk_by_rule(walk);
     case USER_WALK_NO_RULE:

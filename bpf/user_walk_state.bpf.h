@@ -45,6 +45,8 @@ enum {
     USER_WALK_RBX_LOST = 1, /* nothing is there */
 };
 
+#define USER_WALK_ANY_STACK (~0ULL) /* wherever the frame pointer leads */
+
 enum user_walk_code {
     USER_WALK_RULE,    /* walk->rule */
     USER_WALK_NO_RULE, /* known code without a rule, generated code: frame pointers */

@@ -240,15 +240,36 @@ void call_frame_table_deinit(struct call_frame_table *table)
     *table = (struct call_frame_table){0};
 }
 
+void call_frame_table_add_go(struct call_frame_table *table, const struct go_table *go)
+{
+    table->go = go_table_start(go) != 0 && go_table_end(go) != 0 ? go : NULL;
+}
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 uint64_t call_frame_table_start(const struct call_frame_table *table)
 {
-    uint64_t start = table->function_cnt == 0 ? 0 : table->functions[0].start;
-    return table->stub_cnt > 0 && table->stubs[0].start < start ? table->stubs[0].start : start;
+    uint64_t start = UINT64_MAX;
+    if (table->function_cnt > 0) {
+        start = table->functions[0].start;
+    }
+    if (table->stub_cnt > 0) {
+        start = lower(start, table->stubs[0].start);
+    }
+    if (table->go != NULL) {
+        start = lower(start, go_table_start(table->go));
+    }
+    return start == UINT64_MAX ? 0 : start;
 }
 
 uint64_t call_frame_table_end(const struct call_frame_table *table)
 {
     uint64_t end = table->stub_cnt == 0 ? 0 : table->stubs[table->stub_cnt - 1].end;
+    uint64_t go_end = table->go == NULL ? 0 : go_table_end(table->go);
+    end = go_end > end ? go_end : end;
     for (uint32_t i = 0; i < table->function_cnt; i++) {
         end = table->functions[i].end > end ? table->functions[i].end : end;
     }

@@ -8,6 +8,7 @@
 #define FLAME_PROF_UNWIND_CALL_FRAME_H
 
 #include "unwind/cfi_expression.h"
+#include "unwind/go_table.h"
 
 struct call_frame_function {
     uint64_t start;
@@ -32,6 +33,7 @@ struct call_frame_table {
     uint32_t function_cnt;
     struct call_frame_stub stubs[CALL_FRAME_MAX_STUBS]; // by start; of no function
     uint32_t stub_cnt;
+    const struct go_table *go; // borrowed; NULL: nothing of it is Go's
 };
 
 // Copies the section and indexes it. False when out of memory or malformed from the
@@ -51,7 +53,11 @@ void call_frame_table_add_stub(struct call_frame_table *table, const void *code,
                                uint64_t address);
 void call_frame_table_deinit(struct call_frame_table *table);
 
-// Bounds of what is described, stubs included; 0 when nothing is.
+// Adds the code that Go's own table describes, in one piece and behind the last piece that the
+// section does or in front of the first. The table is borrowed.
+void call_frame_table_add_go(struct call_frame_table *table, const struct go_table *go);
+
+// Bounds of what is described, stubs and Go's code included; 0 when nothing is.
 uint64_t call_frame_table_start(const struct call_frame_table *table);
 uint64_t call_frame_table_end(const struct call_frame_table *table); // exclusive
 

@@ -19,9 +19,10 @@ enum frame_cfa {
     FRAME_CFA_R10,      // these three hold in the innermost frame only
     FRAME_CFA_RAX,
     FRAME_CFA_R11,
-    FRAME_CFA_SIGNAL, // the kernel's signal frame: all registers are at rsp
-    FRAME_CFA_END,    // the outermost frame
-    FRAME_CFA_RBX,    // rbx + cfa_offset
+    FRAME_CFA_SIGNAL,      // the kernel's signal frame: all registers are at rsp
+    FRAME_CFA_END,         // the outermost frame
+    FRAME_CFA_RBX,         // rbx + cfa_offset
+    FRAME_CFA_OTHER_STACK, // by the frame pointer, which may lead to another stack
     FRAME_CFA_CNT
 };
 

@@ -96,6 +96,18 @@ bool go_table_function(const struct go_table *table, uint32_t i, struct go_funct
            name_at(table, name, &function->name);
 }
 
+uint64_t go_table_start(const struct go_table *table)
+{
+    struct go_function first;
+    return go_table_function(table, 0, &first) ? first.start : 0;
+}
+
+uint64_t go_table_end(const struct go_table *table)
+{
+    struct go_function last;
+    return go_table_function(table, table->function_cnt - 1, &last) ? last.end : 0;
+}
+
 // ---- steps ----------------------------------------------------------------------------
 
 void go_steps_begin(struct go_steps *steps, const struct go_table *table,

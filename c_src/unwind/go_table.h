@@ -54,6 +54,10 @@ struct text go_table_names(const struct go_table *table);
 // Function number `i`, by rising address. False where it is malformed.
 bool go_table_function(const struct go_table *table, uint32_t i, struct go_function *function);
 
+// Bounds of all functions; 0 where they are malformed.
+uint64_t go_table_start(const struct go_table *table);
+uint64_t go_table_end(const struct go_table *table); // exclusive
+
 // How many bytes the stack pointer is below where it was when the function was called, piece by
 // piece.
 struct go_steps {

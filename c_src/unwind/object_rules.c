@@ -2,6 +2,7 @@
 #include "unwind/object_rules.h"
 
 #include "unwind/function_rules.h"
+#include "unwind/go_rules.h"
 
 #include <string.h>
 
@@ -66,6 +67,27 @@ static void emit_stubs(struct row_walk *walk, const struct call_frame_table *tab
     }
 }
 
+static bool take_go_row(void *context, uint64_t pc, const struct frame_rule *rule)
+{
+    struct row_walk *walk = context;
+    emit(walk, pc, rule);
+    return walk->goes_on;
+}
+
+// What is between what was visited and `until` and has no entry.
+static void emit_others(struct row_walk *walk, const struct call_frame_table *table, uint64_t until)
+{
+    uint64_t start = table->go == NULL ? 0 : go_table_start(table->go);
+    uint64_t end = table->go == NULL ? 0 : go_table_end(table->go);
+    if (start >= walk->end && end > start && end <= until) {
+        emit_stubs(walk, table, start);
+        emit_gap(walk, start);
+        go_rules_each(table->go, take_go_row, walk);
+        walk->end = end;
+    }
+    emit_stubs(walk, table, until);
+}
+
 // Mostly the short way.
 static bool take_function(struct row_walk *walk, struct function_rules *rules)
 {
@@ -101,12 +123,12 @@ uint32_t object_rules_each(const struct call_frame_table *table, object_rules_vi
             fde.start != function->start) {
             continue; // overlaps the one before, or is not what an index says
         }
-        emit_stubs(&walk, table, function->start);
+        emit_others(&walk, table, function->start);
         emit_gap(&walk, function->start);
         walk.end = function->start;
         malformed_cnt += take_function(&walk, &rules) ? 0 : 1;
     }
-    emit_stubs(&walk, table, UINT64_MAX);
+    emit_others(&walk, table, UINT64_MAX);
     const struct frame_rule none = {.cfa = FRAME_CFA_NONE};
     emit(&walk, walk.end, &none);
     return malformed_cnt;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of a whole object, made of its call frame information, its stubs and the gaps
-// between: what an unwinder's table is filled from. Hostile input.
+// The rules of a whole object, made of its call frame information, its stubs, Go's own table and
+// the gaps between: what an unwinder's table is filled from. Hostile input.
 #ifndef FLAME_PROF_UNWIND_OBJECT_RULES_H
 #define FLAME_PROF_UNWIND_OBJECT_RULES_H
 

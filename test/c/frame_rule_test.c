@@ -2,6 +2,7 @@
 // Rows of call frame information, made small.
 #include "unwind/object_rules.h"
 
+#include "go_table_image.h"
 #include "test.h"
 
 enum { CODE = 0x10000, MAX_ROWS = 16 };
@@ -242,6 +243,48 @@ TEST(what_runs_first_and_last_in_a_file_has_rows)
     check_row(7, CODE + 0x100 + 8, FRAME_CFA_SP, 16);
     check_row(8, CODE + 0x100 + sizeof FINI - 1, FRAME_CFA_SP, 8);
     check_row(9, CODE + 0x100 + sizeof FINI, FRAME_CFA_NONE, 0);
+    call_frame_table_deinit(&table);
+}
+
+static void read_rows_with_go(uint64_t text)
+{
+    static const struct go_image_function FUNCTIONS[] = {{"main.main", 0, 0, "\x02\x20"}};
+    static struct go_table_image image;
+    static struct go_table go; // which the table borrows
+    const unsigned char same[] = {0};
+    go_image_make(&image, GO_IMAGE_1_20, FUNCTIONS, 1, 0x20);
+    CHECK(go_table_open(&go, image.bytes, image.len));
+    go.text = text;
+    begin_section("zR");
+    add_function(CODE, 0x10, same, 1);
+    add_function(CODE + 0x100, 0x10, same, 1);
+    open_table();
+    call_frame_table_add_stub(&table, INIT, sizeof INIT, CODE - 0x100);
+    call_frame_table_add_go(&table, &go);
+    CHECK_UINT(object_rules_each(&table, take, NULL), 0);
+}
+
+TEST(go_code_has_rows_among_the_others)
+{
+    read_rows_with_go(CODE + 0x80); // between
+    CHECK_UINT(row_cnt, 10);
+    check_row(6, CODE + 0x80, FRAME_CFA_SP, 8);
+    check_row(7, CODE + 0xA0, FRAME_CFA_NONE, 0);
+    check_row(8, CODE + 0x100, FRAME_CFA_SP, 8);
+    call_frame_table_deinit(&table);
+    read_rows_with_go(CODE + 0x200); // behind
+    CHECK_UINT(call_frame_table_end(&table), CODE + 0x220);
+    CHECK_UINT(row_cnt, 10);
+    check_row(8, CODE + 0x200, FRAME_CFA_SP, 8);
+    check_row(9, CODE + 0x220, FRAME_CFA_NONE, 0);
+    call_frame_table_deinit(&table);
+    read_rows_with_go(CODE - 0x200); // in front
+    CHECK_UINT(call_frame_table_start(&table), CODE - 0x200);
+    CHECK_UINT(row_cnt, 10);
+    check_row(0, CODE - 0x200, FRAME_CFA_SP, 8);
+    call_frame_table_deinit(&table);
+    read_rows_with_go(CODE + 8); // none is believed over a function
+    CHECK_UINT(row_cnt, 8);
     call_frame_table_deinit(&table);
 }
 

@@ -167,6 +167,29 @@ TEST(a_chain_never_goes_back)
     CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME_POINTER);
 }
 
+TEST(a_chain_leads_to_another_stack_where_a_rule_says_so)
+{
+    struct user_walk walk = begin(0x50000, STACK + 256, STACK + 64); // back
+    code_kind = USER_WALK_RULE;
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_OTHER_STACK};
+    frame(8, STACK + 128, 0x50100);
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    CHECK_UINT(walk.pc, 0x50100);
+    CHECK_UINT(walk.sp, STACK + 80);
+    CHECK_UINT(walk.fp, STACK + 128);
+    walk.fp = STACK + 129;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_BAD_FRAME_POINTER);
+    walk = begin(0x50000, STACK, 0x100000); // nothing is there
+    code_kind = USER_WALK_RULE;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_UNREADABLE);
+    walk = begin(0x50000, STACK, 0); // it was cleared where the stack was left for good
+    code_kind = USER_WALK_RULE;
+    CHECK_INT(user_walk_step(&walk), USER_WALK_OVER);
+    CHECK_UINT(walk.end, SAMPLER_UNWIND_COMPLETE);
+}
+
 TEST(a_stack_that_is_not_in_memory_ends_it)
 {
     struct user_walk walk = begin(0x50000, STACK, STACK + 8 * STACK_WORDS);
@@ -342,6 +365,19 @@ TEST(below_a_signal_handler_the_place_is_exact)
     CHECK_UINT(walk.end, SAMPLER_UNWIND_COMPLETE);
     CHECK_UINT(looked_up, 0x70000);
     CHECK_UINT(taken[1], 0x70000 | SAMPLER_FRAME_EXACT);
+}
+
+// The kernel puts its address where a return address is.
+TEST(what_a_signal_handler_returns_to_begins_there)
+{
+    struct user_walk walk =
+        by_rule((struct unwind_rule){.cfa = UNWIND_CFA_SP, .cfa_offset = 16, .return_offset = -8});
+    uint64_t restorer = stack[1];
+    CHECK_INT(user_walk_step(&walk), USER_WALK_GO_ON);
+    code_rule = (struct unwind_rule){.cfa = UNWIND_CFA_SIGNAL};
+    (void)user_walk_step(&walk);
+    CHECK_UINT(looked_up, restorer - 1);
+    CHECK_UINT(taken[1], restorer | SAMPLER_FRAME_EXACT);
 }
 
 TEST(a_table_that_leads_nowhere_ends_it)

@@ -82,9 +82,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     if (elf_file_open_memory(&file, bytes, size, NULL)) {
         (void)unwind_image_address(file.segments, file.segment_cnt, 0x1000, &address);
-        if (unwind_image_frames(&file, &table)) {
-            read_table(&table);
+        struct unwind_image image;
+        if (unwind_image_open(&image, &file)) {
+            read_table(&image.frames);
         }
+        unwind_image_close(&image);
         elf_file_close(&file);
     }
     return 0;

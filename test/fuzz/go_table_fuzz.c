@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as Go's table of functions: reading ends, and touches nothing outside.
-#include "unwind/go_table.h"
+// Any bytes as Go's table of functions: reading ends, touches nothing outside, and
+// rules rise.
+#include "unwind/go_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,16 @@ static void read_function(const struct go_table *table, uint32_t i)
     }
 }
 
+static bool rises(void *context, uint64_t pc, const struct frame_rule *rule)
+{
+    uint64_t *last = context;
+    if (pc < *last || rule->cfa >= FRAME_CFA_CNT) {
+        abort();
+    }
+    *last = pc;
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct go_table table;
@@ -43,5 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (uint32_t i = 0; i < table.function_cnt && i < MAX_FUNCTIONS; i++) {
         read_function(&table, i);
     }
+    uint64_t last = 0;
+    go_rules_each(&table, rises, &last);
     return 0;
 }

@@ -15,6 +15,7 @@ _Static_assert((int)FRAME_CFA_CNT == (int)UNWIND_CFA_CNT, "the same kinds");
 _Static_assert((int)FRAME_CFA_PLT == (int)UNWIND_CFA_PLT, "kinds in the same order");
 _Static_assert((int)FRAME_CFA_SIGNAL == (int)UNWIND_CFA_SIGNAL, "kinds in the same order");
 _Static_assert((int)FRAME_CFA_RBX == (int)UNWIND_CFA_RBX, "kinds in the same order");
+_Static_assert((int)FRAME_CFA_OTHER_STACK == (int)UNWIND_CFA_OTHER_STACK, "and the last one");
 _Static_assert(sizeof(struct frame_rule) == sizeof(struct unwind_rule), "a rule is copied");
 _Static_assert(
     offsetof(struct frame_rule, cfa) == offsetof(struct unwind_rule, cfa) &&
@@ -264,7 +265,7 @@ struct unwind_file *unwind_files_add(struct unwind_files *files,
                                      const struct call_frame_table *table)
 {
     struct unwind_file *file = free_file(files);
-    if (file == NULL || table->function_cnt == 0) {
+    if (file == NULL || call_frame_table_end(table) == 0) {
         return NULL;
     }
     *file = (struct unwind_file){.id = ++files->last_id};

@@ -108,6 +108,23 @@ bool unwind_image_frames(const struct elf_file *file, struct call_frame_table *t
     return true;
 }
 
+bool unwind_image_open(struct unwind_image *image, const struct elf_file *file)
+{
+    *image = (struct unwind_image){.frames = {.function_cnt = 0}};
+    bool has_frames = unwind_image_frames(file, &image->frames);
+    bool is_go = file->machine == EM_X86_64 && go_image_open(&image->go, file);
+    if (is_go) {
+        call_frame_table_add_go(&image->frames, &image->go.table);
+    }
+    return has_frames || is_go;
+}
+
+void unwind_image_close(struct unwind_image *image)
+{
+    call_frame_table_deinit(&image->frames);
+    go_image_close(&image->go);
+}
+
 // A mapping begins at a page; its segment may begin inside that page.
 bool unwind_image_address(const Elf64_Phdr *segments, uint32_t segment_cnt, uint64_t offset,
                           uint64_t *address)

@@ -42,15 +42,15 @@ struct unwind_tables {
 static void load_image(struct unwind_tables *tables, struct image *image,
                        const struct elf_file *file, uint64_t now_ns)
 {
-    struct call_frame_table table;
+    struct unwind_image unwound;
     image->segments = calloc(file->segment_cnt + 1, sizeof *image->segments);
-    if (image->segments == NULL || !unwind_image_frames(file, &table)) {
+    if (image->segments == NULL || !unwind_image_open(&unwound, file)) {
         return;
     }
     memcpy(image->segments, file->segments, file->segment_cnt * sizeof *image->segments);
     image->segment_cnt = file->segment_cnt;
-    image->file = unwind_store_add_file(tables->store, &table, now_ns);
-    call_frame_table_deinit(&table);
+    image->file = unwind_store_add_file(tables->store, &unwound.frames, now_ns);
+    unwind_image_close(&unwound);
 }
 
 static void clear_image(struct image *image)

@@ -140,6 +140,7 @@ static bool parse(struct elf_file *file, struct error *err)
     if (!elf_file_read(file, 0, &header, sizeof header)) {
         return error_set(err, ERROR_BAD_INPUT, "too short for an ELF file");
     }
+    file->machine = header.e_machine;
     return check_header(&header, err) && load_segments(file, &header, err) &&
            load_sections(file, &header, err);
 }

@@ -24,6 +24,7 @@ struct elf_file {
     int fd;                      // -1 when the file is in memory
     const unsigned char *memory; // borrowed
     uint64_t size;
+    uint16_t machine; // EM_X86_64...
     Elf64_Phdr *segments;
     uint32_t segment_cnt;
     Elf64_Shdr *sections;

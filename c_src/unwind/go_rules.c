@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/go_rules.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH_BYTES = 1 << 24 };
+
+static bool is_named(const struct go_function *function, const char *name)
+{
+    return text_equal(function->name, text_of(name));
+}
+
+// The kernel returns to a signal handler's caller, which is nobody's top.
+static bool is_top(const struct go_function *function)
+{
+    return (function->flags & GO_FUNCTION_TOP) != 0 && !is_named(function, "runtime.sigtramp");
+}
+
+static bool returns_from_signal(const struct go_function *function)
+{
+    return is_named(function, "runtime.sigreturn__sigaction") ||
+           is_named(function, "runtime.sigreturn"); // up to Go 1.19
+}
+
+// What holds all over a function; FRAME_CFA_CNT: its steps say.
+static enum frame_cfa cfa_of(const struct go_function *function)
+{
+    if (returns_from_signal(function)) {
+        return FRAME_CFA_SIGNAL;
+    }
+    if (is_top(function)) {
+        return FRAME_CFA_END;
+    }
+    return (function->flags & GO_FUNCTION_SP_WRITE) != 0 ? FRAME_CFA_OTHER_STACK : FRAME_CFA_CNT;
+}
+
+// A function with a frame saves its caller's rbp at once, below the return address.
+static struct frame_rule rule_of(int32_t depth_bytes)
+{
+    struct frame_rule rule = {.cfa = FRAME_CFA_NONE};
+    if (depth_bytes < 0 || depth_bytes > MAX_DEPTH_BYTES) {
+        return rule;
+    }
+    rule.cfa = FRAME_CFA_SP;
+    rule.cfa_offset = depth_bytes + 8;
+    rule.return_offset = -8;
+    if (depth_bytes > 0) {
+        rule.fp = FRAME_FP_AT_CFA;
+        rule.fp_offset = -16;
+    }
+    return rule;
+}
+
+static bool visit_steps(const struct go_table *table, const struct go_function *function,
+                        go_rules_visitor visit, void *context)
+{
+    struct go_steps steps;
+    struct go_step step;
+    struct frame_rule rule = {.cfa = FRAME_CFA_NONE};
+    bool is_first = true;
+    go_steps_begin(&steps, table, function);
+    while (go_steps_next(&steps, &step)) {
+        is_first = false;
+        rule = rule_of(step.depth_bytes);
+        if (!visit(context, step.start, &rule)) {
+            return false;
+        }
+    }
+    return !is_first || visit(context, function->start, &rule);
+}
+
+void go_rules_each(const struct go_table *table, go_rules_visitor visit, void *context)
+{
+    struct go_function function;
+    uint64_t end = 0;
+    bool goes_on = true;
+    for (uint32_t i = 0; i < table->function_cnt && goes_on; i++) {
+        if (!go_table_function(table, i, &function) || function.start < end) {
+            continue;
+        }
+        struct frame_rule rule = {.cfa = (uint8_t)cfa_of(&function)};
+        // What is returned to is looked up by the byte before it, and that begins there.
+        uint64_t start = function.start - (rule.cfa == FRAME_CFA_SIGNAL && end > 0 ? 1 : 0);
+        goes_on = rule.cfa == FRAME_CFA_CNT ? visit_steps(table, &function, visit, context)
+                                            : visit(context, start, &rule);
+        end = function.end;
+    }
+}
