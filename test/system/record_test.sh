@@ -155,11 +155,12 @@ a_deep_stack_keeps_both_ends() {
     run record -F 499 -o x.perf -- "$burner" --deep 600 0.5
     want_code 0
     want_valid --whole x.perf
-    whole=$(fold x.perf | grep -c '^[^ ]* burner spin;level_three;level_two;level_one;descend;.*\[[0-9]*_frames_omitted\];.*descend;main')
+    whole=$(fold x.perf | grep -c '^[^ ]* burner spin;level_three;level_two;level_one;descend;.*\[at_least_[0-9]*_frames_omitted\];.*descend;main')
     want_between "stacks with both ends" "$whole" 200 300
     # shellcheck disable=SC2016 # awk's fields
     want "600 frames are accounted for" awk -F'[][]' '/frames_omitted/ {
-        split($2, words, "_"); n = gsub(/descend/, "&", $0); if (n + words[1] == 601) good++ } END { exit !good }' <(fold x.perf)
+        split($2, words, "_"); n = gsub(/descend/, "&", $0)
+        if (n + words[3] <= 601 && n + 2 * words[3] > 601) good++ } END { exit !good }' <(fold x.perf)
     want_between "truncated stacks" "$(field x.perf 'degraded stack_truncated')" 200 300
 }
 
@@ -254,15 +255,15 @@ a_cpu_that_goes_and_comes_back() {
 }
 
 itself_only_when_asked() {
-    local self
     need_load
-    self=$(basename "$flameprof" | cut -c -15)
-    run record -F 4999 -d 0.5 -o x.perf
+    start record -F 4999 -d 0.5 -o x.perf
+    finish
     want_code 0
-    want "not itself" [ "$(fold x.perf | grep -c " $self ")" = 0 ]
-    run record -F 4999 -d 1 --self -o y.perf
+    want "not itself" [ "$(fold x.perf | grep -c "^$recorder/")" = 0 ]
+    start record -F 4999 -d 1 --self -o y.perf
+    finish
     want_code 0
-    want "itself" [ "$(fold y.perf | grep -c " $self ")" -gt 0 ]
+    want "itself" [ "$(fold y.perf | grep -c "^$recorder/")" -gt 0 ]
 }
 
 run_cases the_stack_is_exact_and_the_time_right every_tick_is_accounted_for \
