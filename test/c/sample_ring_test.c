@@ -65,7 +65,7 @@ static const char *drain(void)
 {
     seen[0] = '\0';
     seen_bytes = 0;
-    sample_ring_drain(&ring, note, NULL);
+    CHECK(!sample_ring_drain(&ring, UINT64_MAX, note, NULL));
     return seen;
 }
 
@@ -77,6 +77,20 @@ TEST(records_come_in_order_and_once)
     CHECK_STR(drain(), "20:aaaa 4:bbbb ");
     CHECK_STR(drain(), "");
     CHECK_UINT(*ring.consumed, produced);
+    end();
+}
+
+TEST(a_piece_is_up_to_the_record_that_fills_it)
+{
+    begin();
+    put('a', 20, 0); // 32 with its head
+    put('b', 4, 0);
+    put('c', 4, 0);
+    seen[0] = '\0';
+    CHECK(sample_ring_drain(&ring, 33, note, NULL));
+    CHECK_STR(seen, "20:aaaa 4:bbbb ");
+    CHECK(!sample_ring_drain(&ring, 33, note, NULL));
+    CHECK_STR(seen, "20:aaaa 4:bbbb 4:cccc ");
     end();
 }
 

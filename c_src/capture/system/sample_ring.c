@@ -96,16 +96,22 @@ static void take(struct sample_ring *ring, uint64_t at, uint32_t head, sample_ri
     __atomic_store_n(ring->consumed, at + room_of(size), __ATOMIC_RELEASE);
 }
 
-void sample_ring_drain(struct sample_ring *ring, sample_ring_handler handler, void *context)
+bool sample_ring_drain(struct sample_ring *ring, uint64_t max_bytes, sample_ring_handler handler,
+                       void *context)
 {
     uint64_t at = *ring->consumed; // nobody else changes it
+    uint64_t begin = at;
     while (at < __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE)) {
         const uint32_t *head = (const uint32_t *)(ring->data + (at & (ring->bytes - 1)));
         uint32_t value = __atomic_load_n(head, __ATOMIC_ACQUIRE);
         if ((value & BPF_RINGBUF_BUSY_BIT) != 0) {
             break; // its CPU is still writing
         }
+        if (at - begin >= max_bytes) {
+            return true;
+        }
         take(ring, at, value, handler, context);
         at = *ring->consumed;
     }
+    return false;
 }

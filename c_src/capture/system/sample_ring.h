@@ -29,7 +29,9 @@ bool sample_ring_open(struct sample_ring *ring, int fd, uint32_t bytes);
 // Harmless twice and on a zeroed struct.
 void sample_ring_close(struct sample_ring *ring);
 
-// Hands over all that is there. A record that no program of ours could have sent has size 0.
-void sample_ring_drain(struct sample_ring *ring, sample_ring_handler handler, void *context);
+// Hands over what is there, up to the record with which it is `max_bytes`; true: there is more.
+// A record that no program of ours could have sent has size 0.
+bool sample_ring_drain(struct sample_ring *ring, uint64_t max_bytes, sample_ring_handler handler,
+                       void *context);
 
 #endif

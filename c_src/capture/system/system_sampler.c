@@ -28,6 +28,7 @@ enum {
     MIN_RATE_RING_BYTES = 1 << 20,
     MAX_RATE_RING_BYTES = 16 << 20,
     LOOKS_EVERY = 4,        // records, at the clock
+    PIECE_BYTES = 64 << 10, // of the ring; what was copied is still near when it is looked at
     PATIENT_RING_SHARE = 8, // so much of the ring may fill between two looks
     LEAST_PATIENCE_MS = 100,
     MOST_PATIENCE_MS = 250, // for events that nobody knows the number of
@@ -101,14 +102,22 @@ static void on_record(void *context, const void *data, size_t size)
     }
 }
 
-void system_sampler_take_over(struct system_sampler *sampler)
+// True: there is more.
+static bool take_over(struct system_sampler *sampler, uint64_t max_bytes)
 {
+    bool has_more = false;
     if (!sampler->is_taking_over && sampler->backlog.bytes < MAX_BACKLOG_BYTES) {
         sampler->is_taking_over = true;
-        sample_ring_drain(&sampler->ring, on_record, sampler);
+        has_more = sample_ring_drain(&sampler->ring, max_bytes, on_record, sampler);
         sampler->is_taking_over = false;
     }
     sampler->taken_over_ns = clock_monotonic_ns();
+    return has_more;
+}
+
+void system_sampler_take_over(struct system_sampler *sampler)
+{
+    (void)take_over(sampler, UINT64_MAX);
 }
 
 static void hand_over_all(struct system_sampler *sampler)
@@ -120,6 +129,17 @@ static void hand_over_all(struct system_sampler *sampler)
         if (i % LOOKS_EVERY == 0 && clock_monotonic_ns() - sampler->taken_over_ns > TAKE_OVER_NS) {
             system_sampler_take_over(sampler);
         }
+    }
+}
+
+// No more than the ring holds: what comes meanwhile has time.
+static void hand_over_pieces(struct system_sampler *sampler)
+{
+    bool has_more = true;
+    for (uint32_t taken = 0; has_more && taken <= sampler->options.ring_bytes;
+         taken += PIECE_BYTES) {
+        has_more = take_over(sampler, PIECE_BYTES);
+        hand_over_all(sampler);
     }
 }
 
@@ -597,10 +617,9 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
     }
     uint64_t last_ns = sampler->drained_ns;
     sampler->drained_bytes = 0;
-    system_sampler_take_over(sampler);
-    sampler->drained_ns = sampler->taken_over_ns;
+    sampler->drained_ns = clock_monotonic_ns();
     sampler->drained_for_ns = last_ns == 0 ? 0 : sampler->drained_ns - last_ns;
-    hand_over_all(sampler);
+    hand_over_pieces(sampler);
     uint64_t now_ns = clock_monotonic_ns();
     if (timeout_ms > 0 && now_ns - sampler->cpus_checked_ns > CPUS_CHECK_MS * 1000000ULL) {
         (void)follow_cpus(sampler, NULL); // a CPU that cannot be opened now is tried again
