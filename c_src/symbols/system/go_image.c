@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-    MAX_TABLE_BYTES = 256 << 20,
+    MAX_TABLE_BYTES = 128 << 20,
     MAX_RELOCATIONS = 8 << 20,
     RELOCATIONS_PER_READ = 512,
     // Of moduledata, in .go.module from Go 1.26 on: the field `text`.

@@ -12,7 +12,7 @@ struct go_image {
     char *bytes;
 };
 
-// False when it has none that is known (unwind/go_table.h), or one of more than 256 MB. Takes its
+// False when it has none that is known (unwind/go_table.h), or one of more than 128 MB. Takes its
 // size in memory until it is closed.
 bool go_image_open(struct go_image *image, const struct elf_file *file);
 // Harmless twice and on a zeroed struct.
