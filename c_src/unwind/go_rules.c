@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH_BYTES = 1 << 24 };
+enum { MAX_DEPTH_BYTES = 1 << 24, MAX_FUNCTION_STEPS = 1 << 16, MAX_STEPS = 1 << 24 };
 
 static bool is_named(const struct go_function *function, const char *name)
 {
@@ -51,38 +51,41 @@ static struct frame_rule rule_of(int32_t depth_bytes)
     return rule;
 }
 
+// Counts them; of more than any real function has the rest is as the last one.
 static bool visit_steps(const struct go_table *table, const struct go_function *function,
-                        go_rules_visitor visit, void *context)
+                        go_rules_visitor visit, void *context, uint32_t *step_cnt)
 {
     struct go_steps steps;
     struct go_step step;
     struct frame_rule rule = {.cfa = FRAME_CFA_NONE};
-    bool is_first = true;
+    uint32_t cnt = 0;
     go_steps_begin(&steps, table, function);
-    while (go_steps_next(&steps, &step)) {
-        is_first = false;
+    for (; cnt < MAX_FUNCTION_STEPS && go_steps_next(&steps, &step); cnt++) {
         rule = rule_of(step.depth_bytes);
         if (!visit(context, step.start, &rule)) {
             return false;
         }
     }
-    return !is_first || visit(context, function->start, &rule);
+    *step_cnt += cnt;
+    return cnt > 0 || visit(context, function->start, &rule);
 }
 
 void go_rules_each(const struct go_table *table, go_rules_visitor visit, void *context)
 {
     struct go_function function;
     uint64_t end = 0;
+    uint32_t step_cnt = 0;
     bool goes_on = true;
-    for (uint32_t i = 0; i < table->function_cnt && goes_on; i++) {
+    for (uint32_t i = 0; i < table->function_cnt && step_cnt < MAX_STEPS && goes_on; i++) {
         if (!go_table_function(table, i, &function) || function.start < end) {
             continue;
         }
         struct frame_rule rule = {.cfa = (uint8_t)cfa_of(&function)};
         // What is returned to is looked up by the byte before it, and that begins there.
         uint64_t start = function.start - (rule.cfa == FRAME_CFA_SIGNAL && end > 0 ? 1 : 0);
-        goes_on = rule.cfa == FRAME_CFA_CNT ? visit_steps(table, &function, visit, context)
-                                            : visit(context, start, &rule);
+        goes_on = rule.cfa == FRAME_CFA_CNT
+                      ? visit_steps(table, &function, visit, context, &step_cnt)
+                      : visit(context, start, &rule);
         end = function.end;
     }
 }

@@ -75,7 +75,8 @@ static bool name_at(const struct go_table *table, uint32_t offset, struct text *
     if (offset >= table->names_end - table->names_at) {
         return false;
     }
-    *name = text_of((const char *)table->bytes + table->names_at + offset);
+    const char *bytes = (const char *)table->bytes + table->names_at + offset;
+    *name = (struct text){bytes, (uint32_t)strnlen(bytes, GO_TABLE_MAX_NAME_BYTES)};
     return true;
 }
 

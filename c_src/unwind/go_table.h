@@ -16,7 +16,7 @@
 // Where the head of the table has, up to Go 1.25, the address that functions are counted from.
 enum { GO_TABLE_TEXT_AT = 24 };
 
-enum { GO_TABLE_MAX_FUNCTIONS = 1 << 21 };
+enum { GO_TABLE_MAX_FUNCTIONS = 1 << 21, GO_TABLE_MAX_NAME_BYTES = 4096 };
 
 struct go_table {
     const unsigned char *bytes; // borrowed
@@ -37,7 +37,7 @@ enum {
 struct go_function {
     uint64_t start;
     uint64_t end;     // exclusive: where the next one begins
-    struct text name; // NUL-terminated, in the table
+    struct text name; // in the table; NUL-terminated unless it is as long as may be
     uint32_t steps;   // go_steps_begin
     uint8_t flags;
 };

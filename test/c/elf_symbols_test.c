@@ -340,6 +340,18 @@ TEST(code_that_the_linker_puts_there_is_named)
     symbol_table_deinit(&table);
 }
 
+// A table of names without a NUL for megabytes would be read again for each symbol.
+TEST(a_name_without_an_end_is_cut)
+{
+    static char strings[6000];
+    Elf64_Sym symbol = elf_image_function(1, TEXT_AT, 0x10);
+    memset(strings + 1, 'x', sizeof strings - 2);
+    make(&image, SHT_SYMTAB, &symbol, 1, strings, sizeof strings);
+    elf_image_end(&image);
+    CHECK_INT(load("", NULL), ELF_SYMBOLS_SYMTAB);
+    CHECK_UINT(strlen(name_at(TEXT_AT)), 4096);
+}
+
 static const struct go_image_function GO_FUNCTIONS[] = {
     {"main.main", 0x100, 0, "\x02\x20"},
     {"main.work[...]", 0x140, 0, "\x02\x20"},

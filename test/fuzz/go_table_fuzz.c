@@ -18,7 +18,8 @@ static void read_function(const struct go_table *table, uint32_t i)
     }
     uint64_t end = function.start;
     int step_cnt = 0;
-    if (function.end <= function.start || strlen(function.name.bytes) != function.name.len) {
+    if (function.end <= function.start ||
+        strnlen(function.name.bytes, GO_TABLE_MAX_NAME_BYTES) != function.name.len) {
         abort();
     }
     go_steps_begin(&steps, table, &function);

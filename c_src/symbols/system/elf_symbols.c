@@ -12,6 +12,7 @@ enum {
     SYMBOLS_PER_READ = 1024,
     MAX_STRINGS_BYTES = 64 << 20, // while loading only
     MAX_SYMBOLS = 8 << 20,
+    MAX_NAME_BYTES = 4096, // what is longer is cut: nobody sees that much of it
 };
 
 struct loader {
@@ -67,8 +68,9 @@ static uint64_t longest_size(const struct loader *loader, const Elf64_Sym *symbo
 // memcpy@@GLIBC_2.14: people say memcpy.
 static struct text without_version(const char *name)
 {
-    const char *end = strchrnul(name, '@');
-    return end == name ? text_of(name) : (struct text){name, (uint32_t)(end - name)};
+    size_t len = strnlen(name, MAX_NAME_BYTES);
+    const char *end = memchr(name, '@', len);
+    return (struct text){name, (uint32_t)(end == NULL || end == name ? len : (size_t)(end - name))};
 }
 
 static void add_symbol(const struct loader *loader, const Elf64_Sym *symbol)

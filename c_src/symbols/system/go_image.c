@@ -5,7 +5,7 @@
 
 enum {
     MAX_TABLE_BYTES = 128 << 20,
-    MAX_RELOCATIONS = 8 << 20,
+    MAX_RELOCATIONS = 8 << 20, // that are looked at, whichever section says it has them
     RELOCATIONS_PER_READ = 512,
     // Of moduledata, in .go.module from Go 1.26 on: the field `text`.
     MODULE_TEXT_AT = 176,
@@ -17,12 +17,14 @@ static const Elf64_Shdr *section_of(const struct elf_file *file)
     return section == NULL ? elf_file_section(file, ".data.rel.ro.gopclntab") : section;
 }
 
+// Takes what it looks at off `left`.
 static bool find_addend(const struct elf_file *file, const Elf64_Shdr *section, uint64_t address,
-                        uint64_t *addend)
+                        uint64_t *left, uint64_t *addend)
 {
     Elf64_Rela rows[RELOCATIONS_PER_READ];
     uint64_t cnt = section->sh_size / sizeof rows[0];
-    cnt = cnt > MAX_RELOCATIONS ? MAX_RELOCATIONS : cnt;
+    cnt = cnt > *left ? *left : cnt;
+    *left -= cnt;
     for (uint64_t at = 0; at < cnt; at += RELOCATIONS_PER_READ) {
         uint64_t part = cnt - at < RELOCATIONS_PER_READ ? cnt - at : RELOCATIONS_PER_READ;
         if (!elf_file_read(file, section->sh_offset + at * sizeof rows[0], rows,
@@ -43,9 +45,10 @@ static bool find_addend(const struct elf_file *file, const Elf64_Shdr *section, 
 static uint64_t relocated(const struct elf_file *file, uint64_t address)
 {
     uint64_t addend = 0;
+    uint64_t left = MAX_RELOCATIONS;
     for (uint32_t i = 0; i < file->section_cnt; i++) {
         if (file->sections[i].sh_type == SHT_RELA &&
-            find_addend(file, &file->sections[i], address, &addend)) {
+            find_addend(file, &file->sections[i], address, &left, &addend)) {
             return addend;
         }
     }
