@@ -242,7 +242,9 @@ void call_frame_table_deinit(struct call_frame_table *table)
 
 void call_frame_table_add_go(struct call_frame_table *table, const struct go_table *go)
 {
-    table->go = go_table_start(go) != 0 && go_table_end(go) != 0 ? go : NULL;
+    table->go_start = go_table_start(go);
+    table->go_end = go_table_end(go);
+    table->go = table->go_start != 0 && table->go_start < table->go_end ? go : NULL;
 }
 
 static uint64_t lower(uint64_t a, uint64_t b)
@@ -260,7 +262,7 @@ uint64_t call_frame_table_start(const struct call_frame_table *table)
         start = lower(start, table->stubs[0].start);
     }
     if (table->go != NULL) {
-        start = lower(start, go_table_start(table->go));
+        start = lower(start, table->go_start);
     }
     return start == UINT64_MAX ? 0 : start;
 }
@@ -268,8 +270,9 @@ uint64_t call_frame_table_start(const struct call_frame_table *table)
 uint64_t call_frame_table_end(const struct call_frame_table *table)
 {
     uint64_t end = table->stub_cnt == 0 ? 0 : table->stubs[table->stub_cnt - 1].end;
-    uint64_t go_end = table->go == NULL ? 0 : go_table_end(table->go);
-    end = go_end > end ? go_end : end;
+    if (table->go != NULL && table->go_end > end) {
+        end = table->go_end;
+    }
     for (uint32_t i = 0; i < table->function_cnt; i++) {
         end = table->functions[i].end > end ? table->functions[i].end : end;
     }

@@ -34,6 +34,8 @@ struct call_frame_table {
     struct call_frame_stub stubs[CALL_FRAME_MAX_STUBS]; // by start; of no function
     uint32_t stub_cnt;
     const struct go_table *go; // borrowed; NULL: nothing of it is Go's
+    uint64_t go_start;
+    uint64_t go_end; // exclusive
 };
 
 // Copies the section and indexes it. False when out of memory or malformed from the

@@ -46,6 +46,9 @@ struct frame_rule {
     int16_t rbx_offset; // as r13_offset
 };
 
+// From `pc` on `rule` holds, up to the next row; rows rise. False ends it.
+typedef bool (*frame_rule_visitor)(void *context, uint64_t pc, const struct frame_rule *rule);
+
 enum frame_cfa frame_cfa_of_register(uint64_t number);
 
 struct frame_rule frame_rule_of_row(const struct cfi_section *section, const struct cfi_row *row,

@@ -53,7 +53,7 @@ static struct frame_rule rule_of(int32_t depth_bytes)
 
 // Counts them; of more than any real function has the rest is as the last one.
 static bool visit_steps(const struct go_table *table, const struct go_function *function,
-                        go_rules_visitor visit, void *context, uint32_t *step_cnt)
+                        frame_rule_visitor visit, void *context, uint32_t *step_cnt)
 {
     struct go_steps steps;
     struct go_step step;
@@ -70,7 +70,7 @@ static bool visit_steps(const struct go_table *table, const struct go_function *
     return cnt > 0 || visit(context, function->start, &rule);
 }
 
-void go_rules_each(const struct go_table *table, go_rules_visitor visit, void *context)
+void go_rules_each(const struct go_table *table, frame_rule_visitor visit, void *context)
 {
     struct go_function function;
     uint64_t end = 0;

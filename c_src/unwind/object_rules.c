@@ -12,7 +12,7 @@ enum { MAX_PADDING_BYTES = 15 };
 struct row_walk {
     const struct cfi_section *section;
     const struct cfi_fde *fde;
-    object_rules_visitor visit;
+    frame_rule_visitor visit;
     void *context;
     struct frame_rule last;
     uint64_t end; // of what was visited
@@ -77,13 +77,11 @@ static bool take_go_row(void *context, uint64_t pc, const struct frame_rule *rul
 // What is between what was visited and `until` and has no entry.
 static void emit_others(struct row_walk *walk, const struct call_frame_table *table, uint64_t until)
 {
-    uint64_t start = table->go == NULL ? 0 : go_table_start(table->go);
-    uint64_t end = table->go == NULL ? 0 : go_table_end(table->go);
-    if (start >= walk->end && end > start && end <= until) {
-        emit_stubs(walk, table, start);
-        emit_gap(walk, start);
+    if (table->go != NULL && table->go_start >= walk->end && table->go_end <= until) {
+        emit_stubs(walk, table, table->go_start);
+        emit_gap(walk, table->go_start);
         go_rules_each(table->go, take_go_row, walk);
-        walk->end = end;
+        walk->end = table->go_end;
     }
     emit_stubs(walk, table, until);
 }
@@ -101,7 +99,7 @@ static bool take_function(struct row_walk *walk, struct function_rules *rules)
     return true;
 }
 
-uint32_t object_rules_each(const struct call_frame_table *table, object_rules_visitor visit,
+uint32_t object_rules_each(const struct call_frame_table *table, frame_rule_visitor visit,
                            void *context)
 {
     struct cfi_fde fde = {.start = 0};

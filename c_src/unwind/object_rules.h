@@ -6,13 +6,10 @@
 
 #include "unwind/frame_rule.h"
 
-// From `pc` on `rule` holds, up to the next row. False ends it.
-typedef bool (*object_rules_visitor)(void *context, uint64_t pc, const struct frame_rule *rule);
-
 // All places of an object by rising address, those between functions as
 // FRAME_CFA_NONE, rows equal to the one before left out. Counts functions whose
 // entry is malformed.
-uint32_t object_rules_each(const struct call_frame_table *table, object_rules_visitor visit,
+uint32_t object_rules_each(const struct call_frame_table *table, frame_rule_visitor visit,
                            void *context);
 
 #endif
