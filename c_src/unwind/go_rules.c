@@ -5,30 +5,26 @@
 
 enum { MAX_DEPTH_BYTES = 1 << 24, MAX_FUNCTION_STEPS = 1 << 16, MAX_STEPS = 1 << 24 };
 
-static bool is_named(const struct go_function *function, const char *name)
-{
-    return text_equal(function->name, text_of(name));
-}
-
 // The kernel returns to a signal handler's caller, which is nobody's top.
-static bool is_top(const struct go_function *function)
+static bool is_top(const struct go_table *table, const struct go_function *function)
 {
-    return (function->flags & GO_FUNCTION_TOP) != 0 && !is_named(function, "runtime.sigtramp");
+    return (function->flags & GO_FUNCTION_TOP) != 0 &&
+           !go_table_is_named(table, function, "runtime.sigtramp");
 }
 
-static bool returns_from_signal(const struct go_function *function)
+static bool returns_from_signal(const struct go_table *table, const struct go_function *function)
 {
-    return is_named(function, "runtime.sigreturn__sigaction") ||
-           is_named(function, "runtime.sigreturn"); // up to Go 1.19
+    return go_table_is_named(table, function, "runtime.sigreturn__sigaction") ||
+           go_table_is_named(table, function, "runtime.sigreturn"); // up to Go 1.19
 }
 
 // What holds all over a function; FRAME_CFA_CNT: its steps say.
-static enum frame_cfa cfa_of(const struct go_function *function)
+static enum frame_cfa cfa_of(const struct go_table *table, const struct go_function *function)
 {
-    if (returns_from_signal(function)) {
+    if (returns_from_signal(table, function)) {
         return FRAME_CFA_SIGNAL;
     }
-    if (is_top(function)) {
+    if (is_top(table, function)) {
         return FRAME_CFA_END;
     }
     return (function->flags & GO_FUNCTION_SP_WRITE) != 0 ? FRAME_CFA_OTHER_STACK : FRAME_CFA_CNT;
@@ -59,9 +55,9 @@ static bool visit_steps(const struct go_table *table, const struct go_function *
     struct go_step step;
     struct frame_rule rule = {.cfa = FRAME_CFA_NONE};
     uint32_t cnt = 0;
-    go_steps_begin(&steps, table, function);
+    go_steps_begin(&steps, table, function, GO_STEP_DEPTH);
     for (; cnt < MAX_FUNCTION_STEPS && go_steps_next(&steps, &step); cnt++) {
-        rule = rule_of(step.depth_bytes);
+        rule = rule_of(step.value);
         if (!visit(context, step.start, &rule)) {
             return false;
         }
@@ -80,7 +76,7 @@ void go_rules_each(const struct go_table *table, frame_rule_visitor visit, void 
         if (!go_table_function(table, i, &function) || function.start < end) {
             continue;
         }
-        struct frame_rule rule = {.cfa = (uint8_t)cfa_of(&function)};
+        struct frame_rule rule = {.cfa = (uint8_t)cfa_of(table, &function)};
         // What is returned to is looked up by the byte before it, and that begins there.
         uint64_t start = function.start - (rule.cfa == FRAME_CFA_SIGNAL && end > 0 ? 1 : 0);
         goes_on = rule.cfa == FRAME_CFA_CNT

@@ -23,6 +23,7 @@ struct go_image_function {
 struct go_table_image {
     unsigned char bytes[GO_IMAGE_BYTES];
     size_t len;
+    size_t steps; // where the next ones go
 };
 
 static inline void go_image_put(struct go_table_image *image, size_t at, const void *from,
@@ -72,6 +73,50 @@ static inline void go_image_make(struct go_table_image *image, enum go_image_ver
         steps += strlen(function->steps) + 1;
     }
     go_image_put(image, rows + 8 * (size_t)cnt, &end, sizeof end);
+    image->steps = steps;
+}
+
+// A number among what is told of function `i`, `at` bytes behind its beginning.
+static inline void go_image_put_number(struct go_table_image *image, uint32_t i, size_t at,
+                                       uint32_t number)
+{
+    size_t rows = 4 * GO_IMAGE_PARTS;
+    uint32_t told;
+    memcpy(&told, image->bytes + rows + 8 * (size_t)i + 4, sizeof told);
+    go_image_put(image, rows + told + at, &number, sizeof number);
+}
+
+// Further steps of function `i`.
+static inline void go_image_add_steps(struct go_table_image *image, uint32_t i,
+                                      enum go_step_kind kind, const char *steps)
+{
+    uint32_t steps_at = (uint32_t)(image->steps - 3 * GO_IMAGE_PARTS);
+    go_image_put_number(image, i, 16 + 4 * (size_t)kind, steps_at);
+    go_image_put(image, image->steps, steps, strlen(steps) + 1);
+    image->steps += strlen(steps) + 1;
+}
+
+enum { GO_IMAGE_PATHS = 2 * GO_IMAGE_PARTS + 64 };
+
+static inline void go_image_put_unit(struct go_table_image *image, uint32_t i, uint32_t unit)
+{
+    go_image_put_number(image, i, 32, unit);
+}
+
+// The files of all units, one after the other, behind the units' part; NULL: none.
+static inline void go_image_put_paths(struct go_table_image *image, const char *const *paths,
+                                      uint32_t cnt)
+{
+    size_t path = GO_IMAGE_PATHS;
+    go_image_put_word(image, 48, GO_IMAGE_PATHS);
+    for (uint32_t i = 0; i < 64 / sizeof i; i++) {
+        uint32_t at = i < cnt && paths[i] != NULL ? (uint32_t)(path - GO_IMAGE_PATHS) : UINT32_MAX;
+        go_image_put(image, 2 * GO_IMAGE_PARTS + sizeof at * i, &at, sizeof at);
+        if (at != UINT32_MAX) {
+            go_image_put(image, path, paths[i], strlen(paths[i]) + 1);
+            path += strlen(paths[i]) + 1;
+        }
+    }
 }
 
 #endif

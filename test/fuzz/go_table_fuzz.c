@@ -8,26 +8,45 @@
 
 enum { MAX_FUNCTIONS = 64, MAX_STEPS = 1 << 16 };
 
+static void read_path(const struct go_table *table, const struct go_function *function,
+                      int32_t file)
+{
+    struct text path;
+    if (go_table_path(table, function, file, &path) && strlen(path.bytes) != path.len) {
+        abort();
+    }
+}
+
+static void read_steps(const struct go_table *table, const struct go_function *function,
+                       enum go_step_kind kind)
+{
+    struct go_steps steps;
+    struct go_step step = {.start = 0};
+    uint64_t end = function->start;
+    int step_cnt = 0;
+    go_steps_begin(&steps, table, function, kind);
+    while (step_cnt++ < MAX_STEPS && go_steps_next(&steps, &step)) {
+        if (step.start != end || step.end <= step.start || step.end > function->end) {
+            abort();
+        }
+        read_path(table, function, step.value);
+        end = step.end;
+    }
+}
+
 static void read_function(const struct go_table *table, uint32_t i)
 {
     struct go_function function;
-    struct go_steps steps;
-    struct go_step step = {.start = 0};
     if (!go_table_function(table, i, &function)) {
         return;
     }
-    uint64_t end = function.start;
-    int step_cnt = 0;
-    if (function.end <= function.start ||
-        strnlen(function.name.bytes, GO_TABLE_MAX_NAME_BYTES) != function.name.len) {
+    struct text name = go_table_name(table, &function);
+    if (function.end <= function.start || memchr(name.bytes, '\0', name.len) != NULL ||
+        (name.len < GO_TABLE_MAX_NAME_BYTES && strlen(name.bytes) != name.len)) {
         abort();
     }
-    go_steps_begin(&steps, table, &function);
-    while (step_cnt++ < MAX_STEPS && go_steps_next(&steps, &step)) {
-        if (step.start != end || step.end <= step.start || step.end > function.end) {
-            abort();
-        }
-        end = step.end;
+    for (int kind = 0; kind < GO_STEP_KIND_CNT; kind++) {
+        read_steps(table, &function, (enum go_step_kind)kind);
     }
 }
 

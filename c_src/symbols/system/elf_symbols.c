@@ -191,7 +191,8 @@ static void add_go_functions(struct symbol_table *table, const struct go_table *
     for (uint32_t i = 0; i < functions->function_cnt; i++) {
         if (go_table_function(functions, i, &function)) {
             (void)symbol_table_add(table, function.start, function.end - function.start,
-                                   SYMBOL_EXACT, SYMBOL_MAX_RANK, function.name);
+                                   SYMBOL_EXACT, SYMBOL_MAX_RANK,
+                                   go_table_name(functions, &function));
         }
     }
     symbol_table_finish(table);
