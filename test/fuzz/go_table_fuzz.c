@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as Go's table of functions: reading ends, touches nothing outside, and
-// rules rise.
+// Any bytes as Go's table of functions: reading ends, touches nothing outside, rules
+// rise, and lines are found with names.
+#include "symbols/system/source_lines.h"
 #include "unwind/go_rules.h"
 
 #include <stdlib.h>
@@ -50,6 +51,30 @@ static void read_function(const struct go_table *table, uint32_t i)
     }
 }
 
+static void look(const struct source_lines *lines, uint64_t address)
+{
+    struct text file;
+    uint32_t line = 0;
+    if (source_lines_find(lines, address, &file, &line) &&
+        (line == 0 || file.len == 0 || strlen(file.bytes) != file.len)) {
+        abort();
+    }
+}
+
+static void read_lines(const struct go_table *table)
+{
+    struct source_lines *lines = source_lines_of_go(table);
+    struct go_function function;
+    for (uint32_t i = 0; lines != NULL && i < table->function_cnt && i < MAX_FUNCTIONS; i++) {
+        if (go_table_function(table, i, &function)) {
+            look(lines, function.start);
+            look(lines, function.start + (function.end - function.start) / 2);
+            look(lines, function.end - 1);
+        }
+    }
+    source_lines_destroy(lines);
+}
+
 static bool rises(void *context, uint64_t pc, const struct frame_rule *rule)
 {
     uint64_t *last = context;
@@ -76,5 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     uint64_t last = 0;
     go_rules_each(&table, rises, &last);
+    read_lines(&table);
     return 0;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Go programs: every frame in its place, by the table that Go's runtime has; that names the
-# functions of a stripped one, too.
+# functions of a stripped one and their lines, too.
 . "$(dirname "$0")/case.sh"
 
 # build NAME FLAGS...
@@ -73,4 +73,44 @@ a_stripped_one_has_names() {
     want "no frame without a name" [ "$(grep -c '\[nester' x.perf)" = 0 ]
 }
 
-run_cases each_frame_is_in_its_place a_stripped_one_has_names
+# Of FILE: functions of go_nester.go that are one line each, with the lines seen.
+lines_of() {
+    grep -oE '^	[0-9a-f]+ main\.(leaf|[ac-g]|outer);[0-9]+ \([^)]*\)' "$1" | cut -d' ' -f2- | sort -u
+}
+
+# The lines of h, a loop, which is seen most.
+loop_of() {
+    grep -oE '^	[0-9a-f]+ main\.h;[0-9]+ \(nester.go\)' "$1" | grep -oE ';[0-9]+' | tr -d ';'
+}
+
+want_lines() { # FILE
+    local call
+    # shellcheck disable=SC2016 # that program's
+    awk 'match($0, /^func (leaf|[ac-g]|outer)\(/) {
+        sub(/\(.*/, "", $2); print "main." $2 ";" NR " (nester.go)"
+    }' nester.go | sort >wanted
+    want "eight functions of a line" [ "$(wc -l <wanted)" = 8 ]
+    lines_of "$1" >lines
+    want "their lines: $(diff wanted lines | tr '\n' ' ')" cmp -s wanted lines
+    call=$(grep -n 's += leaf(i)' nester.go | cut -d: -f1)
+    want_between "samples in the loop of h" "$(loop_of "$1" | wc -l)" 100 1000000
+    # shellcheck disable=SC2016 # that program's
+    want "lines of the loop" awk -v call="$call" '
+        $1 < call - 2 || $1 > call + 3 { exit bad = 1 }
+        $1 == call { calls++ }
+        END { exit bad || calls < NR / 2 }' <(loop_of "$1")
+    want "lines of the runtime" grep -qE '	[0-9a-f]+ runtime\.[a-zA-Z]+;[0-9]+ \([a-z0-9_]+\.go\)' "$1"
+}
+
+a_stripped_one_has_lines() {
+    build nester
+    run record --lines -F 997 -o x.perf -- ./nester 1
+    want_code 0
+    want_lines x.perf
+    build stripped -ldflags='-s -w'
+    run record --lines -F 997 -o y.perf -- ./stripped 1
+    want_code 0
+    want_lines y.perf
+}
+
+run_cases each_frame_is_in_its_place a_stripped_one_has_names a_stripped_one_has_lines

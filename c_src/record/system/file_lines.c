@@ -76,6 +76,16 @@ static void read_tables(struct file_lines *lines, struct slot *slot, const struc
     }
 }
 
+// Where there is no DWARF: that knows what is not Go, too.
+static void read_go_lines(struct file_lines *lines, struct slot *slot, const struct elf_file *file)
+{
+    size_t read_bytes = 0;
+    if (lines->options.tells_lines && slot->lines == NULL) {
+        slot->lines = source_lines_create_of_go(file, &read_bytes);
+        lines->read_bytes += read_bytes;
+    }
+}
+
 static bool has_all(const struct file_lines *lines, const struct slot *slot)
 {
     return (!lines->options.tells_lines || slot->lines != NULL) &&
@@ -97,6 +107,7 @@ static void open_tables(struct file_lines *lines, struct slot *slot, const struc
         read_tables(lines, slot, &debug);
         elf_file_close(&debug);
     }
+    read_go_lines(lines, slot, &file);
     elf_file_close(&file);
 }
 
@@ -104,8 +115,8 @@ static bool may_read(struct file_lines *lines)
 {
     if (lines->read_bytes >= FILE_LINES_MAX_READ_BYTES && !lines->is_spent) {
         lines->is_spent = true;
-        log_warn("--lines, --inlines: %zu MB of debug sections were read, that is the limit; files "
-                 "that come now have none",
+        log_warn("--lines, --inlines: %zu MB of debug sections and Go's tables were read, that is "
+                 "the limit; files that come now have none",
                  lines->read_bytes >> 20);
     }
     return !lines->is_spent;

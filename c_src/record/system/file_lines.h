@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What DWARF tells of mapped files, source lines and inlined functions: tables per file, read
-// when it is first asked for, the least recently used dropped beyond a limit. What may be
-// read in one recording is bounded, too, so that lines can be had of a host full of debug
-// files; later files then have none, and a warning says so. One owner, one thread.
+// What DWARF tells of mapped files, source lines and inlined functions, and Go's table of
+// lines where there is no DWARF: tables per file, read when it is first asked for, the least
+// recently used dropped beyond a limit. What may be read in one recording is bounded, too, so
+// that lines can be had of a host full of debug files; later files then have none, and a
+// warning says so. One owner, one thread.
 #ifndef FLAME_PROF_RECORD_SYSTEM_FILE_LINES_H
 #define FLAME_PROF_RECORD_SYSTEM_FILE_LINES_H
 

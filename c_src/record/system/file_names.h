@@ -25,8 +25,8 @@ struct file_names;
 struct file_names_options {
     size_t max_symbol_bytes; // of the symbols of all files together
     bool keeps_mangled;      // names stay as they stand in the file
-    bool tells_lines;        // source files and lines, where there is DWARF
-    bool tells_inlined;      // functions that the compiler put into others, the same
+    bool tells_lines;        // source files and lines, where there is DWARF or Go's table
+    bool tells_inlined;      // functions that the compiler put into others, by DWARF
 };
 
 // Names found go to `scratch`, files that were opened to `seen`; they and `unpacker`, which

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/system/source_lines.h"
 
+#include "base/number_map.h"
 #include "symbols/system/debug_sections.h"
+#include "symbols/system/go_image.h"
+#include "symbols/system/go_lines.h"
 #include "symbols/system/grown_array.h"
 #include "symbols/system/line_unit.h"
 #include "symbols/system/name_pool.h"
@@ -13,6 +16,7 @@ enum {
     MAX_NAME_BYTES = 255,
     MAX_NAMES_BYTES = 4 << 20,
     MAX_SEQUENCES = 1 << 18,
+    MAX_GO_PATHS = 1 << 16,
     NO_NAME = NAME_POOL_NONE,
 };
 
@@ -33,6 +37,7 @@ struct sequence {
 struct source_lines {
     struct row *rows;
     uint32_t row_cnt, row_capacity;
+    uint32_t first_row;         // of the sequence that goes on, while the table is made
     struct sequence *sequences; // by start
     uint32_t sequence_cnt, sequence_capacity;
     struct name_pool names;
@@ -42,7 +47,13 @@ struct reading {
     struct source_lines *lines;
     struct line_unit *unit;
     uint32_t names[LINE_UNIT_MAX_FILES]; // of the unit's files, NO_NAME until needed
-    uint32_t first_row;                  // of the sequence that goes on
+};
+
+struct go_reading {
+    struct source_lines *lines;
+    struct number_map names; // by the path's place in memory; 1 more than where the name begins
+    const char *path;        // the one before
+    uint32_t name;           // of it
 };
 
 // --- growing ------------------------------------------------------------------------------
@@ -78,15 +89,14 @@ static uint32_t name_of(struct reading *reading, uint32_t file)
 // --- rows -----------------------------------------------------------------------------------
 
 // What goes back in address, or was not linked (address 0), is no code.
-static bool end_sequence(struct reading *reading, uint64_t end)
+static bool end_sequence(struct source_lines *lines, uint64_t end)
 {
-    struct source_lines *lines = reading->lines;
-    uint32_t first = reading->first_row;
+    uint32_t first = lines->first_row;
     uint32_t cnt = lines->row_cnt - first;
-    reading->first_row = lines->row_cnt;
+    lines->first_row = lines->row_cnt;
     if (cnt == 0 || lines->rows[first].address == 0 ||
         end <= lines->rows[lines->row_cnt - 1].address) {
-        lines->row_cnt = reading->first_row = first;
+        lines->row_cnt = lines->first_row = first;
         return true;
     }
     struct sequence *sequences =
@@ -101,22 +111,15 @@ static bool end_sequence(struct reading *reading, uint64_t end)
     return true;
 }
 
-static bool take_row(void *context, const struct line_row *row)
+static bool add_row(struct source_lines *lines, struct row row)
 {
-    struct reading *reading = context;
-    struct source_lines *lines = reading->lines;
-    if (row->ends) {
-        return end_sequence(reading, row->address);
-    }
-    uint32_t name = name_of(reading, row->file);
-    struct row *last =
-        lines->row_cnt > reading->first_row ? &lines->rows[lines->row_cnt - 1] : NULL;
+    struct row *last = lines->row_cnt > lines->first_row ? &lines->rows[lines->row_cnt - 1] : NULL;
     if (last != NULL &&
-        (row->address < last->address || (last->line == row->line && last->name == name))) {
+        (row.address < last->address || (last->line == row.line && last->name == row.name))) {
         return true;
     }
-    if (last != NULL && last->address == row->address) {
-        *last = (struct row){row->address, name, row->line};
+    if (last != NULL && last->address == row.address) {
+        *last = row;
         return true;
     }
     struct row *rows = grown_array(lines->rows, &lines->row_capacity, lines->row_cnt + 1,
@@ -125,8 +128,17 @@ static bool take_row(void *context, const struct line_row *row)
         return false;
     }
     lines->rows = rows;
-    lines->rows[lines->row_cnt++] = (struct row){row->address, name, row->line};
+    lines->rows[lines->row_cnt++] = row;
     return true;
+}
+
+static bool take_row(void *context, const struct line_row *row)
+{
+    struct reading *reading = context;
+    struct source_lines *lines = reading->lines;
+    return row->ends
+               ? end_sequence(lines, row->address)
+               : add_row(lines, (struct row){row->address, name_of(reading, row->file), row->line});
 }
 
 static int compare(const void *left, const void *right)
@@ -142,11 +154,22 @@ static void read_units(struct reading *reading, struct line_cursor cursor, struc
     while (goes_on && !cursor.has_failed && cursor.at < cursor.end) {
         if (line_unit_read(reading->unit, &cursor, names)) {
             memset(reading->names, 0xff, reading->unit->file_cnt * sizeof reading->names[0]);
-            reading->first_row = reading->lines->row_cnt;
+            reading->lines->first_row = reading->lines->row_cnt;
             goes_on = line_unit_run(reading->unit, take_row, reading);
-            reading->lines->row_cnt = reading->first_row; // without an end
+            reading->lines->row_cnt = reading->lines->first_row; // without an end
         }
     }
+}
+
+// NULL of none.
+static struct source_lines *finish(struct source_lines *lines)
+{
+    if (lines == NULL || lines->sequence_cnt == 0) {
+        source_lines_destroy(lines);
+        return NULL;
+    }
+    qsort(lines->sequences, lines->sequence_cnt, sizeof *lines->sequences, compare);
+    return lines;
 }
 
 struct source_lines *source_lines_parse(const void *section, size_t len, const char *names,
@@ -163,12 +186,7 @@ struct source_lines *source_lines_parse(const void *section, size_t len, const c
     }
     free(unit);
     free(reading);
-    if (lines == NULL || lines->sequence_cnt == 0) {
-        source_lines_destroy(lines);
-        return NULL;
-    }
-    qsort(lines->sequences, lines->sequence_cnt, sizeof *lines->sequences, compare);
-    return lines;
+    return finish(lines);
 }
 
 void source_lines_destroy(struct source_lines *lines)
@@ -180,6 +198,44 @@ void source_lines_destroy(struct source_lines *lines)
     free(lines->sequences);
     name_pool_deinit(&lines->names);
     free(lines);
+}
+
+// --- Go -----------------------------------------------------------------------------------
+
+static uint32_t name_of_path(struct go_reading *reading, struct text path)
+{
+    uint64_t key = (uint64_t)(uintptr_t)path.bytes;
+    uint32_t id = number_map_find(&reading->names, key);
+    if (id != 0 || reading->names.cnt >= MAX_GO_PATHS) {
+        return id == 0 ? NO_NAME : id - 1;
+    }
+    uint32_t name = add_name(reading->lines, path);
+    return name != NO_NAME && number_map_add(&reading->names, key, name + 1) ? name : NO_NAME;
+}
+
+static bool take_go_line(void *context, const struct go_line *line)
+{
+    struct go_reading *reading = context;
+    if (line->ends) {
+        return end_sequence(reading->lines, line->address);
+    }
+    if (line->path.bytes != reading->path) {
+        reading->path = line->path.bytes;
+        reading->name = name_of_path(reading, line->path);
+    }
+    return add_row(reading->lines, (struct row){line->address, reading->name, line->line});
+}
+
+struct source_lines *source_lines_of_go(const struct go_table *table)
+{
+    struct source_lines *lines = calloc(1, sizeof *lines);
+    struct go_reading reading = {.lines = lines, .name = NO_NAME};
+    if (lines != NULL) {
+        go_lines_each(table, take_go_line, &reading);
+        lines->row_cnt = lines->first_row; // without an end
+    }
+    number_map_deinit(&reading.names);
+    return finish(lines);
 }
 
 // --- sections ---------------------------------------------------------------------------
@@ -197,6 +253,16 @@ struct source_lines *source_lines_create(const struct elf_file *file, size_t *re
     *read_bytes = len + names_len;
     free(names);
     free(bytes);
+    return lines;
+}
+
+struct source_lines *source_lines_create_of_go(const struct elf_file *file, size_t *read_bytes)
+{
+    struct go_image image;
+    bool is_go = go_image_open(&image, file);
+    struct source_lines *lines = is_go ? source_lines_of_go(&image.table) : NULL;
+    *read_bytes = image.table.len; // 0 of none
+    go_image_close(&image);
     return lines;
 }
 
