@@ -21,7 +21,8 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
-const volatile __u32 snapshots = 1; // 1: of processes without tables, while there is room
+const volatile __u32 snapshots = 1;           // 1: of processes without tables, while there is room
+const volatile __u32 tells_files_at_once = 0; // 1: a process's files are not told of when seen
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -543,15 +544,26 @@ static __always_inline void take_identity(struct sampler_record *record, struct 
     bpf_get_current_comm(record->comm, sizeof(record->comm));
 }
 
-// User space reads a process's mappings while it is there to be asked: at once
-// when it hears of it, and again while it is young and still loads libraries,
-// with its samples number 1, 2, 4, 8 ... 64.
+static __always_inline int is_explained(const struct sampler_record *record)
+{
+    return record->unwind_end == SAMPLER_UNWIND_COMPLETE ||
+           record->unwind_end == SAMPLER_UNWIND_ERLANG ||
+           record->unwind_end == SAMPLER_UNWIND_BEAM_IDLE ||
+           record->unwind_end == SAMPLER_UNWIND_NO_USER;
+}
+
+// User space reads a process's mappings while it is there to be asked: at once when it hears
+// of it, and again, as it still loads libraries, with number 1, 2, 4, 8 ... 64 of the samples
+// that lead where user space has told nothing of. Where all its files are told of at once,
+// any sample may be the first in one whose names are to be read.
 static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
 {
     __u32 pid = record->pid;
     struct known_process now = {.address_space = record->address_space, .sample_cnt = 1};
     struct process_memo *memo = process_memo_of(pid);
-    if (now.address_space == 0 || (process_memo_is(memo, record) && memo->is_grown)) {
+    if (now.address_space == 0 ||
+        (process_memo_is(memo, record) &&
+         (memo->is_grown || (!tells_files_at_once && is_explained(record))))) {
         return BPF_RB_NO_WAKEUP;
     }
     struct known_process *seen = bpf_map_lookup_elem(&known, &pid);

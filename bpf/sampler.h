@@ -27,7 +27,8 @@ enum {
     SAMPLER_MAX_WORDS = SAMPLER_MAX_KERNEL_FRAMES + SAMPLER_SNAPSHOT_WORDS,
     SAMPLER_MAX_TRACED_PROCESSES = 16384,
     SAMPLER_MAX_KNOWN_PROCESSES = 8192,
-    /* A process still loads libraries: user space is woken, stacks are copied. */
+    /* A process still loads libraries: for so many samples that lead into the unknown user
+     * space is woken, stacks are copied. */
     SAMPLER_YOUNG_SAMPLES = 64,
     SAMPLER_MAX_FILTER_VALUES = 256, /* of each kind */
     SAMPLER_MAX_CGROUP_DEPTH = 16,

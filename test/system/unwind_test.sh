@@ -98,6 +98,21 @@ short_processes_are_walked_to_the_bottom() {
 }
 
 # Before anybody can read their /proc: by what the kernel said of their mappings.
+# Nothing of it is on disk or in memory when it would next have been looked at anyway.
+a_library_loaded_late_and_soon_gone() {
+    local late="$root/test/system/late.c" all good
+    need_root
+    ${CC:-cc} -O2 -fomit-frame-pointer -o late "$late" -ldl || fail "cannot build late.c"
+    ${CC:-cc} -O2 -fomit-frame-pointer -shared -fPIC -DLIBRARY -o late.so "$late" || fail "cannot build late.so"
+    run record -F 997 -o x.perf -- ./late ./late.so 1 0.5
+    want_code 0
+    all=$(fold x.perf | grep -c ' late .*;main;')
+    good=$(fold x.perf | grep -c ' late .*spin;late_work;main;.*_start$')
+    want_between "samples of the program" "$all" 700 3000
+    want_between "those in the library, whole, of $all: $(field x.perf stack_ends)" "$good" $((all / 4)) $((all / 2))
+    want_between "those that end in it" "$(fold x.perf | grep -c ' late .*\(spin\|late_work\|\[late.so.*\)$')" 0 20
+    want "no frame of it without a name" [ "$(fold x.perf | grep -c ' late .*\[late.so')" = 0 ]
+}
 processes_of_a_millisecond_are_walked_as_well() {
     local all incomplete
     need_root
@@ -114,4 +129,5 @@ processes_of_a_millisecond_are_walked_as_well() {
 
 run_cases every_stack_is_one_of_the_source a_stripped_program_is_walked_as_well \
     source_lines_are_told_when_asked_for short_processes_are_walked_to_the_bottom \
+    a_library_loaded_late_and_soon_gone \
     processes_of_a_millisecond_are_walked_as_well

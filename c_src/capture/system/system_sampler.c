@@ -193,6 +193,7 @@ static void configure_events(const struct system_sampler *sampler)
     for (int i = 0; i < SYSTEM_EVENT_CNT; i++) {
         counts = counts || (i != SYSTEM_EVENT_CPU_CLOCK && counter_period(sampler, i) != 0);
     }
+    bpf->rodata->tells_files_at_once = switches; // unwind_tables_set_eager
     bpf->rodata->wants_off_cpu = values[SYSTEM_EVENT_OFF_CPU] != 0;
     bpf->rodata->wants_run_queue = values[SYSTEM_EVENT_RUN_QUEUE] != 0;
     bpf->rodata->off_cpu_min_ns = values[SYSTEM_EVENT_OFF_CPU];
