@@ -95,14 +95,22 @@ void process_history_destroy(struct process_history *history)
     free(history);
 }
 
+static bool is_of(const struct entry *entry, uint32_t pid, uint64_t address_space)
+{
+    return entry->process.pid == pid && entry->process.address_space == address_space;
+}
+
+// Who is asked for several times in a row is the newest from the second time on.
 static struct entry *find(struct process_history *history, uint32_t pid, uint64_t address_space)
 {
+    if (history->newest != NULL && is_of(history->newest, pid, address_space)) {
+        return history->newest;
+    }
     struct entry *entry = history->buckets[bucket_of(pid, address_space)];
-    while (entry != NULL &&
-           (entry->process.pid != pid || entry->process.address_space != address_space)) {
+    while (entry != NULL && !is_of(entry, pid, address_space)) {
         entry = entry->next;
     }
-    if (entry != NULL && entry != history->newest) {
+    if (entry != NULL) {
         unlink_use(history, entry);
         link_newest(history, entry);
     }

@@ -135,8 +135,10 @@ bool unwind_store_use_process(struct unwind_store *store, uint32_t pid, uint64_t
         return false;
     }
     entry->used_ns = now_ns;
-    unlink_by_use(store, entry);
-    link_as_newest(store, entry);
+    if (entry != store->newest) {
+        unlink_by_use(store, entry);
+        link_as_newest(store, entry);
+    }
     return true;
 }
 

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What a lookup costs are cache misses: the index is small enough to stay near,
-// an entry is one line, which can be asked for in advance.
+// What a lookup costs are cache misses: the index is small enough to stay near, and tells
+// nearly always who is not meant; an entry is one line, which can be asked for in advance.
 enum {
     CACHE_LINE_BYTES = 64,
     INDEX_SLOTS = 65536, // a power of two
     MAX_ENTRIES = 32768,
+    NUMBER_BITS = 16, // of an index slot
     MAX_INLINED = 32768,
     MAX_FORM_BYTES = 64 << 10,
     // Above these the cache is full; what is left has room for one more sample.
@@ -39,9 +40,10 @@ struct entry {
 };
 _Static_assert(sizeof(struct entry) == CACHE_LINE_BYTES, "a line");
 _Static_assert((int)MAX_INLINED <= UINT16_MAX, "what first_inlined can tell");
+_Static_assert((int)MAX_ENTRIES < 1 << NUMBER_BITS, "what a slot can tell");
 
 struct frame_cache {
-    uint32_t *index; // hash to number of the entry + 1, open addressing
+    uint32_t *index; // by hash, open addressing: number of the entry + 1, above it more of the hash
     struct entry *entries;
     struct frame *inlined;
     struct frame found; // what the last place of one frame points to
@@ -88,11 +90,26 @@ void frame_cache_destroy(struct frame_cache *cache)
 
 // --- lookup -------------------------------------------------------------------
 
-static uint32_t hash_of(const struct frame_key *key)
+static uint64_t hash_of(const struct frame_key *key)
 {
-    uint64_t hash =
-        (key->address ^ key->owner << 48 ^ (uint64_t)key->is_return << 47) * 0x9e3779b97f4a7c15ULL;
+    return (key->address ^ key->owner << 48 ^ (uint64_t)key->is_return << 47) *
+           0x9e3779b97f4a7c15ULL;
+}
+
+static uint32_t place_of(uint64_t hash)
+{
     return (uint32_t)(hash >> 40) & (INDEX_SLOTS - 1);
+}
+
+static uint32_t number_in(uint32_t slot)
+{
+    return slot & ((1U << NUMBER_BITS) - 1);
+}
+
+// What stands above the number.
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 8) & ~((1U << NUMBER_BITS) - 1);
 }
 
 static bool is_of(const struct entry *entry, const struct frame_key *key)
@@ -101,21 +118,35 @@ static bool is_of(const struct entry *entry, const struct frame_key *key)
            entry->is_return == key->is_return;
 }
 
-// Where the key's number is, or would be: there are always free places.
+static bool slot_is_of(const struct frame_cache *cache, uint32_t slot, uint32_t tag,
+                       const struct frame_key *key)
+{
+    return slot - number_in(slot) == tag && is_of(&cache->entries[number_in(slot) - 1], key);
+}
+
+// Where the key's slot is, or would be: there are always free places.
 static uint32_t *index_of(const struct frame_cache *cache, const struct frame_key *key)
 {
-    uint32_t at = hash_of(key);
-    while (cache->index[at] != 0 && !is_of(&cache->entries[cache->index[at] - 1], key)) {
+    uint64_t hash = hash_of(key);
+    uint32_t at = place_of(hash);
+    while (cache->index[at] != 0 && !slot_is_of(cache, cache->index[at], tag_of(hash), key)) {
         at = (at + 1) & (INDEX_SLOTS - 1);
     }
     return &cache->index[at];
 }
 
+static void set_number(uint32_t *slot, const struct frame_key *key, uint32_t number)
+{
+    *slot = tag_of(hash_of(key)) | number;
+}
+
 uint32_t frame_cache_begin(const struct frame_cache *cache, const struct frame_key *key)
 {
-    uint32_t number = cache->index[hash_of(key)];
-    __builtin_prefetch(&cache->entries[number == 0 ? 0 : number - 1]);
-    return number;
+    uint64_t hash = hash_of(key);
+    uint32_t slot = cache->index[place_of(hash)];
+    bool may_be = slot != 0 && slot - number_in(slot) == tag_of(hash);
+    __builtin_prefetch(&cache->entries[may_be ? number_in(slot) - 1 : 0]);
+    return may_be ? number_in(slot) : 0;
 }
 
 static const struct frame *frames_of(struct frame_cache *cache, const struct entry *entry)
@@ -138,7 +169,7 @@ bool frame_cache_find(struct frame_cache *cache, uint32_t begun, const struct fr
                       uint64_t now_ns, struct frame_place *place)
 {
     bool at_once = begun != 0 && is_of(&cache->entries[begun - 1], key);
-    uint32_t number = at_once ? begun : *index_of(cache, key);
+    uint32_t number = at_once ? begun : number_in(*index_of(cache, key));
     const struct entry *entry = number == 0 ? NULL : &cache->entries[number - 1];
     if (entry == NULL || entry->expires_ns <= now_ns) {
         return false;
@@ -207,7 +238,7 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
     if (!fits(cache, place, is_new)) {
         return;
     }
-    struct entry *entry = &cache->entries[is_new ? cache->entry_cnt : *index - 1];
+    struct entry *entry = &cache->entries[is_new ? cache->entry_cnt : number_in(*index) - 1];
     struct frame *frames =
         place->frame_cnt == 1 ? &cache->found : &cache->inlined[cache->inlined_cnt];
     if (!keep_frames(cache, place, frames)) {
@@ -230,7 +261,7 @@ void frame_cache_put(struct frame_cache *cache, const struct frame_key *key, uin
         .is_named = place->is_named,
     };
     cache->inlined_cnt += place->frame_cnt == 1 ? 0 : place->frame_cnt;
-    *index = (uint32_t)(entry - cache->entries) + 1;
+    set_number(index, key, (uint32_t)(entry - cache->entries) + 1);
     cache->entry_cnt += is_new ? 1 : 0;
     place->frames = frames;
     place->expires_ns = expires_ns;
@@ -262,7 +293,7 @@ static bool is_file(const struct entry *entry, struct text file)
 bool frame_cache_share(struct frame_cache *cache, const struct frame_key *from,
                        const struct frame_key *to, struct text file, struct frame_place *place)
 {
-    uint32_t number = *index_of(cache, from);
+    uint32_t number = number_in(*index_of(cache, from));
     const struct entry *known = number == 0 ? NULL : &cache->entries[number - 1];
     if (known == NULL || known->frame_cnt != 1 || known->expires_ns != FRAME_CACHE_FOREVER ||
         !is_file(known, file)) {
@@ -273,7 +304,7 @@ bool frame_cache_share(struct frame_cache *cache, const struct frame_key *from,
     uint32_t *index = index_of(cache, to);
     if (is_moved && *index == 0 && cache->entry_cnt < MAX_ENTRIES) {
         cache->entries[cache->entry_cnt++] = entry;
-        *index = cache->entry_cnt;
+        set_number(index, to, cache->entry_cnt);
     }
     *place = (struct frame_place){
         .frames = frames_of(cache, &entry),

@@ -71,6 +71,9 @@ static struct slot *slot_of(const struct thread_counters *counters,
             return &set[i];
         }
         oldest = set[i].used_ns < oldest->used_ns ? &set[i] : oldest;
+        if (oldest->used_ns == 0) {
+            break; // nor has anybody had those behind it
+        }
     }
     *is_new = true;
     return oldest;
