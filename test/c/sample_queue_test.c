@@ -99,6 +99,19 @@ TEST(the_oldest_can_be_looked_at)
     CHECK_UINT(sample_queue_oldest(&queue)->sample.tid, 1);
 }
 
+TEST(the_newest_time_is_known)
+{
+    begin(1 << 20);
+    CHECK_UINT(sample_queue_newest_ns(&queue), 0);
+    CHECK_INT(push(20, 1), SAMPLE_QUEUED);
+    CHECK_INT(push(10, 2), SAMPLE_QUEUED);
+    CHECK_UINT(sample_queue_newest_ns(&queue), 20);
+    CHECK(sample_queue_pop(&queue, UINT64_MAX) != NULL);
+    CHECK_UINT(sample_queue_newest_ns(&queue), 20);
+    CHECK(sample_queue_pop(&queue, UINT64_MAX) != NULL);
+    CHECK_UINT(sample_queue_newest_ns(&queue), 0);
+}
+
 TEST(a_sample_older_than_one_given_out_is_late)
 {
     begin(1 << 20);

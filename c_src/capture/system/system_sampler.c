@@ -29,7 +29,7 @@ enum {
     MAX_RATE_RING_BYTES = 16 << 20,
     LOOKS_EVERY = 4,        // records, at the clock
     PIECE_BYTES = 64 << 10, // of the ring; what was copied is still near when it is looked at
-    PATIENT_RING_SHARE = 8, // so much of the ring may fill between two looks
+    PATIENT_RING_SHARE = 4, // so much of the ring may fill between two looks
     LEAST_PATIENCE_MS = 100,
     MOST_PATIENCE_MS = 250, // for events that nobody knows the number of
 };
@@ -133,14 +133,11 @@ static void hand_over_all(struct system_sampler *sampler)
 }
 
 // No more than the ring holds: what comes meanwhile has time.
-static void hand_over_pieces(struct system_sampler *sampler)
+bool system_sampler_drain_on(struct system_sampler *sampler)
 {
-    bool has_more = true;
-    for (uint32_t taken = 0; has_more && taken <= sampler->options.ring_bytes;
-         taken += PIECE_BYTES) {
-        has_more = take_over(sampler, PIECE_BYTES);
-        hand_over_all(sampler);
-    }
+    bool has_more = take_over(sampler, PIECE_BYTES);
+    hand_over_all(sampler);
+    return has_more && sampler->drained_bytes < sampler->options.ring_bytes;
 }
 
 // --- loading ------------------------------------------------------------------
@@ -610,7 +607,7 @@ struct system_event_counts system_sampler_event_counts(const struct system_sampl
     return sum;
 }
 
-void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
+bool system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
 {
     struct epoll_event event;
     if (timeout_ms > 0) {
@@ -620,11 +617,11 @@ void system_sampler_drain(struct system_sampler *sampler, int timeout_ms)
     sampler->drained_bytes = 0;
     sampler->drained_ns = clock_monotonic_ns();
     sampler->drained_for_ns = last_ns == 0 ? 0 : sampler->drained_ns - last_ns;
-    hand_over_pieces(sampler);
-    uint64_t now_ns = clock_monotonic_ns();
-    if (timeout_ms > 0 && now_ns - sampler->cpus_checked_ns > CPUS_CHECK_MS * 1000000ULL) {
+    if (timeout_ms > 0 &&
+        sampler->drained_ns - sampler->cpus_checked_ns > CPUS_CHECK_MS * 1000000ULL) {
         (void)follow_cpus(sampler, NULL); // a CPU that cannot be opened now is tried again
     }
+    return system_sampler_drain_on(sampler);
 }
 
 int system_sampler_patience_ms(const struct system_sampler *sampler, int most_ms)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Samples what runs on every CPU by a BPF program on the CPUs' clocks. Needs
 // Linux 5.15 with BTF, and root or CAP_BPF + CAP_PERFMON. One owner, one thread:
-// the handler runs inside system_sampler_drain and nowhere else.
+// the handler runs inside system_sampler_drain, _drain_on and _flush_blocked, nowhere else.
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
 #define FLAME_PROF_CAPTURE_SYSTEM_SAMPLER_H
 
@@ -41,8 +41,8 @@ struct system_sampler_options {
     uint32_t exit_name_cnt;
 };
 
-// Called for each sample; order is that of the ring: nearly that of time.
-typedef void (*system_sample_handler)(void *context, const struct system_sample *sample);
+// Called for each sample, which may be changed; order is that of the ring: nearly that of time.
+typedef void (*system_sample_handler)(void *context, struct system_sample *sample);
 
 // Since the start, over all CPUs. Every tick is in one place:
 // ticks = idle + excluded + samples + ring_full. What never ticked is missed.
@@ -91,9 +91,12 @@ void system_sampler_set_pace(struct system_sampler *sampler, uint32_t percent);
 void system_sampler_stop(struct system_sampler *sampler);
 
 // Waits until a process shows up that was not seen before, at most
-// `timeout_ms`, then hands over all there is. Also follows CPUs that come and
-// go. A signal ends the wait early.
-void system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
+// `timeout_ms`, then hands over the first piece of what there is; true: there is more. Also
+// follows CPUs that come and go. A signal ends the wait early.
+bool system_sampler_drain(struct system_sampler *sampler, int timeout_ms);
+
+// Hands over the next piece; true: there is more.
+bool system_sampler_drain_on(struct system_sampler *sampler);
 
 // How long the next drain may wait, `most_ms` at most: the ring is not filled by much until
 // then at the pace it was filled lately. Each waking up finds its memory far away.

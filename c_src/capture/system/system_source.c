@@ -141,13 +141,18 @@ void system_source_stop(struct system_source *source)
     }
 }
 
-void system_source_drain(struct system_source *source, int timeout_ms)
+bool system_source_drain(struct system_source *source, int timeout_ms)
 {
     if (source->bpf != NULL) {
-        system_sampler_drain(source->bpf, timeout_ms);
-    } else {
-        perf_sampler_drain(source->perf, timeout_ms);
+        return system_sampler_drain(source->bpf, timeout_ms);
     }
+    perf_sampler_drain(source->perf, timeout_ms); // in one piece
+    return false;
+}
+
+bool system_source_drain_on(struct system_source *source)
+{
+    return source->bpf != NULL && system_sampler_drain_on(source->bpf);
 }
 
 // The stacks that perf events copy are large.

@@ -33,7 +33,8 @@ void system_source_destroy(struct system_source *source);
 // As system_sampler.h has them.
 bool system_source_start(struct system_source *source, struct error *err);
 void system_source_stop(struct system_source *source);
-void system_source_drain(struct system_source *source, int timeout_ms);
+bool system_source_drain(struct system_source *source, int timeout_ms);
+bool system_source_drain_on(struct system_source *source);
 int system_source_patience_ms(const struct system_source *source, int most_ms);
 void system_source_take_over(struct system_source *source);
 bool system_source_trace(struct system_source *source, uint32_t pid, struct error *err);

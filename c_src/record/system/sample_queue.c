@@ -180,6 +180,11 @@ const struct queued_sample *sample_queue_oldest(const struct sample_queue *queue
     return queue->cnt == 0 ? NULL : place_at(queue, 0)->queued;
 }
 
+uint64_t sample_queue_newest_ns(const struct sample_queue *queue)
+{
+    return queue->cnt == 0 ? 0 : place_at(queue, queue->cnt - 1)->time_ns;
+}
+
 const struct queued_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns)
 {
     give_back(queue, queue->out);

@@ -59,6 +59,9 @@ enum sample_queue_result sample_queue_push(struct sample_queue *queue,
 // pop.
 const struct queued_sample *sample_queue_oldest(const struct sample_queue *queue);
 
+// Of the newest sample; 0 when there is none.
+uint64_t sample_queue_newest_ns(const struct sample_queue *queue);
+
 // The oldest sample, if it is from before `until_ns`; NULL otherwise. Samples of
 // the same time come in the order they were pushed. Valid until the next pop.
 const struct queued_sample *sample_queue_pop(struct sample_queue *queue, uint64_t until_ns);

@@ -97,20 +97,19 @@ static void fill_session(struct system_recording *recording)
 
 // --- from the ring to the queue -----------------------------------------------
 
-static void on_sample(void *context, const struct system_sample *raw)
+static void on_sample(void *context, struct system_sample *sample)
 {
     struct system_recording *recording = context;
-    struct system_sample sample = *raw;
     struct stack_hashes hashes = {0};
-    struct event_output *output = &recording->outputs[sample.event];
-    sample_completion_complete(&recording->completion, &sample, recording->drained_ns);
-    frame_names_note(recording->names, &sample, recording->drained_ns,
+    struct event_output *output = &recording->outputs[sample->event];
+    sample_completion_complete(&recording->completion, sample, recording->drained_ns);
+    frame_names_note(recording->names, sample, recording->drained_ns,
                      flight_is_on(&recording->flight));
-    system_categories_note(recording->categories, &sample);
+    system_categories_note(recording->categories, sample);
     if (recording_numbers_stacks(&output->output)) {
-        known_stacks_hash(recording->known, &sample, &hashes);
+        known_stacks_hash(recording->known, sample, &hashes);
     }
-    switch (sample_queue_push(&recording->queue, &sample, &hashes)) {
+    switch (sample_queue_push(&recording->queue, sample, &hashes)) {
     case SAMPLE_QUEUED:
         break;
     case SAMPLE_LATE:
@@ -175,6 +174,18 @@ static void write_until(struct system_recording *recording, uint64_t until_ns)
             known_stacks_fetch(recording->known, &next->hashes);
         }
         write_sample(recording, queued);
+    }
+}
+
+// Samples go through in pieces: what came in a moment ago is still near when it is written.
+static void pass_on(struct system_recording *recording, bool has_more)
+{
+    while (has_more) {
+        uint64_t newest_ns = sample_queue_newest_ns(&recording->queue);
+        if (newest_ns > HOLD_BACK_NS && !flight_is_on(&recording->flight)) {
+            write_until(recording, newest_ns - HOLD_BACK_NS);
+        }
+        has_more = system_source_drain_on(recording->source);
     }
 }
 
@@ -491,7 +502,7 @@ static int patience_ms(const struct system_recording *recording, int timeout_ms)
 
 void system_recording_step(struct system_recording *recording, int timeout_ms)
 {
-    system_source_drain(recording->source, patience_ms(recording, timeout_ms));
+    pass_on(recording, system_source_drain(recording->source, patience_ms(recording, timeout_ms)));
     if (recording->completion.mappings != NULL) {
         recording->is_busy = mapping_events_drain(recording->completion.mappings);
     }
@@ -512,7 +523,7 @@ bool system_recording_stop(struct system_recording *recording, const char *end_r
 {
     system_source_stop(recording->source);
     recording->stats.elapsed_ns = clock_monotonic_ns() - recording->stats.start_ns;
-    system_source_drain(recording->source, 0);
+    pass_on(recording, system_source_drain(recording->source, 0));
     recording->drained_ns = clock_monotonic_ns();
     system_source_flush_blocked(recording->source);
     sample_account_take(&recording->account, recording->source, recording->outputs);
