@@ -53,6 +53,7 @@ PORT_CLI := $(addprefix c_src/cli/,port_main.c port_frame.c port_guard.c cmd_exp
 
 sources = $(foreach dir,$(1),$(sort $(wildcard c_src/$(dir)/*.c)))
 objects = $(patsubst c_src/%.c,$(BUILD)/obj/%.o,$(1))
+cli_objects = $(patsubst c_src/%.c,$(BUILD)/cli/%.o,$(1))
 
 NIF_SOURCES := $(filter-out $(NIF_NOT),$(call sources,$(NIF_DIRS)))
 # Names of Erlang code; the rest of that folder is about the process it runs in.
@@ -65,7 +66,7 @@ LAYER_SOURCES := $(filter-out c_src/nif/% c_src/cli/main.c $(CLI_NOT),\
 	$(sort $(call sources,$(NIF_DIRS) $(CLI_DIRS))))
 
 NIF_OBJECTS := $(call objects,$(NIF_SOURCES))
-CLI_OBJECTS := $(call objects,$(CLI_SOURCES))
+CLI_OBJECTS := $(call cli_objects,$(CLI_SOURCES))
 PORT_OBJECTS := $(call objects,$(PORT_SOURCES))
 LAYER_OBJECTS := $(call objects,$(LAYER_SOURCES))
 LAYERS := $(BUILD)/layers.a
@@ -158,22 +159,37 @@ cli: $(CLI_BIN) ## Build priv/bin/flameprof, one static binary
 $(CLI_BIN): $(CLI_OBJECTS) $(call objects,$(LIBELF_GAP)) | need-libs
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)
-	$(quiet)$(CC) -static $(ALL_LDFLAGS) -o $@.new $(CLI_OBJECTS) $(libelf_gap) $(SYSTEM_LIBS) $(LIBS)
+	$(quiet)$(CC) -static $(ALL_LDFLAGS) $(if $(LTO),$(LTO) -O2 -fno-pic) -o $@.new $(CLI_OBJECTS) $(libelf_gap) \
+		$(SYSTEM_LIBS) $(LIBS)
 	$(quiet)mv $@.new $@
 
+# The command is one program, looked at as a whole: a recorder wakes where its code is not near
+# any more, and the less of it there is, the sooner it sleeps again. Empty where the compiler
+# cannot.
+LTO = $(eval LTO := $(shell echo 'int main(void) { return 0; }' | $(CC) -flto=auto -static -x c - \
+	-o /dev/null 2>/dev/null && echo -flto=auto))$(LTO)
+$(BUILD)/cli/%.o: private ALL_CFLAGS += -fno-pic $(LTO)
+
+both = $(foreach dir,obj cli,$(addprefix $(BUILD)/$(dir)/,$(1)))
 # Loops over whole columns.
-$(BUILD)/obj/query/%.o $(BUILD)/obj/model/profile_column.o \
-$(BUILD)/obj/store/capture_column_write.o: private ALL_CFLAGS += -O3
-$(BUILD)/obj/export/page_files.o: $(wildcard web/page/*)
+$(call both,query/%.o model/profile_column.o store/capture_column_write.o): private ALL_CFLAGS += -O3
+$(call both,export/page_files.o): $(wildcard web/page/*)
 $(BUILD)/obj/nif/%.o: private ALL_CFLAGS += -I$(ERL_INCLUDE)
 $(call objects,$(call sources,nif)): | need-erl
-$(BUILD)/obj/capture/system/%.o: private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
-$(call objects,$(call sources,capture/system)): | $(BPF_SKELETON) need-libs
+$(call both,capture/system/%.o): private ALL_CFLAGS += -I$(BPF_DIR) -Ibpf $(SYSTEM_CFLAGS)
+$(call objects,$(call sources,capture/system)) $(call cli_objects,$(call sources,capture/system)): \
+	| $(BPF_SKELETON) need-libs
 
-$(BUILD)/obj/%.o: c_src/%.c $(BUILD)/flags | need-cc
+define compile
 	@mkdir -p $(@D)
 	$(call msg,CC,$<)
 	$(quiet)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+endef
+
+$(BUILD)/obj/%.o: c_src/%.c $(BUILD)/flags | need-cc
+	$(compile)
+$(BUILD)/cli/%.o: c_src/%.c $(BUILD)/flags | need-cc
+	$(compile)
 
 count_instructions = $(READELF) -sW $@.raw | awk '$$4 == "FUNC" \
 	{ printf "  %-8s %-36s %5d instructions\n", "", $$8, $$3 / 8 }'
