@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/system/process_maps.h"
 
+#include "capture/system/maps_query.h"
+
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // --- lines --------------------------------------------------------------------
 
@@ -120,6 +124,18 @@ static bool take_place(const char **at, struct process_mapping *mapping)
     return ok;
 }
 
+void process_maps_append(struct process_maps *maps, const struct process_mapping *mapping,
+                         struct text path)
+{
+    struct process_mapping added = *mapping;
+    path = without_deleted(path);
+    added.kind = kind_of(path);
+    bool in_order = maps->cnt == 0 || added.start >= maps->mappings[maps->cnt - 1].end;
+    if (!in_order || !add(maps, &added, path)) {
+        maps->refused++;
+    }
+}
+
 void process_maps_add_line(struct process_maps *maps, const char *line)
 {
     struct process_mapping mapping = {0};
@@ -128,13 +144,7 @@ void process_maps_add_line(struct process_maps *maps, const char *line)
         return;
     }
     at += strspn(at, " ");
-    struct text path = {at, (uint32_t)strcspn(at, "\n")};
-    path = without_deleted(path);
-    mapping.kind = kind_of(path);
-    bool in_order = maps->cnt == 0 || mapping.start >= maps->mappings[maps->cnt - 1].end;
-    if (!in_order || !add(maps, &mapping, path)) {
-        maps->refused++;
-    }
+    process_maps_append(maps, &mapping, (struct text){at, (uint32_t)strcspn(at, "\n")});
 }
 
 // --- one by one ---------------------------------------------------------------
@@ -212,14 +222,8 @@ static bool is_whole(FILE *file, size_t bytes)
     return was_one_piece || (fseek(file, 0, SEEK_SET) == 0 && fgetc(file) != EOF);
 }
 
-static bool read_lines(struct process_maps *maps, uint32_t pid)
+static bool read_lines(struct process_maps *maps, FILE *file)
 {
-    char path[32];
-    (void)snprintf(path, sizeof path, "/proc/%u/maps", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
     char piece[KERNEL_PIECE_BYTES];
     char *line = NULL;
     size_t line_bytes = 0;
@@ -230,11 +234,39 @@ static bool read_lines(struct process_maps *maps, uint32_t pid)
         process_maps_add_line(maps, line);
         bytes += (size_t)len;
     }
-    // A zombie and a kernel thread have none.
-    bool ok = maps->cnt > 0 && is_whole(file, bytes);
+    bool ok = is_whole(file, bytes);
     free(line);
+    return ok;
+}
+
+// Closes it.
+static bool read_text(struct process_maps *maps, int fd)
+{
+    FILE *file = fdopen(fd, "r");
+    if (file == NULL) {
+        (void)close(fd);
+        return false;
+    }
+    process_maps_deinit(maps);
+    bool ok = read_lines(maps, file);
     (void)fclose(file);
     return ok;
+}
+
+static bool read_all(struct process_maps *maps, uint32_t pid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/%u/maps", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    enum maps_query_result asked = maps_query_read(fd, maps);
+    if (asked == MAPS_QUERY_REFUSED) {
+        return read_text(maps, fd) && maps->cnt > 0;
+    }
+    (void)close(fd);
+    return asked == MAPS_QUERY_WHOLE && maps->cnt > 0; // a zombie and a kernel thread have none
 }
 
 // Of a thousand processes that are remembered each has its own.
@@ -269,7 +301,7 @@ enum process_maps_result process_maps_replace(struct process_maps *maps, struct 
 enum process_maps_result process_maps_read(struct process_maps *maps, uint32_t pid)
 {
     struct process_maps now = {0};
-    if (!read_lines(&now, pid)) {
+    if (!read_all(&now, pid)) {
         process_maps_deinit(&now);
         return PROCESS_MAPS_GONE;
     }

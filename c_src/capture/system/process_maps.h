@@ -51,6 +51,10 @@ struct process_maps {
 // not executable or not a mapping. Lines come by rising address.
 void process_maps_add_line(struct process_maps *maps, const char *line);
 
+// Takes one behind all others; its kind is told by the path.
+void process_maps_append(struct process_maps *maps, const struct process_mapping *mapping,
+                         struct text path);
+
 // Puts one in its place, over what was there before; its kind is told by the path.
 void process_maps_insert(struct process_maps *maps, const struct process_mapping *mapping,
                          struct text path);
