@@ -69,6 +69,22 @@ TEST(own_mapping_is_opened)
     process_maps_deinit(&maps);
 }
 
+TEST(of_a_process_that_is_gone_only_our_own_root_is_asked)
+{
+    struct process_file_identity identity;
+    struct stat status;
+    struct text text = text_of(make_file("gone", "x"));
+    CHECK_INT(stat(path, &status), 0);
+    struct process_mapping mapping = {.inode = status.st_ino};
+    CHECK_INT(process_files_open(0, path), -1);
+    CHECK_INT(process_files_open_mapping(0, &mapping, text), -1);
+    CHECK(process_files_identify(0, &mapping, text, &identity));
+    CHECK_UINT(identity.inode, status.st_ino);
+    mapping.inode++;
+    CHECK(!process_files_identify(0, &mapping, text, &identity));
+    CHECK_INT(process_files_open_here(TEXT("gone"), 0), -1); // not in the current folder
+}
+
 TEST(own_identity)
 {
     uint32_t pid = 0;

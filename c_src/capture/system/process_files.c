@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 // O_NONBLOCK: a fifo put where a file is expected must not stop us.
-enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, PATH_BYTES = 4096 };
 
 static int regular_or_close(int fd, uint64_t inode)
 {
@@ -27,42 +27,45 @@ static int regular_or_close(int fd, uint64_t inode)
     return -1;
 }
 
-static int open_in_root(const char *root, const char *path, uint64_t inode)
+static int open_at(int root_fd, const char *path, uint64_t resolve, uint64_t inode)
 {
-    int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct open_how how = {.flags = OPEN_FLAGS, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
+    return regular_or_close((int)syscall(SYS_openat2, root_fd, path, &how, sizeof how), inode);
+}
+
+static int open_in_root_of(uint32_t pid, const char *path, uint64_t inode)
+{
+    char root[32];
+    (void)snprintf(root, sizeof root, "/proc/%u/root", pid);
+    int root_fd = pid == 0 ? -1 : open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
         return -1;
     }
-    struct open_how how = {
-        .flags = OPEN_FLAGS,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-    };
-    int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+    int fd = open_at(root_fd, path, RESOLVE_IN_ROOT, inode);
     (void)close(root_fd);
-    return regular_or_close(fd, inode);
+    return fd;
 }
 
-static int open_text_in_root(const char *root, struct text path, uint64_t inode)
+// Absolute, or it would be taken for one of our own folder.
+static bool terminate(struct text path, char terminated[PATH_BYTES])
 {
-    char terminated[4096];
-    if (path.len == 0 || path.len >= sizeof terminated) {
-        return -1;
+    if (path.len == 0 || path.len >= PATH_BYTES || path.bytes[0] != '/') {
+        return false;
     }
     memcpy(terminated, path.bytes, path.len);
     terminated[path.len] = '\0';
-    return open_in_root(root, terminated, inode);
+    return true;
 }
 
 int process_files_open(uint32_t pid, const char *path)
 {
-    char root[32];
-    (void)snprintf(root, sizeof root, "/proc/%u/root", pid);
-    return open_in_root(root, path, 0);
+    return open_in_root_of(pid, path, 0);
 }
 
 int process_files_open_here(struct text path, uint64_t inode)
 {
-    return open_text_in_root("/", path, inode);
+    char terminated[PATH_BYTES];
+    return terminate(path, terminated) ? open_at(AT_FDCWD, terminated, 0, inode) : -1;
 }
 
 static void name_mapping(uint32_t pid, const struct process_mapping *mapping, char *name,
@@ -78,7 +81,7 @@ bool process_files_identify(uint32_t pid, const struct process_mapping *mapping,
     char name[96];
     struct stat status;
     name_mapping(pid, mapping, name, sizeof name);
-    if (stat(name, &status) != 0) {
+    if (pid == 0 || stat(name, &status) != 0) {
         int fd = process_files_open_mapping(pid, mapping, path);
         fd = fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
         bool ok = fd >= 0 && fstat(fd, &status) == 0;
@@ -103,13 +106,16 @@ int process_files_open_mapping(uint32_t pid, const struct process_mapping *mappi
                                struct text path)
 {
     char name[96];
+    char terminated[PATH_BYTES];
+    if (pid == 0) {
+        return -1;
+    }
     name_mapping(pid, mapping, name, sizeof name);
     int fd = regular_or_close(open(name, OPEN_FLAGS), 0);
-    if (fd >= 0) {
+    if (fd >= 0 || !terminate(path, terminated)) {
         return fd;
     }
-    (void)snprintf(name, sizeof name, "/proc/%u/root", pid);
-    return open_text_in_root(name, path, mapping->inode);
+    return open_in_root_of(pid, terminated, mapping->inode);
 }
 
 int process_files_open_program(uint32_t pid)

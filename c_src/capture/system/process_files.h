@@ -20,6 +20,8 @@ struct process_file_identity {
     int64_t changed_ns;
 };
 
+// Of a process that is known to be gone `pid` is 0: nothing is looked for in /proc.
+
 // Of the mapped file. False when it cannot be looked at.
 bool process_files_identify(uint32_t pid, const struct process_mapping *mapping, struct text path,
                             struct process_file_identity *identity);

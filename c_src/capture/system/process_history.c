@@ -153,6 +153,7 @@ static enum process_maps_result read_or_remember(struct process_history *history
 {
     struct process_maps then = {0};
     enum process_maps_result result = process_maps_read(&process->maps, process->pid);
+    process->is_gone = result == PROCESS_MAPS_GONE;
     bool is_remembered = history->source != NULL &&
                          history->source(history->context, process->pid, process->sampled_ns,
                                          result == PROCESS_MAPS_GONE, &then);

@@ -20,8 +20,15 @@ struct process {
     uint64_t pause_ns;   // ... before the next
     uint64_t maps_id;    // of these mappings; no others ever have it; 0 = none were read
     uint64_t tables_id;  // the caller's own, 0 when new: the maps_id it made tables of
+    bool is_gone;        // there was nothing to read, the last time
     struct process_maps maps;
 };
+
+// Its id as process_files.h takes it: 0 where there is nothing of it in /proc any more.
+static inline uint32_t process_pid_here(const struct process *process)
+{
+    return process->is_gone ? 0 : process->pid;
+}
 
 struct process_history;
 

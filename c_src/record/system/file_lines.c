@@ -57,7 +57,7 @@ void file_lines_destroy(struct file_lines *lines)
 static int open_mapped(const struct process *process, const struct process_mapping *mapping,
                        struct text path)
 {
-    int fd = process_files_open_mapping(process->pid, mapping, path);
+    int fd = process_files_open_mapping(process_pid_here(process), mapping, path);
     return fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
 }
 

@@ -57,7 +57,7 @@ void file_names_destroy(struct file_names *names)
 static int open_debug_file(void *context, const char *path)
 {
     const struct process *process = context;
-    int fd = process_files_open(process->pid, path);
+    int fd = process_files_open(process_pid_here(process), path);
     return fd >= 0 ? fd : process_files_open_here(text_of(path), 0);
 }
 
@@ -66,7 +66,7 @@ static elf_cache_id open_file(struct file_names *names, const struct process *pr
 {
     struct process *context = (struct process *)(uintptr_t)process; // only read
     struct elf_debug_opener opener = {.open = open_debug_file, .context = context};
-    int fd = process_files_open_mapping(process->pid, mapping, path);
+    int fd = process_files_open_mapping(process_pid_here(process), mapping, path);
     if (fd < 0) {
         elf_cache_id known = elf_cache_by_inode(names->files, mapping->dev_major,
                                                 mapping->dev_minor, mapping->inode);

@@ -159,7 +159,7 @@ static struct image *add_image(struct unwind_tables *tables,
 static int open_mapping(const struct process *process, const struct process_mapping *mapping,
                         struct text path)
 {
-    int fd = process_files_open_mapping(process->pid, mapping, path);
+    int fd = process_files_open_mapping(process_pid_here(process), mapping, path);
     return fd >= 0 ? fd : process_files_open_here(path, mapping->inode);
 }
 
@@ -184,7 +184,7 @@ static struct image *image_of(struct unwind_tables *tables, const struct process
                               const struct process_mapping *mapping, struct text path)
 {
     struct process_file_identity identity;
-    if (!process_files_identify(process->pid, mapping, path, &identity)) {
+    if (!process_files_identify(process_pid_here(process), mapping, path, &identity)) {
         return NULL;
     }
     struct image *image = find_image(tables, &identity);
