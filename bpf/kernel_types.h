@@ -11,7 +11,11 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct mm_struct;
+struct file;
+
+struct mm_struct {
+    struct file *exe_file; /* opened by the exec, then shared by all that are forked */
+};
 
 typedef struct {
     int counter;
@@ -53,6 +57,7 @@ struct task_struct {
     int tgid;
     int exit_code;
     struct task_struct *group_leader;
+    struct task_struct *real_parent;
     char comm[16];
     unsigned in_execve : 1;
     struct mm_struct *mm;

@@ -422,6 +422,22 @@ static __always_inline int is_young(const struct sampler_record *record)
            seen->sample_cnt < SAMPLER_YOUNG_SAMPLES;
 }
 
+// What was forked and has executed nothing since has its parent's code where that has it: both
+// have the file open that one exec opened. NULL where the parent's is not known either.
+static __always_inline const struct unwind_process *parents_tables(void)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+    struct mm_struct *theirs = BPF_CORE_READ(parent, mm);
+    struct file *program = BPF_CORE_READ(task, mm, exe_file);
+    __u32 pid = BPF_CORE_READ(parent, tgid);
+    if (theirs == NULL || program == NULL || BPF_CORE_READ(theirs, exe_file) != program) {
+        return NULL;
+    }
+    const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
+    return process != NULL && process->address_space == (__u64)theirs ? process : NULL;
+}
+
 static __always_inline int has_tables(struct work *work)
 {
     __u32 pid = work->record.pid;
@@ -433,13 +449,19 @@ static __always_inline int has_tables(struct work *work)
         return 1;
     }
     const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
-    if (process == NULL || process->address_space != work->record.address_space) {
+    int is_own = process != NULL && process->address_space == work->record.address_space;
+    if (!is_own) {
+        process = parents_tables();
+    }
+    if (process == NULL) {
         work->walk.process.mapping_cnt = 0;
         work->walk.process.version = 0;
         return 0;
     }
     work->walk.process = *process;
-    process_memo_set(memo, &work->record, process, generation);
+    if (is_own) {
+        process_memo_set(memo, &work->record, process, generation);
+    }
     return 1;
 }
 

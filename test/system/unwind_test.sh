@@ -113,6 +113,20 @@ a_library_loaded_late_and_soon_gone() {
     want_between "those that end in it" "$(fold x.perf | grep -c ' late .*\(spin\|late_work\|\[late.so.*\)$')" 0 20
     want "no frame of it without a name" [ "$(fold x.perf | grep -c ' late .*\[late.so')" = 0 ]
 }
+# Its stack is deeper than what is copied of the stack of a process that nothing is known of.
+a_forked_child_is_walked_by_what_is_known_of_its_parent() {
+    local all good
+    need_root
+    ${CC:-cc} -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o forker "$root/test/system/forker.c" ||
+        fail "cannot build forker.c"
+    run record -F 997 -o x.perf -- ./forker 200 5
+    want_code 0
+    all=$(fold x.perf | grep -c ' forker .*;\?child_work')
+    good=$(fold x.perf | grep -c ' forker .*child_work;make_child;deep.*;main;.*_start$')
+    want_between "samples of the children" "$all" 400 3000
+    want_between "those of $all that are whole: $(field x.perf stack_ends)" "$good" $((all * 98 / 100)) "$all"
+    echo "     $good of $all samples of children whole"
+}
 processes_of_a_millisecond_are_walked_as_well() {
     local all incomplete
     need_root
@@ -129,5 +143,5 @@ processes_of_a_millisecond_are_walked_as_well() {
 
 run_cases every_stack_is_one_of_the_source a_stripped_program_is_walked_as_well \
     source_lines_are_told_when_asked_for short_processes_are_walked_to_the_bottom \
-    a_library_loaded_late_and_soon_gone \
+    a_library_loaded_late_and_soon_gone a_forked_child_is_walked_by_what_is_known_of_its_parent \
     processes_of_a_millisecond_are_walked_as_well
