@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the kernel for the executable mappings of a process one by one, which takes a tenth of
-// what making and reading the text of all of them takes. Linux 6.11 and later
-// (PROCMAP_QUERY of
+// Asks the kernel for the executable mappings of a process one by one, so that it makes no text,
+// and none of all the others. Linux 6.11 and later (PROCMAP_QUERY of
 // https://github.com/torvalds/linux/blob/v6.11/include/uapi/linux/fs.h). Any thread.
 #ifndef FLAME_PROF_CAPTURE_SYSTEM_MAPS_QUERY_H
 #define FLAME_PROF_CAPTURE_SYSTEM_MAPS_QUERY_H
