@@ -102,6 +102,10 @@ static void on_sample(void *context, struct system_sample *sample)
     struct system_recording *recording = context;
     struct stack_hashes hashes = {0};
     struct event_output *output = &recording->outputs[sample->event];
+    // What came in meanwhile may be of code that was not there when mappings were read.
+    if (sample->time_ns > recording->drained_ns) {
+        recording->drained_ns = sample->time_ns;
+    }
     sample_completion_complete(&recording->completion, sample, recording->drained_ns);
     frame_names_note(recording->names, sample, recording->drained_ns,
                      flight_is_on(&recording->flight));
