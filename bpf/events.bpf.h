@@ -166,7 +166,7 @@ static __always_inline void send_sleeper(struct sampler_sleeper *sleeper, __u32 
     __u32 word_cnt = record->kernel_cnt + record->user_cnt;
     if (word_cnt <= SAMPLER_MAX_FRAMES &&
         bpf_ringbuf_output(&samples, record, SAMPLER_RECORD_HEADER_BYTES + 8 * word_cnt,
-                           wake_up_flag(record)) == 0) {
+                           known_process_flag(record)) == 0) {
         counted->samples++;
     } else {
         counted->ring_full++;

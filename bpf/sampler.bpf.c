@@ -11,6 +11,7 @@
 
 #include "filter.bpf.h"
 #include "kernel_types.h"
+#include "known_process.bpf.h"
 #include "mapping_memo.bpf.h"
 #include "process_memo.bpf.h"
 #include "rule_memo.bpf.h"
@@ -21,8 +22,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // Set between open and load.
-const volatile __u32 snapshots = 1;           // 1: of processes without tables, while there is room
-const volatile __u32 tells_files_at_once = 0; // 1: a process's files are not told of when seen
+const volatile __u32 snapshots = 1; // 1: of processes without tables, while there is room
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -36,19 +36,6 @@ struct {
     __type(key, __u32);
     __type(value, struct sampler_counters);
 } counters SEC(".maps");
-
-struct known_process {
-    __u64 address_space;
-    __u64 sample_cnt;
-};
-
-// Processes that user space has been woken for.
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, SAMPLER_MAX_KNOWN_PROCESSES);
-    __type(key, __u32);
-    __type(value, struct known_process);
-} known SEC(".maps");
 
 // --- unwind tables, written by user space -----------------------------------------
 
@@ -414,14 +401,6 @@ static __always_inline int has_room_for_snapshot(void)
            size - used > SAMPLER_RECORD_HEADER_BYTES + 8 * SAMPLER_MAX_WORDS;
 }
 
-static __always_inline int is_young(const struct sampler_record *record)
-{
-    __u32 pid = record->pid;
-    const struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
-    return seen == NULL || seen->address_space != record->address_space ||
-           seen->sample_cnt < SAMPLER_YOUNG_SAMPLES;
-}
-
 // What was forked and has executed nothing since has its parent's code where that has it: both
 // have the file open that one exec opened. NULL where the parent's is not known either.
 static __always_inline const struct unwind_process *parents_tables(void)
@@ -485,7 +464,8 @@ static __always_inline void walk_user_stack(struct work *work, int is_32bit, int
     if (is_unmapped && work->walk.mapping.kind == UNWIND_MAPPING_UNREAD) {
         work->record.unread = work->walk.is_exact ? work->walk.pc : work->walk.pc - 1;
     }
-    if (is_unmapped && may_copy && (work->record.unread != 0 || is_young(&work->record)) &&
+    if (is_unmapped && may_copy &&
+        (work->record.unread != 0 || known_process_is_young(&work->record)) &&
         has_room_for_snapshot()) {
         take_snapshot(work); // or a library was loaded since its mappings were read
         return;
@@ -566,48 +546,13 @@ static __always_inline void take_identity(struct sampler_record *record, struct 
     bpf_get_current_comm(record->comm, sizeof(record->comm));
 }
 
-static __always_inline int is_explained(const struct sampler_record *record)
-{
-    return record->unwind_end == SAMPLER_UNWIND_COMPLETE ||
-           record->unwind_end == SAMPLER_UNWIND_ERLANG ||
-           record->unwind_end == SAMPLER_UNWIND_BEAM_IDLE ||
-           record->unwind_end == SAMPLER_UNWIND_NO_USER;
-}
-
-// User space reads a process's mappings while it is there to be asked: at once when it hears
-// of it, and again, as it still loads libraries, with number 1, 2, 4, 8 ... 64 of the samples
-// that lead where user space has told nothing of. Where all its files are told of at once,
-// any sample may be the first in one whose names are to be read.
-static __always_inline __u64 wake_up_flag(const struct sampler_record *record)
-{
-    __u32 pid = record->pid;
-    struct known_process now = {.address_space = record->address_space, .sample_cnt = 1};
-    struct process_memo *memo = process_memo_of(pid);
-    if (now.address_space == 0 ||
-        (process_memo_is(memo, record) &&
-         (memo->is_grown || (!tells_files_at_once && is_explained(record))))) {
-        return BPF_RB_NO_WAKEUP;
-    }
-    struct known_process *seen = bpf_map_lookup_elem(&known, &pid);
-    if (seen == NULL || seen->address_space != now.address_space) {
-        bpf_map_update_elem(&known, &pid, &now, BPF_ANY);
-        return BPF_RB_FORCE_WAKEUP;
-    }
-    __u64 cnt = ++seen->sample_cnt;
-    if (cnt > SAMPLER_YOUNG_SAMPLES && process_memo_is(memo, record)) {
-        memo->is_grown = 1;
-    }
-    return cnt <= SAMPLER_YOUNG_SAMPLES && (cnt & (cnt - 1)) == 0 ? BPF_RB_FORCE_WAKEUP
-                                                                  : BPF_RB_NO_WAKEUP;
-}
-
 static __always_inline long send(struct sampler_record *record)
 {
     __u32 word_cnt = record->kernel_cnt + record->user_cnt + record->snapshot_words;
     if (word_cnt > SAMPLER_MAX_WORDS) {
         return -1;
     }
-    __u64 flag = wake_up_flag(record);
+    __u64 flag = known_process_flag(record);
     return bpf_ringbuf_output(&samples, record, SAMPLER_RECORD_HEADER_BYTES + 8 * word_cnt,
                               record->unread != 0 ? BPF_RB_FORCE_WAKEUP : flag);
 }

@@ -124,7 +124,7 @@ a_forked_child_is_walked_by_what_is_known_of_its_parent() {
     all=$(fold x.perf | grep -c ' forker .*;\?child_work')
     good=$(fold x.perf | grep -c ' forker .*child_work;make_child;deep.*;main;.*_start$')
     want_between "samples of the children" "$all" 400 3000
-    want_between "those of $all that are whole: $(field x.perf stack_ends)" "$good" $((all * 98 / 100)) "$all"
+    want_between "those of $all that are whole: $(field x.perf stack_ends)" "$good" $((all * 95 / 100)) "$all" # 80 % by copies
     echo "     $good of $all samples of children whole"
 }
 processes_of_a_millisecond_are_walked_as_well() {
